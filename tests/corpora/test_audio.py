@@ -1,0 +1,111 @@
+"""Recordings as they come, and what is said about those that are none."""
+
+import io
+
+import numpy as np
+import pytest
+import soundfile
+
+from tfcr.corpora.audio import num_samples, read_audio
+from tfcr.errors import TfcrError
+
+
+def written(path, samples, rate=16_000, **options):
+    soundfile.write(path, samples, rate, **options)
+    return path
+
+
+def message(path) -> str:
+    with pytest.raises(TfcrError) as counted:
+        num_samples(path)
+    with pytest.raises(TfcrError) as decoded:
+        read_audio(path)
+    assert str(counted.value) == str(decoded.value)
+    assert "\n" not in str(decoded.value)
+    return str(decoded.value)
+
+
+def test_16_khz_pcm_comes_back_as_it_was_written(tmp_path):
+    samples = np.array([0, 1, -1, 32767, -32768], np.int16)
+    read = read_audio(written(tmp_path / "a.wav", samples))
+    assert read.dtype == np.float64
+    np.testing.assert_array_equal(read, samples / 32768)
+
+
+def test_channels_are_averaged(tmp_path):
+    left, right = np.full(100, 8192, np.int16), np.full(100, -4096, np.int16)
+    read = read_audio(written(tmp_path / "a.wav", np.stack([left, right], axis=1)))
+    # (8192 - 4096) / 2 / 32768 = 1/16
+    np.testing.assert_array_equal(read, np.full(100, 1 / 16))
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])
+def test_other_rates_are_resampled_to_the_length_that_the_header_promises(tmp_path, suffix):
+    time = np.arange(44_100) / 44_100
+    path = written(tmp_path / f"a.{suffix}", 0.5 * np.sin(2 * np.pi * 440 * time), 44_100)
+    read = read_audio(path)
+    assert len(read) == num_samples(path) == 16_000  # one second
+    # A sine of amplitude a has an RMS of a / sqrt(2).
+    assert np.sqrt(np.mean(read[1000:-1000] ** 2)) == pytest.approx(0.5 / np.sqrt(2), rel=1e-2)
+
+
+def test_a_length_that_does_not_divide_is_rounded_up(tmp_path):
+    path = written(tmp_path / "a.wav", np.zeros(1000, np.int16), 44_100)
+    # 1000 x 16000 / 44100 = 362.8
+    assert len(read_audio(path)) == num_samples(path) == 363
+
+
+def test_silence_is_a_recording(tmp_path):
+    assert not read_audio(written(tmp_path / "a.wav", np.zeros(320, np.int16))).any()
+
+
+def test_a_missing_file_is_named(tmp_path):
+    assert message(tmp_path / "a.wav") == (
+        f"{tmp_path / 'a.wav'} does not exist; expected a WAV, FLAC, OGG or MP3 recording"
+    )
+
+
+def test_an_empty_file_is_named(tmp_path):
+    (tmp_path / "a.wav").write_bytes(b"")
+    assert "a.wav is empty (0 bytes)" in message(tmp_path / "a.wav")
+
+
+def test_text_called_wav_is_no_recording(tmp_path):
+    (tmp_path / "a.wav").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 5\n")
+    assert "a.wav is not a recording" in message(tmp_path / "a.wav")
+
+
+def test_a_header_without_samples_is_no_recording(tmp_path):
+    assert "a.wav holds no samples" in message(written(tmp_path / "a.wav", np.zeros(0, np.int16)))
+
+
+def test_a_wav_file_that_was_cut_short_says_how_much_is_missing(tmp_path):
+    path = written(tmp_path / "a.wav", np.ones(1000, np.int16))
+    path.write_bytes(path.read_bytes()[:-600])
+    assert "a.wav is cut short: its header promises 600 bytes more; copy it again" in message(path)
+
+
+def test_a_flac_file_that_was_cut_short_is_refused(tmp_path):
+    noise = np.random.default_rng(0).integers(-9000, 9000, 40_000).astype(np.int16)
+    path = written(tmp_path / "a.flac", noise)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(TfcrError, match=r"a\.flac"):
+        read_audio(path)
+
+
+def test_a_wav_file_written_to_a_pipe_is_read_whole(tmp_path):
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.ones(1000, np.int16), 16_000, format="WAV")
+    content = bytearray(buffer.getvalue())
+    place = content.index(b"data") + 4
+    content[place : place + 4] = b"\xff\xff\xff\xff"  # a pipe's writer cannot go back to fill in the length
+    (tmp_path / "a.wav").write_bytes(content)
+    assert len(read_audio(tmp_path / "a.wav")) == 1000
+
+
+def test_samples_that_are_no_numbers_are_refused(tmp_path):
+    samples = np.zeros(100, np.float32)
+    samples[50] = np.nan
+    path = written(tmp_path / "a.wav", samples, subtype="FLOAT")
+    with pytest.raises(TfcrError, match="holds samples that are not finite numbers"):
+        read_audio(path)

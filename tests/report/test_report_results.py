@@ -1,0 +1,158 @@
+"""What is measured, against figures worked out by hand."""
+
+import math
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
+
+from tfcr.errors import TfcrError
+from tfcr.report.conditions import group_by_condition
+from tfcr.report.results import compare_all, measure
+
+
+def measured(*runs):
+    (group,) = group_by_condition(runs)
+    return measure(group)
+
+
+def test_wa_is_averaged_over_seeds_before_folds(make_run):
+    label = [0, 0, 1, 1]
+    result = measured(
+        make_run("f0s0", fold=0, seed=0, label=label, predicted=[0, 0, 1, 1], audio=label, text=label),  # WA 1
+        make_run("f0s1", fold=0, seed=1, label=label, predicted=[0, 0, 0, 0], audio=label, text=label),  # WA 1/2
+        make_run("f1s0", fold=1, seed=0, label=label, predicted=[0, 1, 0, 0], audio=label, text=label),  # WA 1/4
+    )
+    # Fold means 3/4 and 1/4: mean 1/2, sample deviation sqrt(2 * (1/4)^2 / 1) = sqrt(1/8).
+    assert result.wa.mean == pytest.approx(0.5)
+    assert result.wa.deviation == pytest.approx(math.sqrt(1 / 8))
+    # Only fold 0 has two seeds, 1 and 1/2: again deviation sqrt(2 * (1/4)^2).
+    assert result.wa.seed_deviation == pytest.approx(math.sqrt(1 / 8))
+    # Pooled over all twelve predictions, 4 + 2 + 1 are right.
+    assert result.pooled_wa == pytest.approx(7 / 12)
+
+
+def test_pooled_figures_are_those_of_sklearn(make_run):
+    rng = np.random.default_rng(7)
+    labels = [rng.choice(4, 50, p=[0.5, 0.2, 0.2, 0.1]) for _ in range(3)]
+    predictions = [np.where(rng.random(50) < 0.6, label, rng.integers(0, 4, 50)) for label in labels]
+    runs = [
+        make_run(f"f{fold}", fold=fold, label=label, predicted=predicted, audio=predicted, text=predicted)
+        for fold, (label, predicted) in enumerate(zip(labels, predictions, strict=True))
+    ]
+    result = measured(*runs)
+    assert result.pooled_wa == pytest.approx(accuracy_score(np.concatenate(labels), np.concatenate(predictions)))
+    assert result.pooled_ua == pytest.approx(
+        balanced_accuracy_score(np.concatenate(labels), np.concatenate(predictions))
+    )
+
+
+def test_one_fold_has_no_deviation(make_run):
+    result = measured(make_run())
+    assert result.wa.mean == 7 / 8
+    assert result.wa.deviation is None and result.wa.seed_deviation is None
+
+
+def test_ua_is_over_the_classes_that_occur(make_run):
+    # No anger: recalls 1, 1/2, 0 of the others.
+    three = [0, 0, 1, 1, 2]
+    result = measured(make_run(label=three, predicted=[0, 0, 1, 0, 3], audio=three, text=three))
+    assert result.ua.mean == pytest.approx(0.5)
+    assert result.absent == ["anger"]
+    assert result.folds_with_absent == [0]
+
+
+def test_a_system_without_audio_has_no_conflicts(make_run):
+    result = measured(make_run(system="text", audio=None))
+    assert result.conflict is None and result.conflict_rate is None and result.wa_audio is None
+    assert result.wa_text.mean == 6 / 8  # text alone is wrong on the second and the last of eight
+
+
+def test_conflicts_are_counted_where_the_maxima_differ(make_run):
+    conflict = measured(
+        make_run(
+            label=[0, 0, 1, 1, 2],
+            predicted=[0, 1, 1, 0, 2],
+            audio=[0, 1, 1, 0, 3],
+            text=[0, 1, 0, 2, 2],
+        )
+    ).conflict
+    # They agree on the first two (one right) and conflict on three: fused right on the 3rd and 5th; audio right on
+    # the 3rd, text on the 5th, neither on the 4th.
+    assert conflict.rate == pytest.approx(3 / 5)
+    assert conflict.wa_agree == pytest.approx(1 / 2)
+    assert conflict.wa_conflict == pytest.approx(2 / 3)
+    assert (conflict.audio_right, conflict.text_right, conflict.neither_right) == pytest.approx((1 / 3, 1 / 3, 1 / 3))
+
+
+def test_a_difference_pairs_the_cells_both_have(make_run):
+    label = [0, 0, 1, 1]
+    runs = [
+        make_run("base0", fold=0, label=label, predicted=[0, 1, 1, 0], audio=label, text=label),  # right: 1st, 3rd
+        make_run("base1", fold=1, label=label, predicted=[1, 1, 0, 0], audio=label, text=label),  # no partner
+        make_run("ours0", fold=0, alpha=0.1, label=label, predicted=[0, 0, 0, 1], audio=label, text=label),  # not 3rd
+        make_run(
+            "ours2", fold=2, alpha=0.1, label=label, predicted=[0, 0, 1, 1], audio=label, text=label
+        ),  # no partner
+    ]
+    (difference,) = compare_all(group_by_condition(runs))
+    assert difference.cells == [(0, 0)]
+    assert (difference.gained, difference.lost, difference.predictions) == (2, 1, 4)
+    assert difference.wa == pytest.approx(3 / 4 - 2 / 4)
+    assert difference.ua == pytest.approx(3 / 4 - 2 / 4)
+    assert difference.confounds == []
+
+
+def test_settings_that_differ_besides_alpha_are_named(make_run):
+    runs = [make_run("base"), make_run("ours", alpha=0.1, settings={"batch_size": 32})]
+    (difference,) = compare_all(group_by_condition(runs))
+    assert difference.confounds == ["batch_size"]
+
+
+def test_pairs_must_have_tested_the_same_utterances(make_run):
+    other = [f"other-{index}" for index in range(8)]
+    runs = [make_run("base"), make_run("ours", alpha=0.1, ids=other)]
+    with pytest.raises(TfcrError, match="tested different utterances"):
+        compare_all(group_by_condition(runs))
+
+
+def test_predictions_that_contradict_the_metrics_are_refused(make_run):
+    run = make_run(test={"confusion": np.eye(4, dtype=int).tolist()})
+    with pytest.raises(TfcrError, match="different confusion matrices"):
+        measured(run)
+
+
+def test_improvised_and_scripted_speech_stand_apart_on_iemocap(make_run):
+    ids = ["Ses01F_impro01_F000", "Ses01F_impro01_F001", "Ses01F_script01_1_F000", "Ses05M_script01_1b_M003"]
+    label = [0, 1, 0, 1]
+    result = measured(make_run(ids=ids, label=label, predicted=[0, 1, 0, 0], audio=label, text=label))
+    assert [(style.name, style.wa, style.predictions) for style in result.styles] == [
+        ("improvised", 1.0, 2),
+        ("scripted", 0.5, 2),
+    ]
+
+
+def test_only_the_published_split_is_on_the_published_test_set(make_run):
+    label = np.repeat(range(4), [365, 311, 213, 218])
+    facts = {"label": label, "predicted": label, "audio": label, "text": label}
+    assert measured(make_run("same", protocol="authors", **facts)).on_published_test_set
+    assert not measured(make_run("random", protocol="random", **facts)).on_published_test_set
+    assert not measured(make_run("shifted", protocol="authors", fold=1, **facts)).on_published_test_set
+    assert not measured(make_run("small", protocol="authors")).on_published_test_set
+
+
+def test_the_same_cell_twice_is_refused_naming_both_folders(make_run):
+    with pytest.raises(TfcrError, match=r"(?s)first.*second.*fold 3, seed 1"):
+        group_by_condition([make_run("first", fold=3, seed=1), make_run("second", fold=3, seed=1)])
+
+
+def test_one_report_needs_the_same_emotions(make_run):
+    with pytest.raises(TfcrError, match="same emotions in the same order"):
+        group_by_condition(
+            [make_run("a"), make_run("b", seed=1, emotions=("anger", "sadness", "happiness", "neutral"))]
+        )
+
+
+def test_no_runs_are_refused():
+    with pytest.raises(TfcrError, match="no runs"):
+        group_by_condition([])

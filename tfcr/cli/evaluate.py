@@ -1,0 +1,27 @@
+"""`tfcr evaluate`."""
+
+import click
+
+from tfcr.cli.options import PATH
+
+
+@click.command("evaluate")
+@click.argument("run", type=PATH)
+@click.option(
+    "--data", type=PATH, help="Another dataset, of which every utterance is tested.  [default: the run's test fold]"
+)
+def command(run, data):
+    """Test a trained run again, on its own test fold or on another dataset."""
+    from tfcr.runs import open_run
+
+    trained = open_run(run)
+
+    from tfcr.cli.display import console, metrics_table
+    from tfcr.cli.tensorflow import import_quietly
+
+    import_quietly()
+    from tfcr.training.evaluate_run import evaluate_run
+
+    evaluation = evaluate_run(trained, data)
+    console().print(metrics_table({evaluation.name: evaluation.figures}))
+    click.echo(evaluation.folder)

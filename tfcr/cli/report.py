@@ -1,0 +1,20 @@
+"""`tfcr report`."""
+
+import pathlib
+
+import click
+
+from tfcr.cli.options import PATH
+
+
+@click.command("report")
+@click.argument("runs", type=PATH, nargs=-1, required=True)
+@click.option("--out", type=PATH, default=pathlib.Path("report"), show_default=True, help="The report's folder.")
+def command(runs, out):
+    """Compare runs with each other and with the paper: HTML, figures, CSV and Markdown."""
+    from tfcr.report import write_report
+    from tfcr.runs import find_runs
+
+    report = write_report(find_runs(runs), out)
+    click.echo(report.summary)
+    click.echo(report.page)

@@ -1,0 +1,68 @@
+"""`tfcr train`."""
+
+import typing
+
+import click
+
+from tfcr.cli.options import PATH, config_option, fields_of_config
+from tfcr.config import FIELDS, Precision, Protocol, from_mapping
+from tfcr.errors import UsageError
+
+_PREPARATION = ("emotions", "merge")  # a file may say them for both commands; here they are compared
+
+
+@click.command("train")
+@click.option("--data", type=PATH, help="A prepared dataset.  [default: the one under data/ that was prepared last]")
+@click.option(
+    "--protocol", type=click.Choice(typing.get_args(Protocol)), help="How folds are drawn.  [default: random]"
+)
+@click.option("--fold", type=click.IntRange(0), help="The fold that is tested, from 0.  [default: 0]")
+@click.option("--fold-seed", type=click.IntRange(0), help="Draws the folds, and nothing else.  [default: 0]")
+@click.option("--system", help="fusion, audio or text.  [default: fusion]")
+@click.option(
+    "--alpha", type=click.FloatRange(0, 1), help="Weight of the regulariser (Eq. 7).  [default: 0.1, or 0 without one]"
+)
+@click.option("--epochs", type=click.IntRange(1), help="At most.  [default: 100]")
+@click.option("--batch-size", type=click.IntRange(1), help="Examples, that is segments.  [default: 64]")
+@click.option(
+    "--seed", type=click.IntRange(0), help="Initialisation, shuffling and draws; never the folds.  [default: 0]"
+)
+@click.option("--precision", type=click.Choice(typing.get_args(Precision)), help="[default: float32]")
+@click.option("--threads", type=click.IntRange(1), help="Part of the configuration: it decides bits.  [default: 2]")
+@click.option("--run", type=PATH, help="The run's folder.  [default: runs/<dataset>/<protocol>-<system>-a…-f…-s…]")
+@config_option
+@click.pass_context
+def command(context, data, run, **options):
+    """Train and test one fold."""
+    further = fields_of_config(context)
+    fields = {name: value for name, value in further.items() if name in FIELDS}
+    config = from_mapping({**fields, **{name: value for name, value in options.items() if value is not None}})
+
+    from tfcr.cli.display import TrainingProgress, console, metrics_table, say
+    from tfcr.cli.tensorflow import import_quietly
+    from tfcr.dataset_info import latest_dataset, open_dataset
+
+    if data is None:
+        data = latest_dataset()
+        say(f"Dataset {data}, the one prepared last")
+    for name in _PREPARATION:
+        if name in further and further[name] != open_dataset(data).info[name]:
+            raise UsageError(f"{name} of the configuration contradicts dataset {data}: {open_dataset(data).info[name]}")
+    import_quietly()
+    from tfcr.training.train import Observer, plan, train_fold
+
+    class Display(TrainingProgress, Observer):
+        """The library's observer, shown."""
+
+    experiment = plan(config, data)
+    display = Display()
+    folder = run or experiment.folder
+    done = (folder / "metrics.json").is_file()
+    try:
+        finished = train_fold(experiment, folder, display)
+    finally:
+        display.stop()
+    if done:
+        say(f"{folder} was trained before; another --run or --seed trains anew")
+    console().print(metrics_table({part: finished.metrics[part] for part in ("validation", "test")}))
+    click.echo(finished.folder)

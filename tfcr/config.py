@@ -1,0 +1,172 @@
+"""The configuration of a training, as frozen data that is checked once. No TensorFlow.
+
+`configs/*.yaml` spell the presets out; a test proves them equal to the defaults here.
+"""
+
+import dataclasses
+import math
+import os
+import pathlib
+import re
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import yaml
+
+from tfcr.errors import UsageError
+
+Protocol = Literal["random", "authors", "speaker", "session", "script"]
+Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
+Preset = Literal["paper"]
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides the bits of a trained model, but the dataset and the machine.
+
+    Raises:
+        UsageError: a value outside its range, or of another type.
+    """
+
+    # The experiment
+    preset: Preset = "paper"
+    protocol: Protocol = "random"  # "10-fold cross validation with a 8:1:1 split" (Sec. 4.3)
+    fold: int = 0  # the part that is tested; counts from 0
+    fold_seed: int = 0  # draws the folds, and nothing else
+    system: str = "fusion"  # model-level fusion (Sec. 3.1)
+    seed: int = 0  # initialisation, shuffling, dropout and drawn negatives; never the folds
+
+    # The regulariser (Sec. 3.2)
+    alpha: float | None = None  # Eq. 7; 0.1 was the paper's choice (Sec. 4.3); null: 0.1 with a regulariser, else 0
+    negatives: Literal["other-emotion", "any"] = "other-emotion"  # "different emotions" (Sec. 3.2)
+    negatives_per_anchor: int | None = None  # null: all in the batch; 64: "N is equal to batch size" (Sec. 3.2)
+    negative_weights: Literal["uniform", "balanced"] = "uniform"  # balanced: equal weight for each other emotion
+
+    # The networks (Sec. 3.2 and 4.3)
+    conv_blocks: int = 4  # "four-layers CNN"
+    conv_filters: int = 8  # "output channels are all 8"
+    lstm_layers: int = 2  # "two-layers LSTM"
+    lstm_units: int = 200  # "200 hidden nodes"
+    head_bias: bool = False  # Eq. 1-3 have none
+    discriminator_units: int = 320  # "a single hidden layer" (Sec. 3.2); its width is the authors' code's
+
+    # Training (Sec. 4.3)
+    segments: Literal["all", "random"] = "all"  # all: each once per epoch; random: one per utterance and epoch
+    batch_size: int = 64  # examples, that is segments
+    learning_rate: float = 0.001  # Adam
+    epochs: int = 100  # at most (the text is silent)
+    stop_on: Literal["ua", "loss"] = "ua"  # what early stopping watches on the validation part (the text is silent)
+    patience: int = 10  # epochs without a better value (the text is silent)
+    shuffle_buffer: int = 2048  # segments that the shuffle holds at a time
+
+    # The arithmetic
+    precision: Precision = "float32"
+    threads: int = 2  # of one training; another number gives other bits
+
+    # The data
+    dataset_sha256: str | None = None  # null: any dataset; a run's config.yaml names the one it was trained on
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            _check_type(field, getattr(self, field.name), _TYPES[field.name])
+        _check_range("alpha", self.alpha, 0, 1)
+        for name in ("fold", "fold_seed", "seed"):
+            _check_range(name, getattr(self, name), 0, 2**31 - 1)
+        for name in (
+            *("negatives_per_anchor", "conv_blocks", "conv_filters", "lstm_layers", "lstm_units", "threads"),
+            *("discriminator_units", "batch_size", "epochs", "patience", "shuffle_buffer"),
+        ):
+            _check_range(name, getattr(self, name), 1, math.inf)
+        if not 0 < self.learning_rate < math.inf:
+            raise UsageError(f"learning_rate must be above 0; received {self.learning_rate!r}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Field → value, in the order of the class."""
+        return dataclasses.asdict(self)
+
+
+_TYPES = typing.get_type_hints(Config)
+FIELDS = tuple(field.name for field in dataclasses.fields(Config))
+
+
+def from_mapping(values: Mapping[str, Any]) -> Config:
+    """A configuration from `name: value` pairs.
+
+    Raises:
+        UsageError: an unknown name, or a value outside its range.
+    """
+    check_names(values, FIELDS)
+    return Config(**values)
+
+
+def read_yaml(path: str | os.PathLike) -> dict[str, Any]:
+    """Reads a configuration file: `name: value` lines, none of them nested but `merge`.
+
+    Raises:
+        UsageError: no such file, or one that is no YAML mapping.
+    """
+    path = pathlib.Path(path)
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_NoDuplicates)
+    except FileNotFoundError:
+        raise UsageError(f"config {path} does not exist; expected a YAML file of `name: value` lines") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise UsageError(f"config {path} is not readable YAML ({' '.join(str(error).split())})") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
+        raise UsageError(f"config {path} holds no `name: value` lines")
+    return content
+
+
+def check_names(names: typing.Iterable[str], known: typing.Iterable[str]) -> None:
+    """Raises `UsageError` for the first name that is not known, with the nearest one that is."""
+    import difflib
+
+    known = sorted(known)
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(known)}"
+            raise UsageError(f"unknown config key {name!r}; {hint}")
+
+
+class _NoDuplicates(yaml.SafeLoader):
+    """YAML's safe subset; a key that stands twice is an error rather than the last one's win."""
+
+    def construct_mapping(self, node, deep=False):
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+# YAML 1.1 reads 1e-3 as a string; researchers write it as a number.
+_NoDuplicates.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
+    list("-+0123456789."),
+)
+
+
+def _check_type(field: dataclasses.Field, value: Any, expected: Any) -> None:
+    if typing.get_origin(expected) is Literal:
+        choices = typing.get_args(expected)
+        if value not in choices:
+            raise UsageError(f"{field.name} must be one of {', '.join(choices)}; received {value!r}")
+        return
+    allowed = typing.get_args(expected) if isinstance(expected, types.UnionType) else (expected,)
+    fits = type(value) in allowed or (float in allowed and type(value) is int)
+    if not fits:
+        names = " or ".join("null" if kind is type(None) else kind.__name__ for kind in allowed)
+        raise UsageError(f"{field.name} must be {names}; received {value!r}")
+
+
+def _check_range(name: str, value: float | None, least: float, most: float) -> None:
+    if value is not None and not least <= value <= most:
+        limits = f"at least {least}" if most == math.inf else f"from {least} to {most}"
+        raise UsageError(f"{name} must be {limits}; received {value!r}")

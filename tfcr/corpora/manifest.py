@@ -1,0 +1,133 @@
+"""Any corpus, described by `manifest.csv`: one row per recording.
+
+Columns `id`, `path`, `transcript`, `emotion`, `speaker` and optionally `session` and `script`, in any order; others are
+ignored. Paths are relative to the manifest's folder.
+"""
+
+import csv
+import io
+import pathlib
+import unicodedata
+from collections.abc import Iterator
+
+import regex
+
+from tfcr.corpora import Corpus
+from tfcr.corpora.utterance import Utterance
+from tfcr.errors import TfcrError
+
+FILE_NAME = "manifest.csv"
+REQUIRED = ("id", "path", "transcript", "emotion", "speaker")
+_FILLED = ("id", "path", "emotion", "speaker")  # a transcript may be empty: some recordings hold no words
+
+_CONTROL = regex.compile(r"[\p{Cc}\p{Zl}\p{Zp}]")
+_NO_WORD = regex.compile(r"[^\pL\pM\pN\s]+")
+
+
+def read(root: str | pathlib.Path) -> Corpus:
+    """Reads `root/manifest.csv` (UTF-8). Whether the recordings are there is seen when they are opened.
+
+    Raises:
+        TfcrError: naming file and line: no manifest, not UTF-8, a column or a value missing, an id twice, no rows.
+    """
+    path = pathlib.Path(root) / FILE_NAME
+    utterances = []
+    line_of: dict[str, int] = {}
+    for line, row in _rows(path, _text(path)):
+        for column in _FILLED:
+            if not row[column]:
+                raise TfcrError(f"{path}, line {line}: {column!r} is empty; expected a value in every row")
+        for column in row:
+            if column != "transcript" and _CONTROL.search(row[column]):
+                raise TfcrError(
+                    f"{path}, line {line}: {column!r} is {row[column]!r}; expected no line breaks or control characters"
+                )
+        if row["id"] in line_of:
+            raise TfcrError(
+                f"{path}, line {line}: the id {row['id']!r} stands in line {line_of[row['id']]} already; "
+                "expected unique ids"
+            )
+        line_of[row["id"]] = line
+        utterances.append(_utterance(path.parent, row))
+    if not utterances:
+        raise TfcrError(f"{path} has no rows below its header; expected one per recording")
+    return Corpus(utterances)
+
+
+def normalised(transcript: str) -> str:
+    """A transcript as protocol `script` compares it: lower case, no punctuation, single spaces."""
+    return " ".join(_NO_WORD.sub(" ", unicodedata.normalize("NFC", transcript).lower()).split())
+
+
+def _utterance(folder: pathlib.Path, row: dict[str, str]) -> Utterance:
+    return Utterance(
+        id=row["id"],
+        audio=folder / row["path"],
+        transcript=row["transcript"],
+        emotion=row["emotion"],
+        speaker=row["speaker"],
+        session=row.get("session", ""),
+        script=row.get("script") or normalised(row["transcript"]),
+    )
+
+
+def _text(path: pathlib.Path) -> str:
+    if not path.parent.is_dir():
+        raise TfcrError(f"{path.parent} is no folder; expected one that holds {FILE_NAME}")
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise TfcrError(f"{path} does not exist; expected a CSV file with the columns {','.join(REQUIRED)}") from None
+    except OSError as error:
+        raise TfcrError(f"{path} cannot be read ({error.strerror})") from None
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise TfcrError(
+            f"{path}, line {line}: not UTF-8 (byte 0x{content[error.start]:02x}); save it as UTF-8"
+        ) from None
+
+
+def _rows(path: pathlib.Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows with the line each begins in, values stripped of outer white space; blank lines are passed over."""
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header: list[str] | None = None
+    while True:
+        line = rows.line_num + 1  # a quoted value may run over several lines: where the row begins, not where it ends
+        try:
+            values = [value.strip() for value in next(rows)]
+        except StopIteration:
+            break
+        except csv.Error as error:
+            raise TfcrError(
+                f"{path}, line {line}: not CSV ({error}); are quotation marks doubled and closed?"
+            ) from None
+        if len(values) < 2 and not any(values):
+            continue
+        if header is None:
+            header = _checked_header(path, line, values)
+        elif len(values) != len(header):
+            raise TfcrError(
+                f"{path}, line {line}: {len(values)} values for {len(header)} columns; "
+                "put a value that holds a comma in quotation marks"
+            )
+        else:
+            row = dict(zip(header, values, strict=True))
+            yield line, {column: row[column] for column in (*REQUIRED, "session", "script") if column in row}
+    if header is None:
+        raise TfcrError(f"{path} is empty; expected the header {','.join(REQUIRED)} and one row per recording")
+
+
+def _checked_header(path: pathlib.Path, line: int, header: list[str]) -> list[str]:
+    found = ", ".join(header)
+    missing = [column for column in REQUIRED if column not in header]
+    if missing:
+        columns = ", ".join(repr(column) for column in missing)
+        raise TfcrError(
+            f"{path}, line {line}: column {columns} is missing; expected {', '.join(REQUIRED)}, found {found}"
+        )
+    twice = [column for column in header if column and header.count(column) > 1]
+    if twice:
+        raise TfcrError(f"{path}, line {line}: column {twice[0]!r} stands twice; found {found}")
+    return header

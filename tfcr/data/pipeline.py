@@ -1,0 +1,181 @@
+"""tf.data pipelines over a dataset's shards: segments for training, whole utterances for evaluation.
+
+Records are addressed by their position in the dataset, that is among utterances sorted by id. Every order is a function
+of (seed, epoch), so a resumed run sees what an undisturbed one would.
+"""
+
+import hashlib
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from tfcr.data import records
+from tfcr.dataset_info import Dataset
+from tfcr.schema import SEGMENT_FRAMES
+
+_SEGMENT_BOUNDS = (2, 3, 4, 5, 6, 8, 11, 16, 24)  # utterances of like length are batched together
+_VALIDATION_EPOCH = -1  # the one order that the validation part is always batched in
+
+
+def derived_seed(*parts: int | str) -> int:
+    """A seed from 0 to 2^31 - 1 that depends on every part; the same on any machine."""
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:4], "little") % 2**31
+
+
+class Pipeline:
+    """The pipelines of one dataset for a network with certain inputs.
+
+    Args:
+        dataset: where the records are.
+        inputs: names of the network's inputs; only they are read. Without `spectrogram` an example is an utterance.
+        threads: how many the pipeline may use.
+    """
+
+    def __init__(self, dataset: Dataset, inputs: Sequence[str], threads: int = 2):
+        self.dataset = dataset
+        self.inputs = tuple(inputs)
+        self.has_audio = "spectrogram" in self.inputs
+        self.threads = threads
+        self.fields = (*self.inputs, "label", *(("num_segments",) if self.has_audio else ()))
+        self._paths = [str(dataset.folder / shard.name) for shard in dataset.shards]
+        self._starts = np.cumsum([0, *(shard.records for shard in dataset.shards)])[:-1]
+
+    def examples_per_epoch(self, positions: np.ndarray, segments: str = "all") -> int:
+        """How many examples one epoch over these utterances has."""
+        if not self.has_audio or segments == "random":
+            return len(positions)
+        return sum(self.dataset.index[position].num_segments for position in positions)
+
+    def steps_per_epoch(self, positions: np.ndarray, batch_size: int, segments: str = "all") -> int:
+        """How many batches one epoch over these utterances has."""
+        return math.ceil(self.examples_per_epoch(positions, segments) / batch_size)
+
+    def training(
+        self,
+        positions: np.ndarray,
+        *,
+        batch_size: int,
+        seed: int,
+        first_epoch: int = 0,
+        epochs: int = 1,
+        segments: str = "all",
+        shuffle_buffer: int = 2048,
+    ) -> tf.data.Dataset:
+        """Batches of shuffled examples, epoch after epoch, each segment once an epoch.
+
+        Returns:
+            `(x, y, sample_weight)`: x by the names of the inputs, y with `label` and `utterance` int64 [batch], weights
+            float32 [batch] that give every utterance the same sum and have a mean of 1 over the epoch.
+        """
+        weight = self.examples_per_epoch(positions, segments) / len(positions)
+        seeds = np.array([derived_seed(seed, "epoch", epoch) for epoch in range(first_epoch, first_epoch + epochs)])
+
+        def one_epoch(epoch_seed):
+            tf.compat.v1.set_random_seed(1)  # of this function's graph: orders follow epoch_seed alone, not the process
+            utterances = self._interleaved(positions, epoch_seed)
+            examples = self._examples(utterances, segments, weight, epoch_seed)
+            return examples.shuffle(shuffle_buffer, seed=epoch_seed).batch(batch_size)
+
+        data = tf.data.Dataset.from_tensor_slices(seeds.astype(np.int64)).flat_map(one_epoch)
+        batches = epochs * self.steps_per_epoch(positions, batch_size, segments)
+        return self._finish(data.apply(tf.data.experimental.assert_cardinality(batches)))
+
+    def validation(self, positions: np.ndarray, *, batch_size: int, shuffle_buffer: int = 2048) -> tf.data.Dataset:
+        """The batches that `training` would make of these utterances, in one fixed order with mixed emotions."""
+        return self.training(positions, batch_size=batch_size, seed=_VALIDATION_EPOCH, shuffle_buffer=shuffle_buffer)
+
+    def utterances(self, positions: np.ndarray, batch_size: int = 32) -> tf.data.Dataset:
+        """Batches of whole utterances of like length, padded to the longest of a batch; each utterance once.
+
+        Returns:
+            `(x, position)`: x with `spectrogram` [batch, segments, 128, 128] and `num_frames` of the utterance, and
+            `position` int64 [batch].
+        """
+        data = self._in_order(positions).map(self._whole_utterance, num_parallel_calls=self.threads, deterministic=True)
+        if not self.has_audio:
+            return self._finish(data.batch(batch_size))
+        # long utterances in smaller batches: a batch never takes much more memory than its 4-segment ones
+        sizes = [max(1, min(batch_size, batch_size * 4 // bound)) for bound in (*_SEGMENT_BOUNDS, 32)]
+        data = data.bucket_by_sequence_length(
+            lambda x, position: tf.shape(x["spectrogram"])[0], _SEGMENT_BOUNDS, sizes, pad_to_bucket_boundary=False
+        )
+        return self._finish(data)
+
+    def spectrograms(self, positions: np.ndarray) -> tf.data.Dataset:
+        """The spectrogram float32 [segments, 128, 128] and the number of real frames of each utterance, in order."""
+
+        def parsed(position, record):
+            fields = records.parse(record, "spectrogram", "num_frames")
+            return fields["spectrogram"], fields["num_frames"]
+
+        return self._finish(self._in_order(positions).map(parsed, num_parallel_calls=self.threads, deterministic=True))
+
+    def _in_order(self, positions: np.ndarray) -> tf.data.Dataset:
+        """`(position, serialised record)`, ascending."""
+        return self._keep(tf.data.TFRecordDataset(self._paths).enumerate(), positions)
+
+    def _interleaved(self, positions: np.ndarray, seed: tf.Tensor) -> tf.data.Dataset:
+        """`(position, serialised record)`, one from each shard in turn: ids that stand together part company."""
+        shards = tf.data.Dataset.from_tensor_slices((self._paths, self._starts)).shuffle(len(self._paths), seed=seed)
+        data = shards.interleave(
+            lambda path, start: tf.data.TFRecordDataset(path).enumerate(start=start),
+            cycle_length=len(self._paths),
+        )
+        return self._keep(data, positions)
+
+    def _keep(self, data: tf.data.Dataset, positions: np.ndarray) -> tf.data.Dataset:
+        wanted = np.zeros(self.dataset.info["utterances"], bool)
+        wanted[positions] = True
+        table = tf.constant(wanted)
+        return data.filter(lambda position, record: table[position])
+
+    def _examples(self, utterances: tf.data.Dataset, segments: str, weight: float, seed: tf.Tensor) -> tf.data.Dataset:
+        parsed = utterances.map(
+            lambda position, record: {**records.parse(record, *self.fields), "utterance": position},
+            num_parallel_calls=self.threads,
+            deterministic=True,
+        )
+        if not self.has_audio:
+            return parsed.map(lambda fields: self._example(fields, 1.0))
+        if segments == "random":
+            return parsed.map(lambda fields: self._example(_segment(fields, _random_segment(fields, seed)), 1.0))
+
+        def all_segments(fields):
+            share = weight / tf.cast(fields["num_segments"], tf.float32)
+            numbers = tf.data.Dataset.range(fields["num_segments"])
+            return numbers.map(lambda number: self._example(_segment(fields, number), share))
+
+        return parsed.flat_map(all_segments)
+
+    def _example(self, fields: dict[str, tf.Tensor], weight) -> tuple:
+        y = {"label": fields["label"], "utterance": fields["utterance"]}
+        return self._inputs_of(fields), y, tf.cast(weight, tf.float32)
+
+    def _whole_utterance(self, position, record):
+        return self._inputs_of(records.parse(record, *self.inputs)), position
+
+    def _inputs_of(self, fields: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return {
+            name: tf.cast(fields[name], tf.int32) if name.startswith("num_") else fields[name] for name in self.inputs
+        }
+
+    def _finish(self, data: tf.data.Dataset) -> tf.data.Dataset:
+        options = tf.data.Options()
+        options.deterministic = True
+        options.threading.private_threadpool_size = self.threads
+        return data.with_options(options).prefetch(2)
+
+
+def _segment(fields: dict[str, tf.Tensor], number: tf.Tensor) -> dict[str, tf.Tensor]:
+    """One segment of an utterance in place of all of them, with its own number of real frames."""
+    real = tf.clip_by_value(fields["num_frames"] - number * SEGMENT_FRAMES, 0, SEGMENT_FRAMES)
+    return {**fields, "spectrogram": fields["spectrogram"][number], "num_frames": real}
+
+
+def _random_segment(fields: dict[str, tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
+    return tf.random.stateless_uniform(
+        (), tf.stack([seed, fields["utterance"]]), maxval=fields["num_segments"], dtype=tf.int64
+    )

@@ -1,0 +1,207 @@
+"""A prepared dataset: what `dataset_info.json` and the index beside it say, and whether the shards keep it.
+
+No TensorFlow.
+"""
+
+import contextlib
+import csv
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from tfcr import files
+from tfcr.errors import TfcrError
+from tfcr.protocols import Labelled
+
+INFO = "dataset_info.json"
+INDEX = "utterances.csv"
+SCHEMA = 1
+_VERIFIED = ".verified.json"
+_PREPARE_AGAIN = "`tfcr prepare-tfrecords` with the same options writes it anew"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One TFRecord file of a dataset."""
+
+    name: str
+    records: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class IndexRow:
+    """One utterance of the index; rows stand in the order of the records, sorted by id."""
+
+    id: str
+    emotion: str
+    label: int
+    speaker: str
+    session: str
+    script: str
+    num_samples: int
+    num_frames: int
+    num_segments: int
+    num_tokens: int
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A prepared dataset in its folder."""
+
+    folder: pathlib.Path
+    info: dict
+
+    @property
+    def name(self) -> str:
+        return self.info["name"]
+
+    @property
+    def emotions(self) -> list[str]:
+        """The classes, in label order."""
+        return self.info["emotions"]
+
+    @property
+    def sha256(self) -> str:
+        """Identifies the dataset by its content: equal for equal shards, whatever folder or name they have."""
+        return self.info["dataset_sha256"]
+
+    @property
+    def shards(self) -> list[Shard]:
+        return [Shard(**shard) for shard in self.info["shards"]]
+
+    @cached_property
+    def index(self) -> list[IndexRow]:
+        """One row an utterance."""
+        path = self.folder / INDEX
+        try:
+            rows = read_index(path)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise TfcrError(f"{path} is missing or broken ({error}); {_PREPARE_AGAIN}") from None
+        if len(rows) != self.info["utterances"]:
+            raise TfcrError(
+                f"{path} has {len(rows)} rows; expected {self.info['utterances']} utterances; {_PREPARE_AGAIN}"
+            )
+        return rows
+
+    @cached_property
+    def labelled(self) -> Labelled:
+        """What a protocol needs to know."""
+        rows = self.index
+        return Labelled(
+            *([getattr(row, name) for row in rows] for name in ("id", "label", "speaker", "session", "script"))
+        )
+
+
+def open_dataset(folder: str | os.PathLike) -> Dataset:
+    """Opens a prepared dataset; `verify` checks its bytes.
+
+    Raises:
+        TfcrError: no dataset there, or one of another schema.
+    """
+    folder = pathlib.Path(folder)
+    if not (folder / INFO).is_file():
+        what = "does not exist" if not folder.exists() else f"has no {INFO}, so it is not a finished dataset"
+        raise TfcrError(f"dataset {folder} {what}; make it with `tfcr prepare-tfrecords --out {folder}`")
+    info = files.read_json(folder / INFO)
+    keys = {"schema", "name", "emotions", "shards", "dataset_sha256", "utterances", "preset", "embeddings", "counts"}
+    if not isinstance(info, dict) or not keys <= set(info) or info["schema"] != SCHEMA:
+        raise TfcrError(f"{folder / INFO} is not of schema {SCHEMA}; {_PREPARE_AGAIN}")
+    return Dataset(folder, info)
+
+
+def latest_dataset(below: str | os.PathLike = "data") -> pathlib.Path:
+    """The folder of the dataset prepared last below a folder.
+
+    Raises:
+        TfcrError: there is none.
+    """
+    found = sorted(pathlib.Path(below).glob(f"*/{INFO}"), key=lambda path: path.stat().st_mtime_ns)
+    if not found:
+        raise TfcrError(
+            f"there is no dataset under {below}/; make one with `tfcr prepare-tfrecords`, or name it by --data"
+        )
+    return found[-1].parent
+
+
+def verify(dataset: Dataset, on_shard: Callable[[Shard], None] = lambda shard: None) -> None:
+    """Compares every shard's size and SHA-256 with the info file; unchanged shards are read once, not every time.
+
+    Args:
+        on_shard: called after every shard.
+
+    Raises:
+        TfcrError: a shard or the index is missing, cut or changed; the message names it.
+    """
+    known = _read_verified(dataset.folder)
+    files_to_check = [*dataset.shards, Shard(INDEX, dataset.info["utterances"], **dataset.info["index"])]
+    for shard in files_to_check:
+        reason = _difference(dataset.folder, shard, known)
+        if reason:
+            raise TfcrError(f"{dataset.folder / shard.name} {reason}; {_PREPARE_AGAIN}")
+        on_shard(shard)
+    _write_verified(dataset.folder, known)
+
+
+def is_intact(folder: pathlib.Path, shard: Shard) -> bool:
+    """Whether a shard is there with its bytes as they were written."""
+    return not _difference(folder, shard, {})
+
+
+def content_sha256(info: dict) -> str:
+    """The identity of a dataset: its emotions, preset and the bytes of its shards and index."""
+    content = [info["emotions"], info["preset"], info["index"]["sha256"], [s["sha256"] for s in info["shards"]]]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def read_index(path: pathlib.Path) -> list[IndexRow]:
+    """Reads `utterances.csv`."""
+    kinds = {field.name: field.type for field in dataclasses.fields(IndexRow)}
+    with open(path, encoding="utf-8", newline="") as file:
+        return [IndexRow(**{name: kinds[name](value) for name, value in row.items()}) for row in csv.DictReader(file)]
+
+
+def write_index(path: pathlib.Path, rows: list[IndexRow]) -> None:
+    """Writes `utterances.csv` whole."""
+    with files.written_whole(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(field.name for field in dataclasses.fields(IndexRow))
+        writer.writerows(dataclasses.astuple(row) for row in rows)
+
+
+def _difference(folder: pathlib.Path, shard: Shard, known: dict) -> str:
+    """What is wrong with a shard, or an empty string; adds to `known` what was found right."""
+    path = folder / shard.name
+    if not path.is_file():
+        return "is missing"
+    status = path.stat()
+    if status.st_size != shard.bytes:
+        return f"has {status.st_size} bytes; expected {shard.bytes}"
+    stamp = [status.st_mtime_ns, status.st_ino, shard.sha256]
+    if known.get(shard.name) == stamp:
+        return ""
+    if files.sha256_of_file(path) != shard.sha256:
+        return "was changed since it was written (its SHA-256 differs)"
+    known[shard.name] = stamp
+    return ""
+
+
+def _read_verified(folder: pathlib.Path) -> dict:
+    try:
+        known = json.loads((folder / _VERIFIED).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _write_verified(folder: pathlib.Path, known: dict) -> None:
+    if known == _read_verified(folder):
+        return
+    with contextlib.suppress(OSError):  # a read-only dataset is verified every time
+        files.write_json(folder / _VERIFIED, known)

@@ -1,0 +1,26 @@
+"""What an export says of itself, and whether it is intact. No TensorFlow."""
+
+import pathlib
+
+from tfcr import files
+from tfcr.errors import TfcrError
+
+MANIFEST = pathlib.Path("assets.extra") / "tfcr.json"  # TF Serving leaves assets.extra alone
+
+
+def read_manifest(version: pathlib.Path) -> dict:
+    """What an export says of itself, once its files are found intact.
+
+    Raises:
+        TfcrError: no export there, or a file of it is missing or was changed.
+    """
+    if not (version / MANIFEST).is_file():
+        raise TfcrError(f"{version} is no export of tfcr: it has no {MANIFEST}; make one with `tfcr export`")
+    content = files.read_json(version / MANIFEST)
+    for name, digest in content["files"].items():
+        path = version / name
+        if not path.is_file():
+            raise TfcrError(f"{path} is missing; export the run again")
+        if files.sha256_of_file(path) != digest:
+            raise TfcrError(f"{path} was changed since it was exported (its SHA-256 differs); export the run again")
+    return content

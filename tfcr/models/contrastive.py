@@ -1,0 +1,167 @@
+"""The model that trains a network with the paper's objective (Eq. 5-7)."""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from tfcr.models.pair_discriminator import PairDiscriminator
+from tfcr.objectives.info_nce import info_nce
+from tfcr.objectives.negatives import check_names, negative_weights
+from tfcr.objectives.weighting import combine, weighted_mean
+
+
+@keras.saving.register_keras_serializable("tfcr")
+class ContrastiveModel(keras.Model):
+    """Trains a network with (1 - alpha) L1 + alpha L2 (Eq. 7): cross-entropy and InfoNCE.
+
+    Args:
+        network: a functional model whose output is a dictionary with `logits` [batch, classes] and, for a regularised
+            one, `audio_embedding` and `text_embedding`.
+        alpha: the weight of the regulariser, from 0 to 1.
+        discriminator: scores all pairs, `(audio_embedding, text_embedding) -> [anchors, texts]`. By default a
+            `PairDiscriminator` for `alpha` above 0, and none for 0.
+        negatives, negative_weights, negatives_per_anchor: see `tfcr.objectives.negatives`.
+        seed: of the drawn negatives.
+
+    Data: `(x, y)` or `(x, y, sample_weight)`, where x is the network's input and y either the labels, int [batch], or a
+    dictionary of `label` and `utterance`, int [batch] each: examples with the same utterance are never each other's
+    negatives.
+    """
+
+    def __init__(
+        self,
+        network,
+        alpha=0.1,
+        discriminator=None,
+        negatives="other-emotion",
+        negative_weights="uniform",
+        negatives_per_anchor=None,
+        seed=0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if not 0 <= alpha <= 1:
+            raise ValueError(f"Argument `alpha` must be from 0 to 1. Received: alpha={alpha!r}")
+        check_names(negatives, negative_weights)
+        self.network = network
+        self.alpha = alpha
+        if discriminator is None and alpha > 0:
+            discriminator = PairDiscriminator(name="discriminator", dtype=self.dtype_policy)
+        self.discriminator = discriminator
+        self.negatives = negatives
+        self.negative_weights = negative_weights
+        self.negatives_per_anchor = negatives_per_anchor
+        self.seed = seed
+        self.draw_seeds = keras.random.SeedGenerator(seed)
+        self.loss_tracker = keras.metrics.Mean(name="loss")
+        self.classification_tracker = keras.metrics.Mean(name="classification_loss")
+        self.contrastive_tracker = keras.metrics.Mean(name="contrastive_loss")
+        if discriminator is not None:
+            embeddings = {"audio_embedding", "text_embedding"}
+            outputs = network.output
+            if not isinstance(outputs, dict) or not embeddings <= set(outputs):
+                raise ValueError(
+                    f"The regulariser needs a network with the outputs {sorted(embeddings)}. Received: {outputs}"
+                )
+            if not discriminator.built:
+                discriminator.build(outputs["audio_embedding"].shape, outputs["text_embedding"].shape)
+        self.built = True
+
+    def call(self, inputs, training=False):
+        return self.network(inputs, training=training)
+
+    def losses_of(self, outputs, y):
+        """L1 (Eq. 5) and L2 (Eq. 6) of every example.
+
+        Args:
+            outputs: the network's.
+            y: labels or the dictionary of the class docstring.
+
+        Returns:
+            Two float32 [batch]; the second is None without a discriminator.
+        """
+        label = y["label"] if isinstance(y, dict) else y
+        label = ops.cast(ops.reshape(label, (-1,)), "int32")
+        logits = _at_least_float32(outputs["logits"])
+        classification = keras.losses.sparse_categorical_crossentropy(label, logits, from_logits=True)
+        if self.discriminator is None:
+            return classification, None
+        utterance = y["utterance"] if isinstance(y, dict) else ops.arange(ops.shape(label)[0])
+        weights = negative_weights(
+            label,
+            utterance,
+            negatives=self.negatives,
+            weights=self.negative_weights,
+            per_anchor=self.negatives_per_anchor,
+            seed=None if self.negatives_per_anchor is None else self.draw_seeds.next(),
+        )
+        scores = _at_least_float32(self.discriminator(outputs["audio_embedding"], outputs["text_embedding"]))
+        return classification, info_nce(scores, ops.diagonal(scores), weights)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """The objective of both steps: Eq. 7 averaged over the batch, and what the layers themselves add."""
+        classification, contrastive = self.losses_of(y_pred, y)
+        size = ops.shape(classification)[0]
+        self.classification_tracker.update_state(weighted_mean(classification, sample_weight), size)
+        loss = classification
+        if contrastive is not None:
+            self.contrastive_tracker.update_state(weighted_mean(contrastive, sample_weight), size)
+            loss = combine(classification, contrastive, self.alpha)
+        loss = weighted_mean(loss, sample_weight)
+        for added in self.losses:
+            loss = loss + ops.cast(added, loss.dtype)
+        self.loss_tracker.update_state(loss, size)
+        return loss
+
+    def train_step(self, data):
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        with tf.GradientTape() as tape:
+            outputs = self(x, training=True)
+            loss = self.optimizer.scale_loss(self.compute_loss(x, y, outputs, sample_weight, training=True))
+        gradients = tape.gradient(loss, self.trainable_variables)
+        self.optimizer.apply(gradients, self.trainable_variables)
+        return self._logs(y, outputs, sample_weight)
+
+    def test_step(self, data):
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        outputs = self(x, training=False)
+        self.compute_loss(x, y, outputs, sample_weight, training=False)
+        return self._logs(y, outputs, sample_weight)
+
+    @property
+    def metrics(self):
+        trackers = [self.loss_tracker, self.classification_tracker]
+        if self.discriminator is not None:
+            trackers.append(self.contrastive_tracker)
+        own = {"loss", "classification_loss", "contrastive_loss"}  # compile() adds a "loss" that nothing would update
+        return trackers + [metric for metric in super().metrics if metric.name not in own]
+
+    def _logs(self, y, outputs, sample_weight):
+        label = y["label"] if isinstance(y, dict) else y
+        if self._compile_metrics is not None:
+            self._compile_metrics.update_state(label, outputs["logits"], sample_weight)
+        return self.get_metrics_result()
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "network": keras.saving.serialize_keras_object(self.network),
+            "alpha": self.alpha,
+            "discriminator": keras.saving.serialize_keras_object(self.discriminator),
+            "negatives": self.negatives,
+            "negative_weights": self.negative_weights,
+            "negatives_per_anchor": self.negatives_per_anchor,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        restored = dict(config)
+        for part in ("network", "discriminator"):
+            restored[part] = keras.saving.deserialize_keras_object(restored[part])
+        return cls(**restored)
+
+
+def _at_least_float32(tensor):
+    """Half precision cast to float32; the sums of exponentials in both losses overflow in it."""
+    return ops.cast(tensor, "float64" if tensor.dtype == "float64" else "float32")

@@ -1,0 +1,106 @@
+"""From encoders and a head to a network: over examples for training, over whole utterances for everything else."""
+
+from collections.abc import Mapping
+
+import keras
+from keras import ops
+
+from tfcr.schema import NUM_BINS, SEGMENT_FRAMES
+
+AUDIO, TEXT, HEAD = "audio_encoder", "text_encoder", "head"  # the layers' names in every network made here
+
+
+def connect(
+    audio_encoder: keras.Model | None, text_encoder: keras.Model | None, head: keras.layers.Layer
+) -> keras.Model:
+    """A network over examples: the encoders' inputs by name → the outputs of `_outputs`.
+
+    Args:
+        audio_encoder, text_encoder: functional models with one output [batch, units]; None leaves a modality out.
+        head: `LinearFusion` or the like over two embeddings, or a `Dense` layer over one.
+    """
+    encoders = [encoder for encoder in (audio_encoder, text_encoder) if encoder is not None]
+    inputs = {tensor.name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name)
+              for encoder in encoders for tensor in encoder.inputs}  # fmt: skip
+    embeddings = [encoder([inputs[tensor.name] for tensor in encoder.inputs]) for encoder in encoders]
+    return keras.Model(inputs, _outputs(audio_encoder, text_encoder, head, embeddings), name="network")
+
+
+def over_utterances(network: keras.Model) -> keras.Model:
+    """The same network over whole utterances: their audio embedding is the mean over segments by real frames.
+
+    With a linear head that is the mean of the segments' scores, and s = s_a + s_t stays true. The text encoder runs
+    once an utterance.
+
+    Returns:
+        A model that shares the weights of `network`: `spectrogram` float32 [batch, segments, 128, 128] and `num_frames`
+        int32 [batch] (of the utterance; padded segments count nothing), `embeddings` [batch, 30, 300] and `num_tokens`
+        [batch] → the outputs of `network`.
+    """
+    layers = {layer.name: layer for layer in network.layers}
+    audio_encoder, text_encoder = layers.get(AUDIO), layers.get(TEXT)
+    inputs, embeddings = {}, []
+    if audio_encoder is not None:
+        inputs["spectrogram"] = keras.Input((None, SEGMENT_FRAMES, NUM_BINS), dtype="float32", name="spectrogram")
+        inputs["num_frames"] = keras.Input((), dtype="int32", name="num_frames")
+        pooling = SegmentMean(audio_encoder, name="segment_mean")
+        embeddings.append(pooling(inputs["spectrogram"], inputs["num_frames"]))
+    if text_encoder is not None:
+        for tensor in text_encoder.inputs:
+            inputs[tensor.name] = keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name)
+        embeddings.append(text_encoder([inputs[tensor.name] for tensor in text_encoder.inputs]))
+    return keras.Model(inputs, _outputs(audio_encoder, text_encoder, layers[HEAD], embeddings), name="utterances")
+
+
+def _outputs(audio_encoder, text_encoder, head, embeddings) -> Mapping[str, keras.KerasTensor]:
+    """`logits`, and of each modality there is `audio_logits` or `text_logits` and its embedding."""
+    if audio_encoder is not None and text_encoder is not None:
+        return {**head(*embeddings), "audio_embedding": embeddings[0], "text_embedding": embeddings[1]}
+    modality = "audio" if text_encoder is None else "text"
+    logits = head(embeddings[0])
+    return {"logits": logits, f"{modality}_logits": logits, f"{modality}_embedding": embeddings[0]}
+
+
+@keras.saving.register_keras_serializable("tfcr")
+class SegmentMean(keras.layers.Layer):
+    """An encoder over the segments of utterances, averaged by their real frames.
+
+    Args:
+        encoder: a model over `[spectrogram, num_frames]` of segments.
+
+    Call arguments:
+        spectrogram: float32 [batch, segments, frames, bins].
+        num_frames: int [batch], the utterance's real frames.
+
+    Returns:
+        [batch, units].
+    """
+
+    def __init__(self, encoder, **kwargs):
+        super().__init__(**kwargs)
+        self.encoder = encoder
+
+    def build(self, spectrogram_shape, num_frames_shape):
+        pass  # the encoder came built
+
+    def call(self, spectrogram, num_frames):
+        batch, segments, frames, _ = ops.shape(spectrogram)
+        real = ops.clip(ops.cast(num_frames, "int32")[:, None] - ops.arange(segments)[None, :] * frames, 0, frames)
+        flat = ops.reshape(spectrogram, (-1, *spectrogram.shape[2:]))
+        embedding = self.encoder([flat, ops.reshape(real, (-1,))])
+        embedding = ops.reshape(embedding, (batch, segments, embedding.shape[-1]))
+        weights = ops.cast(real, self.variable_dtype)
+        weights = weights / ops.maximum(ops.sum(weights, axis=1, keepdims=True), 1.0)
+        mean = ops.einsum("bs,bsd->bd", weights, ops.cast(embedding, self.variable_dtype))
+        return ops.cast(mean, embedding.dtype)
+
+    def compute_output_spec(self, spectrogram, num_frames):
+        units = self.encoder.output_shape[-1]
+        return keras.KerasTensor((spectrogram.shape[0], units), dtype=self.encoder.outputs[0].dtype)
+
+    def get_config(self):
+        return {**super().get_config(), "encoder": keras.saving.serialize_keras_object(self.encoder)}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(keras.saving.deserialize_keras_object(config.pop("encoder")), **config)

@@ -1,0 +1,48 @@
+"""The systems, one file each; the file's name is the system's (`early_fusion.py` is `early-fusion`).
+
+A system is a module with
+
+* `build(config, num_classes, dtype=None, use_cudnn="auto") -> keras.Model`: a network over examples with named inputs
+  and the outputs of `tfcr.models.network`, its layers named alike in every process;
+* `REGULARISED`: whether it has an audio and a text embedding for the regulariser.
+
+To add one, add such a file; `--system` finds it by its name, without importing TensorFlow.
+"""
+
+import importlib
+import pkgutil
+from types import ModuleType
+
+from tfcr.errors import UsageError
+
+DEFAULT_ALPHA = 0.1  # "The hyperparameter alpha is selected as 0.1" (Sec. 4.3)
+
+
+def names() -> list[str]:
+    """The names that `--system` takes."""
+    return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__))
+
+
+def system(name: str) -> ModuleType:
+    """The module of a system.
+
+    Raises:
+        UsageError: no such system.
+    """
+    if name not in names():
+        raise UsageError(f"there is no system {name!r}; expected one of {', '.join(names())}")
+    return importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
+
+
+def resolve_alpha(name: str, alpha: float | None) -> float:
+    """The weight of the regulariser: 0.1 by default for systems that have one, 0 for the others.
+
+    Raises:
+        UsageError: no such system, or a weight above 0 for a system without a regulariser.
+    """
+    regularised = system(name).REGULARISED
+    if alpha is None:
+        return DEFAULT_ALPHA if regularised else 0.0
+    if alpha and not regularised:
+        raise UsageError(f"alpha must be 0 for system {name!r}, which has no regulariser; received {alpha}")
+    return float(alpha)

@@ -1,0 +1,15 @@
+"""The audio encoder alone with a linear classifier: what speech says without words."""
+
+import keras
+
+from tfcr.config import Config
+from tfcr.models import network
+from tfcr.models.audio_encoder import audio_encoder
+
+REGULARISED = False
+
+
+def build(config: Config, num_classes: int, dtype=None, use_cudnn: bool | str = "auto") -> keras.Model:
+    """CNN and a linear classifier (Eq. 2)."""
+    head = keras.layers.Dense(num_classes, use_bias=config.head_bias, name=network.HEAD, dtype=dtype)
+    return network.connect(audio_encoder(config.conv_blocks, config.conv_filters, dtype=dtype), None, head)

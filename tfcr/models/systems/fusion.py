@@ -1,0 +1,20 @@
+"""Model-level fusion (Sec. 3.1): the baseline, and with a regulariser the paper's method."""
+
+import keras
+
+from tfcr.config import Config
+from tfcr.models import network
+from tfcr.models.audio_encoder import audio_encoder
+from tfcr.models.linear_fusion import LinearFusion
+from tfcr.models.text_encoder import text_encoder
+
+REGULARISED = True
+
+
+def build(config: Config, num_classes: int, dtype=None, use_cudnn: bool | str = "auto") -> keras.Model:
+    """CNN and LSTM, fused by a linear head (Eq. 1-4)."""
+    return network.connect(
+        audio_encoder(config.conv_blocks, config.conv_filters, dtype=dtype),
+        text_encoder(config.lstm_layers, config.lstm_units, use_cudnn=use_cudnn, dtype=dtype),
+        LinearFusion(num_classes, use_bias=config.head_bias, name=network.HEAD, dtype=dtype),
+    )

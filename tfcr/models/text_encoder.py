@@ -1,0 +1,106 @@
+"""The text encoder: an LSTM with attention over word embeddings (Sec. 3.2 and 4.3)."""
+
+import keras
+from keras import layers, ops
+
+from tfcr.schema import EMBEDDING_DIM, MAX_TOKENS
+
+
+def text_encoder(
+    lstm_layers: int = 2, lstm_units: int = 200, use_cudnn: bool | str = "auto", dtype=None
+) -> keras.Model:
+    """A single-directional LSTM of some layers, and the attention of its last state over its outputs (Sec. 4.3).
+
+    Returns:
+        A model named `text_encoder`: `embeddings` float32 [batch, 30, 300] and `num_tokens` int32 [batch], which may
+        exceed 30, to [batch, lstm_units]. Padding is masked; without words the result is zero.
+    """
+    embeddings = keras.Input((MAX_TOKENS, EMBEDDING_DIM), name="embeddings", dtype="float32")
+    num_tokens = keras.Input((), name="num_tokens", dtype="int32")
+    x = TrimPadding(name="trim_padding", dtype=dtype)(embeddings, num_tokens)
+    mask = TokenMask(name="token_mask", dtype=dtype)(x, num_tokens)
+    for layer in range(lstm_layers):
+        lstm = layers.LSTM(lstm_units, return_sequences=True, use_cudnn=use_cudnn, name=f"lstm_{layer}", dtype=dtype)
+        x = lstm(x, mask=mask)
+    x = LastStateAttention(name="text_embedding", dtype=dtype)(x, num_tokens)
+    return keras.Model([embeddings, num_tokens], x, name="text_encoder")
+
+
+@keras.saving.register_keras_serializable("tfcr")
+class TrimPadding(layers.Layer):
+    """Cuts the steps that are padding in every sequence of a batch, which an LSTM need not run over.
+
+    Call arguments:
+        sequences: [batch, steps, units], right-padded.
+        num_tokens: int [batch].
+
+    Returns:
+        [batch, longest, units], where `longest` is the largest of `num_tokens`, from 1 to `steps`.
+    """
+
+    def call(self, sequences, num_tokens):
+        longest = ops.max(ops.cast(num_tokens, "int32"), initial=1)
+        return sequences[:, : ops.minimum(longest, sequences.shape[1])]
+
+    def compute_output_spec(self, sequences, num_tokens):
+        return keras.KerasTensor((sequences.shape[0], None, sequences.shape[2]), dtype=sequences.dtype)
+
+
+@keras.saving.register_keras_serializable("tfcr")
+class TokenMask(layers.Layer):
+    """Which steps of right-padded sequences an LSTM runs over.
+
+    An empty sequence keeps its first step, because cuDNN needs one; `LastStateAttention` zeroes what comes of it.
+
+    Call arguments:
+        sequences: [batch, steps, units].
+        num_tokens: int [batch].
+
+    Returns:
+        bool [batch, steps].
+    """
+
+    def call(self, sequences, num_tokens):
+        return ops.arange(ops.shape(sequences)[1])[None, :] < ops.maximum(ops.cast(num_tokens, "int32"), 1)[:, None]
+
+    def compute_output_spec(self, sequences, num_tokens):
+        return keras.KerasTensor(sequences.shape[:2], dtype="bool")
+
+
+@keras.saving.register_keras_serializable("tfcr")
+class LastStateAttention(layers.Layer):
+    """Attention of an LSTM's last state over its outputs ("two-layers LSTM with attention mechanism", Sec. 3.2).
+
+    The weights are the softmax, over real steps, of the dot products of the last real output with every output.
+
+    Call arguments:
+        outputs: [batch, steps, units].
+        num_tokens: int [batch], how many steps are real; more than `steps` counts as `steps`.
+
+    Returns:
+        [batch, units], the weighted mean of the outputs; zeros where no step is real.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True  # the LSTM's mask may come along; the count of tokens says more
+
+    def compute_mask(self, outputs, previous_mask=None):
+        return None
+
+    def call(self, outputs, num_tokens):
+        return ops.einsum("bt,btd->bd", self.attention_weights(outputs, num_tokens), outputs)
+
+    def attention_weights(self, outputs, num_tokens):
+        """The weights alone: [batch, steps], which sum to 1, or to 0 where no step is real."""
+        steps = ops.shape(outputs)[1]
+        num_tokens = ops.minimum(ops.cast(num_tokens, "int32"), steps)
+        last_step = ops.one_hot(ops.maximum(num_tokens - 1, 0), steps, dtype=outputs.dtype)
+        last = ops.einsum("bt,btd->bd", last_step, outputs)
+        scores = ops.cast(ops.einsum("btd,bd->bt", outputs, last), self.variable_dtype)
+        real = ops.arange(steps)[None, :] < num_tokens[:, None]
+        weights = ops.softmax(ops.where(real, scores, -1e9), axis=1)
+        return ops.cast(ops.where(real, weights, 0.0), outputs.dtype)
+
+    def compute_output_shape(self, outputs_shape, num_tokens_shape):
+        return (outputs_shape[0], outputs_shape[2])

@@ -1,0 +1,73 @@
+"""The figures of an evaluation, from scores and labels. No TensorFlow.
+
+WA is the accuracy over utterances and UA the mean recall over the classes that occur (Han, Yu and Tashev 2014).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn.metrics import confusion_matrix
+
+
+def confusion(labels: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """Counts, int64 [classes, classes]: rows are true, columns predicted."""
+    classes = logits.shape[1]
+    return confusion_matrix(labels, logits.argmax(axis=1), labels=np.arange(classes))
+
+
+def recalls(matrix: np.ndarray) -> np.ndarray:
+    """Recall of every class, float64 [classes]; NaN for one that does not occur."""
+    totals = matrix.sum(axis=1)
+    return np.divide(np.diag(matrix), totals, out=np.full(len(matrix), np.nan), where=totals > 0)
+
+
+def weighted_accuracy(labels: np.ndarray, logits: np.ndarray) -> float:
+    """WA: the share of utterances whose largest score is their label's."""
+    return float(np.mean(logits.argmax(axis=1) == labels))
+
+
+def unweighted_accuracy(labels: np.ndarray, logits: np.ndarray) -> float:
+    """UA: the mean recall over the classes that occur."""
+    return float(np.nanmean(recalls(confusion(labels, logits))))
+
+
+def conflict_rate(audio_logits: np.ndarray, text_logits: np.ndarray) -> float:
+    """The share of utterances where argmax s_a and argmax s_t differ (Eq. 2-4)."""
+    return float(np.mean(audio_logits.argmax(axis=1) != text_logits.argmax(axis=1)))
+
+
+def evaluation(
+    labels: np.ndarray,
+    logits: np.ndarray,
+    audio_logits: np.ndarray | None,
+    text_logits: np.ndarray | None,
+    emotions: Sequence[str],
+    training_means: dict[str, np.ndarray],
+) -> dict:
+    """One part's entry in `metrics.json`.
+
+    Args:
+        labels: int64 [utterances].
+        logits, audio_logits, text_logits: float [utterances, classes]; None for what the system does not define.
+        emotions: the classes' names, in label order.
+        training_means: mean `audio_logits` and `text_logits` [classes] over the training part; they centre the scores,
+            which are identified only up to an offset that could move between them.
+    """
+    matrix = confusion(labels, logits)
+    by_class = recalls(matrix)
+    two = audio_logits is not None and text_logits is not None
+    return {
+        "wa": weighted_accuracy(labels, logits),
+        "ua": float(np.nanmean(by_class)),
+        "recall": {name: None if np.isnan(r) else float(r) for name, r in zip(emotions, by_class, strict=True)},
+        "confusion": matrix.tolist(),
+        "conflict_rate": conflict_rate(audio_logits, text_logits) if two else None,
+        "conflict_rate_centred": (
+            conflict_rate(audio_logits - training_means["audio_logits"], text_logits - training_means["text_logits"])
+            if two
+            else None
+        ),
+        "wa_audio": None if audio_logits is None else weighted_accuracy(labels, audio_logits),
+        "wa_text": None if text_logits is None else weighted_accuracy(labels, text_logits),
+        "absent": [name for name, r in zip(emotions, by_class, strict=True) if np.isnan(r)],
+    }

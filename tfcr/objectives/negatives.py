@@ -1,0 +1,69 @@
+"""Which texts are an anchor's negatives, and how much each weighs (Sec. 3.2)."""
+
+import tensorflow as tf
+from keras import ops
+
+NEGATIVES = ("other-emotion", "any")
+WEIGHTS = ("uniform", "balanced")
+
+
+def negative_weights(
+    labels,
+    utterances,
+    text_labels=None,
+    text_utterances=None,
+    *,
+    negatives="other-emotion",
+    weights="uniform",
+    per_anchor=None,
+    seed=None,
+):
+    """How often each text of the batch counts as a negative of each anchor.
+
+    Args:
+        labels, utterances: int [anchors], the emotion and the utterance of each audio example.
+        text_labels, text_utterances: int [texts]; by default those of the anchors.
+        negatives: `other-emotion` takes texts of other emotions ("different emotions", Sec. 3.2), `any` every text. A
+            text of the anchor's own utterance is never its negative.
+        weights: `uniform` weighs each negative 1; `balanced` gives every other emotion of the batch the same total, and
+            the anchor the same total as `uniform`.
+        per_anchor: None takes all; an integer draws that many for each anchor, with replacement.
+        seed: int32 [2], for the draw.
+
+    Returns:
+        float32 [anchors, texts], 0 where a text is no negative. An anchor without negatives has a row of zeros.
+    """
+    text_labels = labels if text_labels is None else text_labels
+    text_utterances = utterances if text_utterances is None else text_utterances
+    other = ops.not_equal(labels[:, None], text_labels[None, :])
+    foreign = ops.not_equal(utterances[:, None], text_utterances[None, :])
+    qualifies = ops.cast(ops.logical_and(foreign, other) if negatives == "other-emotion" else foreign, "float32")
+    if weights == "balanced":
+        qualifies = _balance(qualifies, text_labels)
+    if per_anchor is None:
+        return qualifies
+    return _draw(qualifies, per_anchor, seed)
+
+
+def _balance(qualifies, text_labels):
+    same = ops.cast(ops.equal(text_labels[:, None], text_labels[None, :]), "float32")
+    of_its_emotion = ops.matmul(qualifies, same)  # [anchors, texts]: qualifying texts with this text's emotion
+    shares = qualifies / ops.maximum(of_its_emotion, 1.0)  # each emotion's shares sum to 1
+    total = ops.sum(qualifies, axis=1, keepdims=True)
+    emotions = ops.sum(shares, axis=1, keepdims=True)
+    return shares * total / ops.maximum(emotions, 1.0)
+
+
+def _draw(weights, per_anchor, seed):
+    logits = ops.where(weights > 0, ops.log(ops.maximum(weights, 1e-30)), -1e9)
+    drawn = tf.random.stateless_categorical(logits, per_anchor, seed=seed)
+    counts = ops.sum(ops.one_hot(drawn, ops.shape(weights)[1], dtype="float32"), axis=1)
+    has_any = ops.sum(weights, axis=1, keepdims=True) > 0
+    return ops.where(has_any, counts, 0.0)
+
+
+def check_names(negatives: str, weights: str) -> None:
+    """Raises `ValueError` for a setting that does not exist."""
+    for name, value, known in (("negatives", negatives, NEGATIVES), ("negative_weights", weights, WEIGHTS)):
+        if value not in known:
+            raise ValueError(f"Argument `{name}` must be one of {known}. Received: {name}={value!r}")

@@ -1,0 +1,22 @@
+"""How the two losses and the examples of a batch become one number (Eq. 7)."""
+
+from keras import ops
+
+
+def combine(classification_loss, contrastive_loss, alpha: float):
+    """(1 - alpha) L1 + alpha L2 (Eq. 7). Shapes stay."""
+    return (1.0 - alpha) * classification_loss + alpha * contrastive_loss
+
+
+def weighted_mean(losses, sample_weight=None):
+    """The mean over a batch of loss times weight.
+
+    Args:
+        losses: float [batch].
+        sample_weight: float [batch] whose mean over an epoch is 1, or None for equal weights. The divisor is the number
+            of examples rather than the batch's own sum of weights, which would make an utterance weigh more in the
+            company of long ones.
+    """
+    if sample_weight is None:
+        return ops.mean(losses)
+    return ops.mean(losses * ops.cast(sample_weight, losses.dtype))

@@ -1,0 +1,282 @@
+"""From a corpus to verified TFRecords."""
+
+import csv
+import hashlib
+import json
+import os
+import pathlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from tfcr import __version__, corpora, files, schema
+from tfcr.corpora.audio import num_samples
+from tfcr.corpora.utterance import Utterance
+from tfcr.dataset_info import INDEX, INFO, SCHEMA, Dataset, IndexRow, content_sha256, open_dataset, write_index
+from tfcr.errors import TfcrError, UsageError
+from tfcr.features import spectrogram
+from tfcr.features.embeddings import Coverage, WordVectors, load_word_vectors, train_word_vectors
+from tfcr.features.words import split_words
+from tfcr.preparation.shards import ShardPlan, write_shards
+
+MIN_SHARDS = 8
+SHARD_BYTES = 100_000_000
+_SEGMENT_BYTES = 4 * schema.SEGMENT_FRAMES * schema.NUM_BINS
+_TEXT_BYTES = 4 * schema.MAX_TOKENS * schema.EMBEDDING_DIM
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What to prepare, and where.
+
+    Attributes:
+        corpus: its name; see `tfcr.corpora.names`.
+        root: the folder the corpus lies in.
+        out: the dataset's folder.
+        name: the dataset's name.
+        preset: which preset's features.
+        emotions: the classes, in label order.
+        merge: emotion → class that it joins.
+        embeddings: a file of word vectors; None trains them on the corpus's own transcripts.
+        transcripts: a CSV file (id,transcript) that replaces the corpus's words.
+        options: for the corpus's reader.
+    """
+
+    corpus: str
+    root: pathlib.Path
+    out: pathlib.Path
+    name: str
+    preset: str = "paper"
+    emotions: Sequence[str] = schema.EMOTIONS
+    merge: Mapping[str, str] = field(default_factory=lambda: dict(schema.MERGE))
+    embeddings: pathlib.Path | None = None
+    transcripts: pathlib.Path | None = None
+    options: Mapping = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(self.emotions) < 2 or len(set(self.emotions)) != len(self.emotions) or "" in self.emotions:
+            raise UsageError(f"emotions must be two or more different names; received {', '.join(self.emotions)}")
+        if not self.name or "/" in self.name or self.name.startswith("."):
+            raise UsageError(f"name must be a file name; received {self.name!r}")
+        for emotion, joins in self.merge.items():
+            if joins not in self.emotions or emotion in self.emotions:
+                raise UsageError(
+                    f"merge cannot let {emotion!r} join {joins!r}; expected another emotion: one of the set"
+                )
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How the caller hears of the work; every function may be called from several threads.
+
+    Attributes:
+        say: a sentence for the user.
+        start: the seconds of audio ahead.
+        advance: seconds of audio done.
+    """
+
+    say: Callable[[str], None] = lambda sentence: None
+    start: Callable[[float], None] = lambda seconds: None
+    advance: Callable[[float], None] = lambda seconds: None
+
+
+def prepare(preparation: Preparation, workers: int = 1, progress: Progress | None = None) -> Dataset:
+    """Reads the corpus, computes its features and writes the dataset.
+
+    A dataset that is there already is checked and mended; a preparation that was cut off goes on. The number of workers
+    changes nothing in the bytes.
+
+    Raises:
+        TfcrError: the corpus, a recording or the word vectors are missing or broken, or `out` holds something else.
+    """
+    progress = progress or Progress()
+    corpus = corpora.read(preparation.corpus, preparation.root, **preparation.options)
+    for note in corpus.notes:
+        progress.say(note)
+    utterances, left_out = select(corpus.utterances, preparation.emotions, preparation.merge)
+    if preparation.transcripts is not None:
+        utterances = replace_transcripts(utterances, preparation.transcripts)
+    samples = [num_samples(utterance.audio) for utterance in utterances]
+    words = [split_words(utterance.transcript) for utterance in utterances]
+    vectors = word_vectors(preparation.embeddings, words, progress)
+    rows, coverage = index(utterances, samples, words, vectors, preparation.emotions)
+    plan = ShardPlan(preparation.name, utterances, words, rows, vectors, number_of_shards(rows))
+
+    with files.held(preparation.out, "preparing"):
+        identity = plan_sha256(preparation, plan)
+        adopt(preparation.out, identity)
+        progress.start(sum(samples) / schema.SAMPLE_RATE)
+        shards = write_shards(plan, preparation.out, workers, progress.advance)
+        write_index(preparation.out / INDEX, rows)
+        info = describe(preparation, rows, vectors, coverage, left_out, corpus.notes)
+        info["shards"] = shards
+        info["dataset_sha256"] = content_sha256(info)
+        if not (preparation.out / INFO).is_file() or files.read_json(preparation.out / INFO) != info:
+            files.write_json(preparation.out / INFO, info)
+        else:
+            os.utime(preparation.out / INFO)  # prepared last, even where nothing was left to do
+    return open_dataset(preparation.out)
+
+
+def select(
+    utterances: Sequence[Utterance], emotions: Sequence[str], merge: Mapping[str, str]
+) -> tuple[list[Utterance], Counter]:
+    """The utterances of the chosen emotions after merging, sorted by id, and the count of each emotion left out."""
+    merged = [replace(utterance, emotion=merge.get(utterance.emotion, utterance.emotion)) for utterance in utterances]
+    kept = sorted((utterance for utterance in merged if utterance.emotion in emotions), key=lambda chosen: chosen.id)
+    left_out = Counter(utterance.emotion for utterance in merged if utterance.emotion not in emotions)
+    twice = [name for name, count in Counter(utterance.id for utterance in kept).items() if count > 1]
+    if twice:
+        raise TfcrError(f"the id {twice[0]!r} stands {twice.count(twice[0]) + 1} times; expected one utterance an id")
+    present = {utterance.emotion for utterance in kept}
+    absent = [emotion for emotion in emotions if emotion not in present]
+    if absent:
+        there = ", ".join(sorted({utterance.emotion for utterance in merged})) or "none"
+        raise TfcrError(f"no utterance has the emotion {absent[0]!r}; the corpus has {there}; choose by --emotions")
+    return kept, left_out
+
+
+def replace_transcripts(utterances: Sequence[Utterance], path: pathlib.Path) -> list[Utterance]:
+    """Takes the words from a CSV file with the columns id and transcript, say a recogniser's output."""
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            missing = {"id", "transcript"} - set(reader.fieldnames or ())
+            if missing:
+                raise TfcrError(f"--transcripts {path} has no column {sorted(missing)[0]!r}; expected id,transcript")
+            words = {row["id"]: row["transcript"] or "" for row in reader}
+    except FileNotFoundError:
+        raise TfcrError(
+            f"--transcripts {path} does not exist; expected a CSV file with the columns id,transcript"
+        ) from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise TfcrError(f"--transcripts {path} cannot be read ({error}); expected a UTF-8 CSV file") from None
+    lacking = [utterance.id for utterance in utterances if utterance.id not in words]
+    if lacking:
+        raise TfcrError(f"--transcripts {path} lacks {len(lacking)} utterances, the first of them {lacking[0]!r}")
+    return [replace(utterance, transcript=words[utterance.id]) for utterance in utterances]
+
+
+def word_vectors(path: pathlib.Path | None, words: Sequence[Sequence[str]], progress: Progress) -> WordVectors:
+    """Pretrained vectors, or without a file vectors trained on the corpus itself."""
+    if path is not None:
+        progress.say(f"Reading word vectors from {path}")
+        return load_word_vectors(path, sorted({word for sentence in words for word in sentence}))
+    progress.say(
+        "No --embeddings: Word2Vec is trained on this corpus's own transcripts, test ones included (transductive). "
+        "Figures for a paper want the pretrained vectors that it used."
+    )
+    return train_word_vectors(words)
+
+
+def index(
+    utterances: Sequence[Utterance],
+    samples: Sequence[int],
+    words: Sequence[Sequence[str]],
+    vectors: WordVectors,
+    emotions: Sequence[str],
+) -> tuple[list[IndexRow], Coverage]:
+    """One row an utterance, and how many of its words have a vector."""
+    coverage, rows = Coverage(), []
+    for utterance, count, sentence in zip(utterances, samples, words, strict=True):
+        coverage.count(sentence, vectors)
+        frames = spectrogram.num_frames(count)
+        rows.append(
+            IndexRow(
+                id=utterance.id,
+                emotion=utterance.emotion,
+                label=list(emotions).index(utterance.emotion),
+                speaker=utterance.speaker,
+                session=utterance.session,
+                script=utterance.script,
+                num_samples=count,
+                num_frames=frames,
+                num_segments=spectrogram.num_segments(frames),
+                num_tokens=len(vectors.embed(sentence)[0]),
+            )
+        )
+    return rows, coverage
+
+
+def number_of_shards(rows: Sequence[IndexRow]) -> int:
+    """About 100 MB each and at least 8, but never one without a record."""
+    size = sum(row.num_segments * _SEGMENT_BYTES + _TEXT_BYTES for row in rows)
+    return min(len(rows), max(MIN_SHARDS, -(-size // SHARD_BYTES)))
+
+
+def plan_sha256(preparation: Preparation, plan: ShardPlan) -> str:
+    """Identifies everything that decides the bytes of the shards, but the samples themselves."""
+    digest = hashlib.sha256()
+    digest.update(json.dumps([SCHEMA, preparation.preset, preparation.name, list(preparation.emotions)]).encode())
+    for utterance, row in zip(plan.utterances, plan.rows, strict=True):
+        size = utterance.audio.stat().st_size
+        digest.update(json.dumps([utterance.id, utterance.transcript, row.__dict__, size]).encode())
+    for word, vector in sorted(plan.vectors.vectors.items()):
+        digest.update(word.encode() + b"\0" + vector.tobytes())
+    return digest.hexdigest()
+
+
+def adopt(out: pathlib.Path, identity: str) -> None:
+    """Makes `out` the folder of this preparation; a folder of another one is refused."""
+    mark = out / ".preparation.json"
+    if mark.is_file():
+        if files.read_json(mark).get("sha256") != identity:
+            raise TfcrError(
+                f"{out} holds a dataset that was prepared from other input or with other options; "
+                "remove it, or choose another --out or --name"
+            )
+    else:
+        if any(path.suffix == ".tfrecord" or path.name == INFO for path in out.iterdir()):
+            raise TfcrError(f"{out} holds records of unknown origin; remove them, or choose another --out")
+        files.write_json(mark, {"sha256": identity})
+    files.remove_temporaries(out)
+
+
+def describe(
+    preparation: Preparation,
+    rows: Sequence[IndexRow],
+    vectors: WordVectors,
+    coverage: Coverage,
+    left_out: Counter,
+    notes: Sequence[str],
+) -> dict:
+    """The content of `dataset_info.json`, but the shards."""
+    index_path = preparation.out / INDEX
+    counts = {name: Counter(getattr(row, name) for row in rows) for name in ("emotion", "speaker", "session", "script")}
+    counts["emotion"] = {emotion: counts["emotion"][emotion] for emotion in preparation.emotions}
+    return {
+        "schema": SCHEMA,
+        "version": __version__,
+        "name": preparation.name,
+        "corpus": preparation.corpus,
+        "corpus_options": dict(preparation.options),
+        "preset": preparation.preset,
+        "emotions": list(preparation.emotions),
+        "merge": dict(preparation.merge),
+        "utterances": len(rows),
+        "segments": sum(row.num_segments for row in rows),
+        "seconds": sum(row.num_samples for row in rows) / schema.SAMPLE_RATE,
+        "counts": {
+            name: dict(sorted(count.items()) if name != "emotion" else count.items()) for name, count in counts.items()
+        },
+        "left_out": dict(sorted(left_out.items())),
+        "audio": {
+            "sample_rate": schema.SAMPLE_RATE,
+            "fft_length": schema.FFT_LENGTH,
+            "hop_length": schema.HOP_LENGTH,
+            "bins": schema.NUM_BINS,
+            "segment_frames": schema.SEGMENT_FRAMES,
+            "spectrogram_unit": "dB: 10 log10 of the power spectral density in 1/Hz",
+            "floor_db": schema.FLOOR_DB,
+        },
+        "embeddings": {
+            "source": vectors.source,
+            "sha256": vectors.sha256,
+            "dimension": schema.EMBEDDING_DIM,
+            "max_tokens": schema.MAX_TOKENS,
+            "transductive": vectors.transductive,
+            **coverage.summary(),
+        },
+        "notes": list(notes),
+        "index": {"bytes": index_path.stat().st_size, "sha256": files.sha256_of_file(index_path)},
+    }

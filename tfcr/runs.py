@@ -1,0 +1,175 @@
+"""The run folder: one trained and tested fold, as `tfcr train` leaves it and all else reads it. No TensorFlow."""
+
+import csv
+import os
+import pathlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+import h5py
+import numpy as np
+import yaml
+
+from tfcr import files
+from tfcr.errors import TfcrError
+
+CONFIG = "config.yaml"
+METRICS = "metrics.json"
+HISTORY = "history.csv"
+PREDICTIONS = "predictions.h5"
+WEIGHTS = "model.weights.h5"
+TENSORBOARD = "tensorboard"
+METRICS_SCHEMA = 1
+
+_REMEDY = "train it with `tfcr train`, or name another folder"
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a model said of the test utterances, sorted by id. What a system does not define is None.
+
+    Attributes:
+        id, speaker, session, script: str [utterances].
+        label: int64 [utterances].
+        logits: float32 [utterances, classes]; `audio_logits` and `text_logits` likewise (s, s_a, s_t of Eq. 1-4).
+        audio_embedding, text_embedding: float32 [utterances, dimension] (e_a, e_t).
+    """
+
+    id: np.ndarray
+    speaker: np.ndarray
+    session: np.ndarray
+    script: np.ndarray
+    label: np.ndarray
+    logits: np.ndarray
+    audio_logits: np.ndarray | None = None
+    text_logits: np.ndarray | None = None
+    audio_embedding: np.ndarray | None = None
+    text_embedding: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run."""
+
+    folder: pathlib.Path
+
+    @cached_property
+    def config(self) -> dict:
+        """The resolved configuration (`config.yaml`)."""
+        return read_config(self.folder)
+
+    @cached_property
+    def metrics(self) -> dict:
+        """`metrics.json`."""
+        return files.read_json(self.folder / METRICS)
+
+    @cached_property
+    def history(self) -> list[dict[str, float]]:
+        """One dictionary an epoch, in order (`history.csv`)."""
+        with open(self.folder / HISTORY, encoding="utf-8", newline="") as file:
+            return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+    @cached_property
+    def predictions(self) -> Predictions:
+        """`predictions.h5`."""
+        return read_predictions(self.folder / PREDICTIONS)
+
+    @property
+    def emotions(self) -> list[str]:
+        """The classes, in label order."""
+        return list(self.metrics["emotions"])
+
+
+def open_run(folder: str | os.PathLike) -> Run:
+    """Opens a finished run.
+
+    Raises:
+        TfcrError: no run there, or one that is not finished.
+    """
+    folder = pathlib.Path(folder)
+    if not (folder / CONFIG).is_file():
+        raise TfcrError(f"{folder} is not a run: it has no {CONFIG}; {_REMEDY}")
+    if not (folder / METRICS).is_file():
+        raise TfcrError(f"{folder} is a run that is not finished; the same `tfcr train` command resumes it")
+    run = Run(folder)
+    missing = {"schema", "emotions", "test", "validation"} - set(run.metrics)
+    if missing or run.metrics["schema"] != METRICS_SCHEMA:
+        raise TfcrError(f"{folder / METRICS} is not of schema {METRICS_SCHEMA}; {_REMEDY}")
+    return run
+
+
+def find_runs(paths: Iterable[str | os.PathLike]) -> list[Run]:
+    """The finished runs at or below `paths`, sorted by folder.
+
+    Raises:
+        TfcrError: a path that holds none.
+    """
+    found = {}
+    for path in map(pathlib.Path, paths):
+        if (path / CONFIG).is_file():
+            folders = [path]
+        else:
+            folders = sorted(metrics.parent for metrics in path.rglob(METRICS) if (metrics.parent / CONFIG).is_file())
+        if not folders:
+            raise TfcrError(f"{path} holds no finished run; {_REMEDY}")
+        found.update({folder.resolve(): folder for folder in folders})
+    return [open_run(folder) for _, folder in sorted(found.items())]
+
+
+def default_folder(dataset: str, protocol: str, system: str, alpha: float, fold: int, seed: int) -> pathlib.Path:
+    """`runs/<dataset>/<protocol>-<system>-a<alpha>-f<fold>-s<seed>`."""
+    return pathlib.Path("runs") / dataset / f"{protocol}-{system}-a{alpha:g}-f{fold}-s{seed}"
+
+
+def read_config(folder: str | os.PathLike) -> dict:
+    """The `config.yaml` of a run, finished or not."""
+    path = pathlib.Path(folder) / CONFIG
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise TfcrError(f"{folder} is not a run: it has no {CONFIG}; {_REMEDY}") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise TfcrError(f"{path} is not readable YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(content, dict):
+        raise TfcrError(f"{path} holds no configuration; expected `name: value` lines")
+    return content
+
+
+def write_history(folder: pathlib.Path, epochs: list[Mapping[str, float]]) -> None:
+    """Writes `history.csv`: one row an epoch; floats with all their digits."""
+    names = list(epochs[0]) if epochs else ["epoch"]
+    lines = [",".join(names)] + [",".join(repr(row[name]) for name in names) for row in epochs]
+    files.write_text(folder / HISTORY, "\n".join(lines) + "\n")
+
+
+def write_predictions(path: pathlib.Path, predictions: Predictions) -> None:
+    """Writes `predictions.h5`: one dataset a field, strings as variable-length UTF-8. Equal content, equal bytes."""
+    with files.written_whole(path) as temporary, h5py.File(temporary, "w") as file:
+        for field in fields(Predictions):
+            value = getattr(predictions, field.name)
+            if value is None:
+                continue
+            if value.dtype.kind in "UO":
+                file.create_dataset(field.name, data=value.astype(object), dtype=h5py.string_dtype("utf-8"))
+            else:
+                file.create_dataset(field.name, data=value)
+
+
+def read_predictions(path: pathlib.Path) -> Predictions:
+    """Reads `predictions.h5`.
+
+    Raises:
+        TfcrError: it is missing, broken or lacks a field that every system has.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            content = {}
+            for field in fields(Predictions):
+                if field.name in file:
+                    data = file[field.name]
+                    text = h5py.check_string_dtype(data.dtype)
+                    content[field.name] = np.asarray(data.asstr()[()], dtype=str) if text else data[()]
+        return Predictions(**content)
+    except (OSError, TypeError) as error:
+        raise TfcrError(f"{path} is missing or broken ({error}); `tfcr evaluate` writes it anew") from None

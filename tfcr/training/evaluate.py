@@ -1,0 +1,60 @@
+"""A trained network on whole utterances."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfcr.data.pipeline import Pipeline
+from tfcr.dataset_info import Dataset
+from tfcr.models import network as network_module
+from tfcr.objectives import metrics
+from tfcr.runs import Predictions
+
+_SCORES = ("logits", "audio_logits", "text_logits")
+
+
+class UtteranceOutputs:
+    """The outputs of a network over whole utterances, traced once however often it is called.
+
+    Args:
+        network: a network over examples; its weights are shared, so the outputs follow its training.
+        pipeline: of a dataset with the network's inputs.
+    """
+
+    def __init__(self, network: keras.Model, pipeline: Pipeline):
+        self.pipeline = pipeline
+        over_utterances = network_module.over_utterances(network)
+        self._call = tf.function(lambda x: over_utterances(x, training=False), reduce_retracing=True)
+
+    def __call__(self, positions: np.ndarray) -> dict[str, np.ndarray]:
+        """Every output for the utterances at `positions`, ascending: name → float32 [utterances, …] in that order."""
+        order, batches = [], {}
+        for x, position in self.pipeline.utterances(positions):
+            order.append(position.numpy())
+            for name, value in self._call(x).items():
+                batches.setdefault(name, []).append(tf.cast(value, tf.float32).numpy())
+        ranks = np.argsort(np.concatenate(order), kind="stable")
+        return {name: np.concatenate(parts)[ranks] for name, parts in batches.items()}
+
+
+def predictions(dataset: Dataset, positions: np.ndarray, outputs: dict[str, np.ndarray]) -> Predictions:
+    """Outputs with what is known of their utterances."""
+    rows = [dataset.index[position] for position in positions]
+    known = {name: np.array([getattr(row, name) for row in rows]) for name in ("id", "speaker", "session", "script")}
+    return Predictions(**known, label=np.array([row.label for row in rows], np.int64), **outputs)
+
+
+def training_means(outputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Mean scores over the training part, float64 [classes]; they centre the conflict rate."""
+    return {name: outputs[name].mean(axis=0, dtype=np.float64) for name in _SCORES if name in outputs}
+
+
+def figures(
+    labels: np.ndarray, outputs: dict[str, np.ndarray], emotions: Sequence[str], means: dict[str, np.ndarray]
+) -> dict:
+    """One part's entry in `metrics.json`."""
+    return metrics.evaluation(
+        labels, outputs["logits"], outputs.get("audio_logits"), outputs.get("text_logits"), emotions, means
+    )

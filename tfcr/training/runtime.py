@@ -1,0 +1,46 @@
+"""What has to be settled before TensorFlow computes anything: threads, determinism, devices."""
+
+import keras
+import tensorflow as tf
+
+from tfcr.errors import TfcrError
+
+
+def configure(threads: int) -> None:
+    """Fixes the threads of one operation and the order of every sum. Once per process, before the first tensor.
+
+    Raises:
+        TfcrError: TensorFlow already runs with another number of threads, or Keras does not run on TensorFlow.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise TfcrError(f"Keras runs on {keras.backend.backend()}; expected TensorFlow; unset KERAS_BACKEND")
+    for name, get, put in (
+        ("threads", tf.config.threading.get_intra_op_parallelism_threads, _set_intra),
+        ("threads between operations", tf.config.threading.get_inter_op_parallelism_threads, _set_inter),
+    ):
+        if get() != threads:
+            try:
+                put(threads)
+            except RuntimeError:
+                raise TfcrError(
+                    f"this process already runs with {get()} {name}; {threads} need a process of their own"
+                ) from None
+    for device in tf.config.list_physical_devices("GPU"):
+        try:
+            tf.config.experimental.set_memory_growth(device, True)
+        except RuntimeError:
+            break  # already initialised, so already decided
+    tf.config.experimental.enable_op_determinism()
+
+
+def policy(precision: str) -> keras.DTypePolicy:
+    """Keras's policy of a `precision` of the configuration."""
+    return keras.DTypePolicy(precision)
+
+
+def _set_intra(threads: int) -> None:
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+
+
+def _set_inter(threads: int) -> None:
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
