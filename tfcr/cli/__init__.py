@@ -35,7 +35,7 @@ class _LazyGroup(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in _COMMANDS.items()])
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.group("tfcr", cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(__version__, prog_name="tfcr")
 def cli():
     """Contrastive regularization for multimodal emotion recognition using audio and text (Qian and Han, 2021).
@@ -45,12 +45,17 @@ def cli():
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """The `tfcr` command."""
+    run(cli, arguments)
+
+
+def run(command: click.Command, arguments: list[str] | None = None) -> None:
     """Runs a command line; what is a user's to mend becomes one line on the error stream, a bug keeps its traceback.
 
     Exit codes: 0 done, 1 a failure at run time, 2 wrong usage.
     """
     try:
-        code = cli.main(arguments, prog_name="tfcr", standalone_mode=False)
+        code = command.main(arguments, prog_name=command.name, standalone_mode=False)
     except UsageError as error:
         code = _fail(error, 2)
     except click.exceptions.NoArgsIsHelpError as error:

@@ -8,7 +8,9 @@ import importlib
 import inspect
 import pathlib
 import pkgutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import ModuleType
 
 from tfcr.corpora.utterance import Utterance
 from tfcr.errors import UsageError
@@ -42,11 +44,25 @@ def read(name: str, root: str | pathlib.Path, **options) -> Corpus:
         UsageError: no such corpus, or an option that it does not take.
         TfcrError: `root` does not hold it, or a file of it is broken.
     """
+    return _module(name).read(pathlib.Path(root), **resolved_options(name, options))
+
+
+def resolved_options(name: str, options: Mapping) -> dict:
+    """Every option of the corpus's reader: as given, else its default.
+
+    Raises:
+        UsageError: no such corpus, or an option that it does not take.
+    """
+    parameters = dict(inspect.signature(_module(name).read).parameters)
+    parameters.pop("root")
+    for option in options:
+        if option not in parameters:
+            takes = ", ".join(sorted(parameters)) or "none"
+            raise UsageError(f"corpus {name!r} takes no {option.replace('_', ' ')!r}; its options: {takes}")
+    return {option: options.get(option, parameter.default) for option, parameter in parameters.items()}
+
+
+def _module(name: str) -> ModuleType:
     if name not in names():
         raise UsageError(f"there is no corpus {name!r}; expected one of {', '.join(names())}")
-    module = importlib.import_module(f"tfcr.corpora.{name.replace('-', '_')}")
-    taken = set(inspect.signature(module.read).parameters) - {"root"}
-    for option in options:
-        if option not in taken:
-            raise UsageError(f"corpus {name!r} takes no {option!r}; it takes {', '.join(sorted(taken)) or 'none'}")
-    return module.read(pathlib.Path(root), **options)
+    return importlib.import_module(f"{__name__}.{name.replace('-', '_')}")

@@ -21,6 +21,7 @@ from tfcr.preparation.shards import ShardPlan, write_shards
 
 MIN_SHARDS = 8
 SHARD_BYTES = 100_000_000
+_MARK = ".preparation.json"  # written first: whose folder this is
 _SEGMENT_BYTES = 4 * schema.SEGMENT_FRAMES * schema.NUM_BINS
 _TEXT_BYTES = 4 * schema.MAX_TOKENS * schema.EMBEDDING_DIM
 
@@ -52,6 +53,17 @@ class Preparation:
     embeddings: pathlib.Path | None = None
     transcripts: pathlib.Path | None = None
     options: Mapping = field(default_factory=dict)
+
+    def to_dict(self) -> dict:
+        """What decides the content of the dataset, but the corpus's own files; for comparison."""
+        return {
+            "corpus": self.corpus,
+            "name": self.name,
+            "preset": self.preset,
+            "emotions": list(self.emotions),
+            "merge": dict(self.merge),
+            **corpora.resolved_options(self.corpus, self.options),
+        }
 
     def __post_init__(self) -> None:
         if len(self.emotions) < 2 or len(set(self.emotions)) != len(self.emotions) or "" in self.emotions:
@@ -90,6 +102,7 @@ def prepare(preparation: Preparation, workers: int = 1, progress: Progress | Non
         TfcrError: the corpus, a recording or the word vectors are missing or broken, or `out` holds something else.
     """
     progress = progress or Progress()
+    refuse_other(preparation)
     corpus = corpora.read(preparation.corpus, preparation.root, **preparation.options)
     for note in corpus.notes:
         progress.say(note)
@@ -103,8 +116,7 @@ def prepare(preparation: Preparation, workers: int = 1, progress: Progress | Non
     plan = ShardPlan(preparation.name, utterances, words, rows, vectors, number_of_shards(rows))
 
     with files.held(preparation.out, "preparing"):
-        identity = plan_sha256(preparation, plan)
-        adopt(preparation.out, identity)
+        adopt(preparation, plan_sha256(preparation, plan))
         progress.start(sum(samples) / schema.SAMPLE_RATE)
         shards = write_shards(plan, preparation.out, workers, progress.advance)
         write_index(preparation.out / INDEX, rows)
@@ -216,20 +228,34 @@ def plan_sha256(preparation: Preparation, plan: ShardPlan) -> str:
     return digest.hexdigest()
 
 
-def adopt(out: pathlib.Path, identity: str) -> None:
-    """Makes `out` the folder of this preparation; a folder of another one is refused."""
-    mark = out / ".preparation.json"
+def refuse_other(preparation: Preparation) -> None:
+    """Refuses an `out` that was prepared with other options, before anything is read or written."""
+    mark = preparation.out / _MARK
+    if not mark.is_file():
+        if any(path.suffix == ".tfrecord" or path.name == INFO for path in preparation.out.glob("*")):
+            raise TfcrError(f"{preparation.out} holds records of unknown origin; remove them, or choose another --out")
+        return
+    before, now = files.read_json(mark)["options"], preparation.to_dict()
+    other = [name for name in now if before.get(name) != now[name]]
+    if other:
+        raise TfcrError(
+            f"{preparation.out} holds a dataset prepared with {other[0]} {before.get(other[0])!r}, "
+            f"not {now[other[0]]!r}; remove it, or choose another --out or --name"
+        )
+
+
+def adopt(preparation: Preparation, identity: str) -> None:
+    """Makes `out` the folder of this preparation; one of other input is refused."""
+    mark = preparation.out / _MARK
     if mark.is_file():
-        if files.read_json(mark).get("sha256") != identity:
+        if files.read_json(mark)["sha256"] != identity:
             raise TfcrError(
-                f"{out} holds a dataset that was prepared from other input or with other options; "
+                f"{preparation.out} holds a dataset prepared from other recordings, transcripts or word vectors; "
                 "remove it, or choose another --out or --name"
             )
     else:
-        if any(path.suffix == ".tfrecord" or path.name == INFO for path in out.iterdir()):
-            raise TfcrError(f"{out} holds records of unknown origin; remove them, or choose another --out")
-        files.write_json(mark, {"sha256": identity})
-    files.remove_temporaries(out)
+        files.write_json(mark, {"options": preparation.to_dict(), "sha256": identity})
+    files.remove_temporaries(preparation.out)
 
 
 def describe(
@@ -249,7 +275,7 @@ def describe(
         "version": __version__,
         "name": preparation.name,
         "corpus": preparation.corpus,
-        "corpus_options": dict(preparation.options),
+        "corpus_options": corpora.resolved_options(preparation.corpus, preparation.options),
         "preset": preparation.preset,
         "emotions": list(preparation.emotions),
         "merge": dict(preparation.merge),

@@ -167,6 +167,31 @@ def build_model(experiment: Experiment) -> ContrastiveModel:
     return model
 
 
+def seconds_per_epoch(experiment: Experiment, steps: int = 8) -> float:
+    """How long an epoch of an experiment takes on this machine, from a few steps after the first one; a forecast."""
+    config = experiment.config
+    runtime.configure(config.threads)
+    model = build_model(experiment)
+    pipeline = Pipeline(experiment.dataset, model.network.input, config.threads)
+    positions, size = experiment.split.train, config.batch_size
+    batches = pipeline.training(positions, batch_size=size, seed=config.seed, shuffle_buffer=2 * size).take(steps + 1)
+    clock = _Clock()
+    model.fit(batches, verbose=0, shuffle=False, callbacks=[clock])
+    step = (clock.ends[-1] - clock.ends[0]) / max(1, len(clock.ends) - 1)
+    return step * pipeline.steps_per_epoch(positions, size, config.segments)
+
+
+class _Clock(keras.callbacks.Callback):
+    """When each step ended."""
+
+    def __init__(self):
+        super().__init__()
+        self.ends = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.ends.append(time.monotonic())
+
+
 def _train_and_test(experiment: Experiment, run: pathlib.Path, observer: Observer) -> None:
     config = experiment.config
     runtime.configure(config.threads)

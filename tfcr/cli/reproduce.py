@@ -1,0 +1,50 @@
+"""`scripts/reproduce`: the whole main job as one command."""
+
+import pathlib
+
+import click
+
+from tfcr import cli, corpora
+from tfcr.cli.options import PATH
+from tfcr.cli.tensorflow import import_quietly
+from tfcr.config import Config
+
+
+@click.command("reproduce")
+@click.option("--corpus", default="synthetic", show_default=True, type=click.Choice(corpora.names()))
+@click.option("--root", type=PATH, help="The folder the corpus lies in; the synthetic one needs none.")
+@click.option("--embeddings", type=PATH, help="Pretrained word vectors; the paper's are word2vec-google-news-300.")
+@click.option(
+    "--out", type=PATH, default=pathlib.Path("."), help="Where data, runs, report and serving go.  [default: here]"
+)
+@click.option("--workers", type=click.IntRange(1), help="Trainings at a time.  [default: the cores]")
+@click.pass_context
+def command(context, corpus, root, embeddings, out, workers):
+    """Prepare a corpus, train baseline and proposed method on the same folds, report and export.
+
+    The same command again goes on where it stopped.
+    """
+    from tfcr.cli import prepare as prepare_command
+    from tfcr.cli.display import say
+
+    name = root.resolve().name if corpus == "manifest" and root else corpus
+    folder = out / "data" / name
+    arguments = ["--corpus", corpus, "--name", name, "--out", str(folder)]
+    arguments += ["--root", str(root)] if root else []
+    arguments += ["--embeddings", str(embeddings)] if embeddings else []
+    prepare_command.command.main(arguments, standalone_mode=False)
+
+    import_quietly()
+    from tfcr.dataset_info import open_dataset
+    from tfcr.experiments.reproduce import reproduce
+
+    result = reproduce(open_dataset(folder), Config(), out, say, import_quietly, workers)
+    click.echo(result.report.summary)
+    confusions = [path for path in result.report.figures if path.name.startswith("confusion") and path.suffix == ".png"]
+    click.echo("confusion matrices: " + ", ".join(map(str, confusions)))
+    click.echo(f"report: {result.report.page}")
+    click.echo(f"exported model: {result.export}")
+
+
+if __name__ == "__main__":
+    cli.run(command)
