@@ -113,7 +113,7 @@ def read_yaml(path: str | os.PathLike) -> dict[str, Any]:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_NoDuplicates)
     except FileNotFoundError:
         raise UsageError(f"config {path} does not exist; expected a YAML file of `name: value` lines") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:  # ValueError: also a day like 2021-99-99
         raise UsageError(f"config {path} is not readable YAML ({' '.join(str(error).split())})") from None
     if content is None:
         return {}

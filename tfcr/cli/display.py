@@ -6,6 +6,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from tfcr.durations import duration
+
 _LOG_EVERY = 10.0  # seconds between two lines of a log
 
 
@@ -101,14 +103,6 @@ def metrics_table(parts: dict[str, dict]) -> Table:
         cells = (figures[name] for name in names)
         table.add_row(part, *("–" if value is None else f"{100 * value:.2f}" for value in cells))
     return table
-
-
-def duration(seconds: float) -> str:
-    """`45 s`, `12 min` or `3 h 20 min`."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _hours(seconds: float) -> str:

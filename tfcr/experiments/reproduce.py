@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from tfcr import runs
 from tfcr.config import Config
 from tfcr.dataset_info import Dataset
+from tfcr.durations import duration
 from tfcr.errors import TfcrError
 from tfcr.experiments.cells import Cell, train_cells
 from tfcr.report import Report, write_report
@@ -78,8 +79,6 @@ def reproduce(
 def _train_all(
     cells: Sequence[Cell], workers: int, say: Callable[[str], None], prepare_process: Callable[[], None]
 ) -> None:
-    from tfcr.cli.display import duration
-
     began, failures = time.monotonic(), []
     ahead = sum(not cell.is_done for cell in cells)
     trained = 0
@@ -101,7 +100,6 @@ def _train_all(
 
 def _forecast(dataset: Dataset, missing: Sequence[Cell], workers: int) -> str:
     """How long the trainings will take, from a few timed steps."""
-    from tfcr.cli.display import duration
     from tfcr.training.train import plan, seconds_per_epoch
 
     config = missing[0].config

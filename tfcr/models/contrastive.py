@@ -6,7 +6,7 @@ from keras import ops
 
 from tfcr.models.pair_discriminator import PairDiscriminator
 from tfcr.objectives.info_nce import info_nce
-from tfcr.objectives.negatives import check_names, negative_weights
+from tfcr.objectives.negatives import check_settings, negative_weights
 from tfcr.objectives.weighting import combine, weighted_mean
 
 
@@ -39,10 +39,10 @@ class ContrastiveModel(keras.Model):
         seed=0,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)  # half precision cannot hold -140 dB to a tenth
         if not 0 <= alpha <= 1:
             raise ValueError(f"Argument `alpha` must be from 0 to 1. Received: alpha={alpha!r}")
-        check_names(negatives, negative_weights)
+        check_settings(negatives, negative_weights, negatives_per_anchor)
         self.network = network
         self.alpha = alpha
         if discriminator is None and alpha > 0:
@@ -56,15 +56,14 @@ class ContrastiveModel(keras.Model):
         self.loss_tracker = keras.metrics.Mean(name="loss")
         self.classification_tracker = keras.metrics.Mean(name="classification_loss")
         self.contrastive_tracker = keras.metrics.Mean(name="contrastive_loss")
-        if discriminator is not None:
-            embeddings = {"audio_embedding", "text_embedding"}
-            outputs = network.output
-            if not isinstance(outputs, dict) or not embeddings <= set(outputs):
-                raise ValueError(
-                    f"The regulariser needs a network with the outputs {sorted(embeddings)}. Received: {outputs}"
-                )
-            if not discriminator.built:
-                discriminator.build(outputs["audio_embedding"].shape, outputs["text_embedding"].shape)
+        outputs = network.output
+        needed = {"logits"} if discriminator is None else {"logits", "audio_embedding", "text_embedding"}
+        if not isinstance(outputs, dict) or not needed <= set(outputs):
+            raise ValueError(
+                f"Argument `network` must have the outputs {sorted(needed)}. Received: a network with {outputs}"
+            )
+        if discriminator is not None and not discriminator.built:
+            discriminator.build(outputs["audio_embedding"].shape, outputs["text_embedding"].shape)
         self.built = True
 
     def call(self, inputs, training=False):

@@ -22,6 +22,8 @@ class LinearFusion(keras.layers.Layer):
 
     def __init__(self, num_classes, use_bias=False, **kwargs):
         super().__init__(**kwargs)
+        if num_classes < 1:
+            raise ValueError(f"Argument `num_classes` must be an integer of at least 1. Received: {num_classes=}")
         self.num_classes = num_classes
         self.use_bias = use_bias
 

@@ -23,6 +23,8 @@ class PairDiscriminator(keras.layers.Layer):
 
     def __init__(self, units=320, **kwargs):
         super().__init__(**kwargs)
+        if units < 1:
+            raise ValueError(f"Argument `units` must be an integer of at least 1. Received: {units=}")
         self.units = units
 
     def build(self, audio_embedding_shape, text_embedding_shape):

@@ -41,3 +41,6 @@ class Standardization(keras.layers.Layer):
 
     def compute_output_shape(self, spectrogram_shape, num_frames_shape):
         return spectrogram_shape
+
+    def get_config(self):
+        return super().get_config()  # what Keras makes up without one refuses a dtype that is a policy object

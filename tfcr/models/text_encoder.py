@@ -38,12 +38,18 @@ class TrimPadding(layers.Layer):
         [batch, longest, units], where `longest` is the largest of `num_tokens`, from 1 to `steps`.
     """
 
+    def build(self, sequences_shape, num_tokens_shape):
+        pass  # no weights
+
     def call(self, sequences, num_tokens):
         longest = ops.max(ops.cast(num_tokens, "int32"), initial=1)
         return sequences[:, : ops.minimum(longest, sequences.shape[1])]
 
     def compute_output_spec(self, sequences, num_tokens):
         return keras.KerasTensor((sequences.shape[0], None, sequences.shape[2]), dtype=sequences.dtype)
+
+    def get_config(self):
+        return super().get_config()  # what Keras makes up without one refuses a dtype that is a policy object
 
 
 @keras.saving.register_keras_serializable("tfcr")
@@ -60,11 +66,17 @@ class TokenMask(layers.Layer):
         bool [batch, steps].
     """
 
+    def build(self, sequences_shape, num_tokens_shape):
+        pass  # no weights
+
     def call(self, sequences, num_tokens):
         return ops.arange(ops.shape(sequences)[1])[None, :] < ops.maximum(ops.cast(num_tokens, "int32"), 1)[:, None]
 
     def compute_output_spec(self, sequences, num_tokens):
         return keras.KerasTensor(sequences.shape[:2], dtype="bool")
+
+    def get_config(self):
+        return super().get_config()  # what Keras makes up without one refuses a dtype that is a policy object
 
 
 @keras.saving.register_keras_serializable("tfcr")
@@ -85,6 +97,9 @@ class LastStateAttention(layers.Layer):
         super().__init__(**kwargs)
         self.supports_masking = True  # the LSTM's mask may come along; the count of tokens says more
 
+    def build(self, outputs_shape, num_tokens_shape):
+        pass  # no weights
+
     def compute_mask(self, outputs, previous_mask=None):
         return None
 
@@ -104,3 +119,6 @@ class LastStateAttention(layers.Layer):
 
     def compute_output_shape(self, outputs_shape, num_tokens_shape):
         return (outputs_shape[0], outputs_shape[2])
+
+    def get_config(self):
+        return super().get_config()  # what Keras makes up without one refuses a dtype that is a policy object

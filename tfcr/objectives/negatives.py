@@ -32,7 +32,13 @@ def negative_weights(
 
     Returns:
         float32 [anchors, texts], 0 where a text is no negative. An anchor without negatives has a row of zeros.
+
+    Raises:
+        ValueError: a setting that does not exist, or a draw without a seed.
     """
+    check_settings(negatives, weights, per_anchor)
+    if per_anchor is not None and seed is None:
+        raise ValueError(f"Argument `seed` must be two integers where `per_anchor` draws. Received: seed={seed!r}")
     text_labels = labels if text_labels is None else text_labels
     text_utterances = utterances if text_utterances is None else text_utterances
     other = ops.not_equal(labels[:, None], text_labels[None, :])
@@ -62,8 +68,13 @@ def _draw(weights, per_anchor, seed):
     return ops.where(has_any, counts, 0.0)
 
 
-def check_names(negatives: str, weights: str) -> None:
+def check_settings(negatives: str, weights: str, per_anchor: int | None) -> None:
     """Raises `ValueError` for a setting that does not exist."""
     for name, value, known in (("negatives", negatives, NEGATIVES), ("negative_weights", weights, WEIGHTS)):
         if value not in known:
             raise ValueError(f"Argument `{name}` must be one of {known}. Received: {name}={value!r}")
+    if per_anchor is not None and (not isinstance(per_anchor, int) or per_anchor < 1):
+        raise ValueError(
+            "Argument `negatives_per_anchor` must be None or an integer of at least 1. "
+            f"Received: negatives_per_anchor={per_anchor!r}"
+        )

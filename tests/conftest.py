@@ -1,0 +1,112 @@
+"""What the tests share: TensorFlow as a training has it, a small corpus, its dataset, and a model that trains fast."""
+
+import os
+import pathlib
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("MPLBACKEND", "agg")
+
+import hypothesis
+import numpy as np
+import pytest
+import soundfile
+
+from tfcr import schema
+from tfcr.config import Config
+from tfcr.dataset_info import Dataset
+
+hypothesis.settings.register_profile("tfcr", deadline=None, derandomize=True)  # a busy machine is no bug
+hypothesis.settings.load_profile("tfcr")
+
+SMALL_UTTERANCES = 120  # 12 in every fold of `random`
+
+
+def pytest_collection_finish(session):
+    """Where a test module has imported TensorFlow, its threads are fixed before any test computes something."""
+    if "tensorflow" in sys.modules:
+        _configure()
+
+
+def _configure() -> None:
+    from tfcr.cli.tensorflow import import_quietly
+
+    import_quietly()
+    from tfcr.training import runtime
+
+    runtime.configure(Config().threads)
+
+
+@pytest.fixture(scope="session")
+def tensorflow():
+    """TensorFlow as a training configures it: two threads, deterministic. Importing it takes 4 s, so it waits."""
+    _configure()
+    import tensorflow
+
+    return tensorflow
+
+
+@pytest.fixture(scope="session")
+def small_corpus(tmp_path_factory) -> pathlib.Path:
+    """The root of a synthetic corpus: 120 utterances of ten speakers, and a few of other emotions. Not to be changed."""
+    from tfcr.corpora import synthetic
+
+    root = tmp_path_factory.mktemp("small-corpus")
+    synthetic.read(root, seed=0, utterances=SMALL_UTTERANCES)
+    return root
+
+
+@pytest.fixture(scope="session")
+def small_dataset(tensorflow, small_corpus, tmp_path_factory) -> Dataset:
+    """The small corpus, prepared. Not to be changed; a test that breaks something copies the folder."""
+    from tfcr.preparation.prepare import Preparation, prepare
+
+    out = tmp_path_factory.mktemp("small-dataset")
+    return prepare(Preparation("synthetic", small_corpus, out, "small", options={"utterances": SMALL_UTTERANCES}))
+
+
+@pytest.fixture(scope="session")
+def small_config() -> Config:
+    """A model so small that an epoch over the small dataset takes a second or so."""
+    return Config(
+        conv_filters=2,
+        lstm_layers=1,
+        lstm_units=8,
+        discriminator_units=8,
+        batch_size=32,
+        epochs=2,
+        shuffle_buffer=64,
+    )
+
+
+@pytest.fixture(scope="session")
+def real_corpus() -> pathlib.Path:
+    """The folder of a manifest corpus of real speech."""
+    folder = os.environ.get("TFCR_REAL_CORPUS")
+    if not folder:
+        pytest.skip("set TFCR_REAL_CORPUS to a folder with a manifest.csv")
+    return pathlib.Path(folder).resolve()
+
+
+TINY_ROWS = 16
+
+
+@pytest.fixture
+def tiny_corpus(tmp_path) -> pathlib.Path:
+    """A manifest corpus of 16 noises of 0.1 to 3.1 s, four of each emotion, FLAC and WAV in turn. A test's own."""
+    root = tmp_path / "tiny"
+    (root / "wav").mkdir(parents=True)
+    random = np.random.default_rng(0)
+    lines = ["id,path,transcript,emotion,speaker,session,script"]
+    for number in range(TINY_ROWS):
+        id = f"u{number:02d}"
+        suffix = ("flac", "wav")[number % 2]
+        samples = random.integers(-3000, 3000, round(16_000 * (0.1 + 0.2 * number))).astype(np.int16)
+        soundfile.write(root / "wav" / f"{id}.{suffix}", samples, 16_000)
+        emotion = schema.EMOTIONS[number % 4]
+        lines.append(
+            f"{id},wav/{id}.{suffix},Word{number % 3} of {emotion}.,{emotion},s{number % 5},{number % 2},{number % 6}"
+        )
+    (root / "manifest.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return root

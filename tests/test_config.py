@@ -1,0 +1,152 @@
+"""A configuration is checked once, and its errors name the field."""
+
+import dataclasses
+import pathlib
+
+import pytest
+
+from tfcr.config import FIELDS, Config, from_mapping, read_yaml
+from tfcr.errors import UsageError
+
+CONFIGS = pathlib.Path(__file__).parent.parent / "configs"
+
+_AT_LEAST_ONE = (
+    *("negatives_per_anchor", "conv_blocks", "conv_filters", "lstm_layers", "lstm_units", "discriminator_units"),
+    *("batch_size", "epochs", "patience", "shuffle_buffer", "threads"),
+)
+_WRONG = {
+    "preset": ["papers", "", None, 1],
+    "protocol": ["loso", None],
+    "fold": [-1, 2**31, "0", None, True, 1.0],
+    "fold_seed": [-1, 2**31, "0", True],
+    "system": [None, 1, ["fusion"]],
+    "seed": [-1, 2**31, "0", True],
+    "alpha": [-0.1, 1.5, float("nan"), float("inf"), "0.1", True, [0.1]],
+    "negatives": ["others", None],
+    "negative_weights": ["balance", 1],
+    "head_bias": [0, 1, "no", None],
+    "segments": ["one", 1],
+    "learning_rate": [0, -0.001, float("nan"), float("inf"), "0.001", True, None],
+    "stop_on": ["wa", None],
+    "precision": ["float16", "bfloat16", None],
+    "dataset_sha256": [0, True, ["a"]],
+    **{name: [0, -1, 1.5, "8", True] for name in _AT_LEAST_ONE},
+}
+
+
+def test_every_field_has_wrong_values_here():
+    assert set(_WRONG) == set(FIELDS)
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in _WRONG.items() for value in values])
+def test_a_wrong_value_names_its_field_and_what_was_received(name, value):
+    with pytest.raises(UsageError) as raised:
+        from_mapping({name: value})
+    assert name in str(raised.value)
+    assert repr(value) in str(raised.value)
+
+
+@pytest.mark.parametrize("field", dataclasses.fields(Config), ids=lambda field: field.name)
+def test_every_default_is_valid(field):
+    assert from_mapping({field.name: field.default}) == Config()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("alpha", 0), ("alpha", 1), ("learning_rate", 1), ("negatives_per_anchor", 64), ("fold", 2**31 - 1)],
+)
+def test_the_ends_of_a_range_belong_to_it(name, value):
+    assert getattr(from_mapping({name: value}), name) == value
+
+
+def test_a_configuration_is_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Config().alpha = 0.5
+
+
+def test_to_dict_and_back_is_the_identity():
+    config = Config(alpha=0.3, fold=7, negatives_per_anchor=64)
+    assert from_mapping(config.to_dict()) == config
+    assert list(config.to_dict()) == list(FIELDS)
+
+
+def test_an_unknown_key_hears_of_the_one_that_is_near():
+    with pytest.raises(UsageError, match="unknown config key 'apha'; did you mean 'alpha'"):
+        from_mapping({"apha": 0.1})
+
+
+def test_an_unknown_key_near_to_none_hears_of_all():
+    with pytest.raises(UsageError, match=f"'xyzzy'.*{', '.join(sorted(FIELDS))}"):
+        from_mapping({"xyzzy": 1})
+
+
+# ---- files ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(content: str | bytes) -> pathlib.Path:
+        path = tmp_path / "config.yaml"
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
+def test_the_files_that_come_with_the_package_are_the_presets(path):
+    content = read_yaml(path)
+    assert tuple(content) == FIELDS  # every field, in the class's order
+    assert content["preset"] == path.stem
+    assert from_mapping(content) == Config(preset=path.stem)
+
+
+def test_there_is_a_file_for_the_default_preset():
+    assert (CONFIGS / f"{Config().preset}.yaml").is_file()
+
+
+@pytest.mark.parametrize("text", ["1e-3", "1.e-3", "0.001", "1E-03", ".1e-2", "+1e-3"])
+def test_a_number_with_an_exponent_is_a_number(written, text):
+    assert from_mapping(read_yaml(written(f"learning_rate: {text}\n"))).learning_rate == 0.001
+
+
+@pytest.mark.parametrize("text", ["1e", "e3", "1e-3x", "'1e-3'", "v1e5"])
+def test_what_only_looks_like_a_number_stays_a_word(written, text):
+    assert read_yaml(written(f"name: {text}\n")) == {"name": text.strip("'")}
+
+
+def test_a_key_that_stands_twice_is_an_error(written):
+    with pytest.raises(UsageError, match="'alpha' stands twice"):
+        read_yaml(written("alpha: 0.1\nfold: 1\nalpha: 0.2\n"))
+
+
+def test_a_key_that_stands_twice_in_a_nested_mapping_is_an_error(written):
+    with pytest.raises(UsageError, match="'excitement' stands twice"):
+        read_yaml(written("merge:\n  excitement: happiness\n  excitement: anger\n"))
+
+
+def test_an_empty_file_is_an_empty_configuration(written):
+    assert read_yaml(written("# nothing\n")) == {}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("- alpha\n", "alpha", "1: 2\n", "alpha: [\n", "a: b: c\n", "alpha: \x00\n", b"name: \xff\n", "[" * 20_000),
+        *("created: 2021-99-99\n", f"seed: {'9' * 5000}\n", "seed: 0b_\n"),
+        *("alpha: !!python/object/apply:os.getcwd []\n", "? [a]\n: 1\n", "a: &x [*x]\n? *x\n: 1\n"),
+    ],
+    ids=lambda content: repr(content)[:20],
+)
+def test_a_file_that_is_no_mapping_is_named_in_one_line(written, content):
+    path = written(content)
+    with pytest.raises(UsageError) as raised:
+        read_yaml(path)
+    assert str(path) in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_file_that_does_not_exist_is_named(tmp_path):
+    for path in (tmp_path / "none.yaml", tmp_path):
+        with pytest.raises(UsageError, match=str(path)):
+            read_yaml(path)

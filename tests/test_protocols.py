@@ -1,0 +1,252 @@
+"""Which utterances train, validate and test: facts about every fold of every protocol."""
+
+import collections
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tfcr import protocols
+from tfcr.errors import TfcrError, UsageError
+from tfcr.protocols import Labelled, num_folds, split
+
+PROTOCOLS = ("random", "authors", "speaker", "session", "script")
+
+
+def corpus(count=200, classes=4, speakers=10, scripts=30, seed=0, sessions=True) -> Labelled:
+    """A corpus whose speakers come in pairs of one session; every class has the same share."""
+    random = np.random.default_rng(seed)
+    speaker = random.permutation(np.arange(count) % speakers)
+    return Labelled(
+        ids=[f"u{number:05d}" for number in range(count)],
+        labels=[int(label) for label in random.permutation(np.arange(count) % classes)],
+        speakers=[f"s{number:02d}" for number in speaker],
+        sessions=[str(number // 2) if sessions else "" for number in speaker],
+        scripts=[f"script{number:02d}" for number in random.permutation(np.arange(count) % scripts)],
+    )
+
+
+corpora = st.builds(
+    corpus,
+    count=st.integers(120, 400),
+    classes=st.integers(2, 6),
+    speakers=st.integers(5, 12),
+    scripts=st.integers(20, 40),
+    seed=st.integers(0, 2**32 - 1),
+)
+
+
+def folds(protocol, utterances, fold_seed=0):
+    return [split(protocol, fold, utterances, fold_seed) for fold in range(num_folds(protocol, utterances))]
+
+
+def members(groups, positions) -> set:
+    return {groups[position] for position in positions}
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@settings(max_examples=25)
+@given(utterances=corpora, fold_seed=st.integers(0, 2**31 - 1))
+def test_parts_are_disjoint_cover_everything_and_every_utterance_is_tested_once(protocol, utterances, fold_seed):
+    tested = []
+    for part in folds(protocol, utterances, fold_seed):
+        together = np.concatenate([part.train, part.validation, part.test])
+        np.testing.assert_array_equal(np.sort(together), np.arange(len(utterances.ids)))
+        for positions in (part.train, part.validation, part.test):
+            assert len(positions) and positions.dtype == np.int64
+            np.testing.assert_array_equal(positions, np.sort(positions))
+        tested.append(part.test)
+    np.testing.assert_array_equal(np.sort(np.concatenate(tested)), np.arange(len(utterances.ids)))
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_same_fold_seed_gives_the_same_folds(protocol):
+    for one, other in zip(folds(protocol, corpus(), 5), folds(protocol, corpus(), 5), strict=True):
+        for part in ("train", "validation", "test"):
+            np.testing.assert_array_equal(getattr(one, part), getattr(other, part))
+
+
+@pytest.mark.parametrize(("protocol", "drawn"), [(name, name in ("random", "script")) for name in PROTOCOLS])
+def test_the_fold_seed_draws_the_folds_of_random_and_script_alone(protocol, drawn):
+    same = [
+        np.array_equal(one.test, other.test)
+        for one, other in zip(folds(protocol, corpus(), 0), folds(protocol, corpus(), 1), strict=True)
+    ]
+    assert not any(same) if drawn else all(same)
+
+
+def test_folds_do_not_depend_on_numpys_global_seed():
+    np.random.seed(1)  # noqa: NPY002
+    before = split("random", 3, corpus())
+    np.random.seed(2)  # noqa: NPY002
+    np.testing.assert_array_equal(split("random", 3, corpus()).test, before.test)
+
+
+# ---- random ---------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=40)
+@given(utterances=corpora)
+def test_random_has_ten_folds_whose_classes_differ_by_one_at_most(utterances):
+    tests = [part.test for part in folds("random", utterances)]
+    assert len(tests) == 10
+    for label in set(utterances.labels):
+        counts = [sum(utterances.labels[position] == label for position in test) for test in tests]
+        assert max(counts) - min(counts) <= 1
+
+
+def test_the_next_fold_validates():
+    parts = folds("random", corpus())
+    for fold in range(10):
+        np.testing.assert_array_equal(parts[fold].validation, parts[(fold + 1) % 10].test)
+
+
+def test_random_is_8_to_1_to_1():
+    part = split("random", 0, corpus(200))
+    assert (len(part.train), len(part.validation), len(part.test)) == (160, 20, 20)
+
+
+def test_random_needs_ten_utterances_of_every_emotion():
+    utterances = corpus(100)
+    labels = [0] * 91 + [1] * 9
+    with pytest.raises(TfcrError, match="10 utterances of every emotion; one has 9"):
+        split("random", 0, Labelled(utterances.ids, labels, *[[""] * 100] * 3))
+
+
+# ---- authors --------------------------------------------------------------------------------------------------------
+
+IEMOCAP = 5531
+
+
+def test_the_published_split_has_the_published_sizes():
+    part = split("authors", 0, corpus(IEMOCAP))
+    assert (len(part.train), len(part.validation), len(part.test)) == (3981, 443, 1107)
+
+
+def test_the_published_test_set_is_every_fifth_utterance():
+    part = split("authors", 0, corpus(IEMOCAP))
+    np.testing.assert_array_equal(part.test, np.arange(0, IEMOCAP, 5))
+
+
+def test_of_the_others_every_tenth_validates():
+    part = split("authors", 0, corpus(IEMOCAP))
+    # Others are 1, 2, 3, 4, 6, 7, 8, 9, 11, 12, 13, …; every tenth of them, from the first, is 1, 13 (= 10th + 1), …
+    others = [position for position in range(IEMOCAP) if position % 5]
+    assert part.validation.tolist() == others[::10]
+    assert part.validation[:3].tolist() == [1, 13, 26]
+
+
+@pytest.mark.parametrize("fold", range(5))
+def test_further_folds_shift_the_published_split(fold):
+    np.testing.assert_array_equal(split("authors", fold, corpus(103)).test, np.arange(fold, 103, 5))
+
+
+# ---- speaker, session, script ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sessions", [True, False])
+@given(seed=st.integers(0, 1000))
+def test_a_test_speaker_is_in_no_other_part(sessions, seed):
+    utterances = corpus(seed=seed, sessions=sessions)
+    for part in folds("speaker", utterances):
+        (tested,) = members(utterances.speakers, part.test)
+        (validating,) = members(utterances.speakers, part.validation)
+        assert tested != validating
+        assert not {tested, validating} & members(utterances.speakers, part.train)
+
+
+def test_the_partner_of_the_session_validates():
+    utterances = corpus()  # s00 and s01 share a session, s02 and s03, …
+    pairs = [
+        (*members(utterances.speakers, part.test), *members(utterances.speakers, part.validation))
+        for part in folds("speaker", utterances)
+    ]
+    assert pairs[:4] == [("s00", "s01"), ("s01", "s00"), ("s02", "s03"), ("s03", "s02")]
+
+
+def test_the_next_speaker_validates_where_there_are_no_sessions():
+    utterances = corpus(speakers=4, sessions=False)
+    pairs = [
+        (*members(utterances.speakers, part.test), *members(utterances.speakers, part.validation))
+        for part in folds("speaker", utterances)
+    ]
+    assert pairs == [("s00", "s01"), ("s01", "s02"), ("s02", "s03"), ("s03", "s00")]
+
+
+def test_the_next_speaker_validates_where_a_session_has_one_speaker():
+    utterances = Labelled(list("abc"), [0, 1, 0], ["x", "y", "z"], ["1", "2", "3"], [""] * 3)
+    part = split("speaker", 2, utterances)
+    assert (part.test.tolist(), part.validation.tolist()) == ([2], [0])
+
+
+def test_one_session_tests_and_the_next_one_validates():
+    utterances = corpus()
+    for fold, part in enumerate(folds("session", utterances)):
+        assert members(utterances.sessions, part.test) == {str(fold)}
+        assert members(utterances.sessions, part.validation) == {str((fold + 1) % 5)}
+
+
+@settings(max_examples=25)
+@given(utterances=corpora, fold_seed=st.integers(0, 1000))
+def test_no_script_is_in_two_parts(utterances, fold_seed):
+    parts = folds("script", utterances, fold_seed)
+    assert len(parts) == 5
+    for part in parts:
+        scripts = [members(utterances.scripts, positions) for positions in (part.train, part.validation, part.test)]
+        assert sum(map(len, scripts)) == len(set.union(*scripts))
+
+
+def test_script_spreads_the_emotions_as_evenly_as_it_can():
+    # 40 scripts of one utterance each in each of 4 classes: nothing stands in the way of equal shares.
+    count = 160
+    utterances = Labelled(
+        [f"u{number:03d}" for number in range(count)],
+        [number % 4 for number in range(count)],
+        *[[""] * count] * 2,
+        [str(number) for number in range(count)],
+    )
+    for part in folds("script", utterances):
+        counts = collections.Counter(utterances.labels[position] for position in part.test)
+        assert set(counts.values()) == {8}  # 40 of a class over 5 folds
+
+
+# ---- what cannot be drawn -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("protocol", "groups", "message"),
+    [
+        ("speaker", {"speakers": 2}, "needs at least 3 speakers; this corpus has 2"),
+        ("session", {"speakers": 4}, "needs at least 3 sessions; this corpus has 2"),
+        ("session", {"sessions": False}, "needs a session for every utterance"),
+        ("script", {"scripts": 4}, "needs at least 5 scripts; this corpus has 4"),
+    ],
+)
+def test_too_few_groups_are_one_clear_error(protocol, groups, message):
+    with pytest.raises(TfcrError, match=message) as raised:
+        split(protocol, 0, corpus(**groups))
+    assert not isinstance(raised.value, UsageError) and "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("protocol", "last"), list(zip(PROTOCOLS, (9, 4, 9, 4, 4), strict=True)))
+def test_a_fold_out_of_range_is_wrong_usage_that_names_the_range(protocol, last):
+    for fold in (-1, last + 1, 1000):
+        with pytest.raises(UsageError, match=f"from 0 to {last} .*received {fold}"):
+            split(protocol, fold, corpus())
+
+
+def test_an_unknown_protocol_is_wrong_usage():
+    with pytest.raises(UsageError, match="'loso'; expected random, authors, speaker, session or script"):
+        split("loso", 0, corpus())
+
+
+def test_a_corpus_too_small_for_a_validation_part_is_an_error():
+    utterances = Labelled(["a", "b"], [0, 1], *[[""] * 2] * 3)
+    with pytest.raises(TfcrError, match="no .* utterances; the corpus is too small"):
+        split("authors", 0, utterances)
+
+
+def test_the_constants_are_the_papers_and_the_authors():
+    assert (protocols.RANDOM_FOLDS, protocols.SCRIPT_FOLDS) == (10, 5)
+    assert (protocols.AUTHORS_TEST_EVERY, protocols.AUTHORS_VALIDATE_EVERY) == (5, 10)

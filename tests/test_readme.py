@@ -1,0 +1,82 @@
+"""Every command of the README works as it stands: the lines are taken from the page and run in its order.
+
+Only the size of the job is changed (a small corpus, few epochs and a small network), and the names of what a reader has
+to bring are made to exist.
+"""
+
+import pathlib
+import re
+import shlex
+import shutil
+import sys
+
+import numpy as np
+import pytest
+
+from tfcr import cli
+from tfcr.corpora import synthetic
+
+_ROOT = pathlib.Path(__file__).parents[1]
+_README = (_ROOT / "README.md").read_text(encoding="utf-8")
+_COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", _README, re.DOTALL) for line in block.splitlines()]
+_PYTHON = re.findall(r"```python\n(.*?)```", _README, re.DOTALL)
+_SMALL = "lstm_units: 4\nconv_filters: 1\nepochs: 1\ndiscriminator_units: 4\n"
+
+
+def test_the_readme_names_the_two_commands():
+    assert _COMMANDS[:2] == ["scripts/reproduce", "scripts/test"]
+    for line in _COMMANDS:
+        assert shlex.split(line)[0] in ("tfcr", "scripts/reproduce", "scripts/test"), line
+
+
+@pytest.fixture
+def readers_folder(tmp_path, monkeypatch):
+    """A folder with what the README asks a reader to bring."""
+    monkeypatch.chdir(tmp_path)
+    synthetic.read(tmp_path / "IEMOCAP_full_release", utterances=120)
+    words = [b"the", b"I", b"you", b"we"]
+    vectors = np.random.default_rng(0).normal(size=(len(words), 300)).astype("<f4")
+    rows = b"".join(word + b" " + vector.tobytes() + b"\n" for word, vector in zip(words, vectors, strict=True))
+    (tmp_path / "GoogleNews-vectors-negative300.bin").write_bytes(b"4 300\n" + rows)
+    own = tmp_path / "my-corpus"
+    shutil.copytree(tmp_path / "IEMOCAP_full_release", own)
+    corpus = synthetic.read(own, utterances=120)
+    lines = ["id,path,transcript,emotion,speaker"]
+    for said in corpus.utterances:
+        words = said.transcript.replace('"', "")
+        lines.append(f'{said.id},{said.audio.relative_to(own)},"{words}",{said.emotion},{said.speaker}')
+    (own / "manifest.csv").write_text("\n".join(lines) + "\n")
+    shutil.copytree(_ROOT / "configs", tmp_path / "configs")
+    return tmp_path
+
+
+def test_every_command_of_the_readme_works(readers_folder, capfd):
+    small = readers_folder / "small.yaml"
+    small.write_text(_SMALL)
+    ran = 0
+    for line in _COMMANDS:
+        program, *arguments = shlex.split(line)
+        if program != "tfcr":
+            continue  # the scripts are run by CI itself
+        if arguments == ["prepare-tfrecords"]:
+            arguments += ["--utterances", "120"]
+        if "iemocap" in arguments and arguments[0] == "prepare-tfrecords":
+            arguments += ["--allow-partial"]
+        if arguments[0] == "train":
+            if "--config" in arguments:
+                paper = readers_folder / "configs" / "paper.yaml"
+                names = {name.split(":")[0] for name in _SMALL.splitlines()}
+                kept = [row for row in paper.read_text().splitlines() if row.split(":")[0] not in names]
+                paper.write_text("\n".join(kept) + "\n" + _SMALL)
+                arguments += ["--data", "data/synthetic"]
+            else:
+                arguments += ["--config", str(small)]
+        with pytest.raises(SystemExit) as end:
+            cli.main(arguments)
+        captured = capfd.readouterr()
+        assert end.value.code == 0, (line, captured.err)
+        ran += 1
+    assert ran == sum(line.startswith("tfcr ") for line in _COMMANDS) > 10
+    for code in _PYTHON:
+        exec(compile(code, "README.md", "exec"), {})
+    assert "tensorflow" in sys.modules

@@ -1,0 +1,375 @@
+"""One fold from data to figures: its folder, its bits, what it may see, and what it survives."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import yaml
+
+from tfcr import files, runs
+from tfcr.errors import TfcrError, UsageError
+from tfcr.models.systems import system
+from tfcr.training.train import Observer, plan, train_fold
+
+
+@pytest.fixture(scope="module")
+def finished(small_config, small_dataset, tmp_path_factory):
+    """A run of two epochs at alpha 0.1."""
+    config = dataclasses.replace(small_config, alpha=0.1)
+    return train_fold(plan(config, small_dataset.folder), tmp_path_factory.mktemp("runs") / "finished")
+
+
+def test_metrics_have_every_key_of_the_interface(finished):
+    assert {
+        *("schema", "version", "dataset_sha256", "preset", "threads", "best_epoch", "system", "protocol", "fold"),
+        *("alpha", "seed", "fold_seed", "sizes", "test", "validation"),
+    } <= set(finished.metrics)
+    for part in ("test", "validation"):
+        assert {
+            *("wa", "ua", "recall", "confusion", "conflict_rate", "conflict_rate_centred", "wa_audio", "wa_text"),
+            "absent",
+        } <= set(finished.metrics[part])
+        assert np.sum(finished.metrics[part]["confusion"]) == finished.metrics["sizes"][part]
+
+
+def test_predictions_and_metrics_tell_the_same(finished):
+    predictions = finished.predictions
+    assert list(predictions.id) == sorted(predictions.id)
+    assert finished.metrics["test"]["wa"] == pytest.approx(
+        np.mean(predictions.logits.argmax(axis=1) == predictions.label)
+    )
+    # Eq. 4: s = s_a + s_t
+    np.testing.assert_allclose(predictions.logits, predictions.audio_logits + predictions.text_logits, atol=1e-5)
+    assert predictions.audio_embedding.shape[0] == predictions.text_embedding.shape[0] == len(predictions.id)
+
+
+def test_a_finished_run_keeps_no_checkpoint_and_the_same_call_returns_it(finished, small_config, small_dataset):
+    before = {path: path.stat().st_mtime_ns for path in finished.folder.rglob("*") if path.is_file()}
+    assert not (finished.folder / "checkpoints").exists()
+    again = train_fold(plan(dataclasses.replace(small_config, alpha=0.1), small_dataset.folder), finished.folder)
+    assert again.metrics == finished.metrics
+    assert {path: path.stat().st_mtime_ns for path in finished.folder.rglob("*") if path.is_file()} == before
+
+
+def test_the_history_has_a_row_an_epoch_and_the_objective_is_eq_7(finished):
+    assert [row["epoch"] for row in finished.history] == [1, 2]
+    for row in finished.history:
+        for prefix in ("", "val_"):
+            expected = 0.9 * row[f"{prefix}classification_loss"] + 0.1 * row[f"{prefix}contrastive_loss"]
+            assert row[f"{prefix}loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_tensorboard_events_hold_the_history(finished):
+    import tensorflow as tf
+
+    logged = {}
+    for path in (finished.folder / runs.TENSORBOARD).iterdir():
+        for record in tf.data.TFRecordDataset(str(path)):
+            event = tf.compat.v1.Event.FromString(record.numpy())
+            for value in event.summary.value:
+                logged[value.tag, event.step] = float(tf.make_ndarray(value.tensor))
+    for row in finished.history:
+        assert logged["val_ua", row["epoch"]] == pytest.approx(row["val_ua"])
+
+
+def test_the_resolved_configuration_trains_the_same_bits(finished, small_dataset, tmp_path):
+    from tfcr.training.train import read_run_config
+
+    content = yaml.safe_load((finished.folder / runs.CONFIG).read_text())
+    assert content["dataset_sha256"] == small_dataset.sha256
+    again = train_fold(plan(read_run_config(finished.folder), content["data"]), tmp_path / "again")
+    assert (again.folder / runs.PREDICTIONS).read_bytes() == (finished.folder / runs.PREDICTIONS).read_bytes()
+
+
+def test_another_seed_gives_other_bits_on_the_same_fold(finished, small_config, small_dataset, tmp_path):
+    config = dataclasses.replace(small_config, alpha=0.1, seed=1)
+    other = train_fold(plan(config, small_dataset.folder), tmp_path / "other")
+    assert list(other.predictions.id) == list(finished.predictions.id)
+    assert not np.array_equal(other.predictions.logits, finished.predictions.logits)
+
+
+class _Interrupt(Observer):
+    """Ctrl-C in the middle of an epoch."""
+
+    def __init__(self, epoch: int, step: int):
+        self.at = epoch, step
+
+    def step(self, epoch, step):
+        if (epoch, step) == self.at:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("negatives_per_anchor", [None, 5])
+def test_a_resumed_run_has_the_bits_of_an_undisturbed_one(
+    small_config, small_dataset, tmp_path, negatives_per_anchor
+):
+    config = dataclasses.replace(
+        small_config, alpha=0.3, epochs=3, negatives_per_anchor=negatives_per_anchor, segments="random"
+    )
+    experiment = plan(config, small_dataset.folder)
+    undisturbed = train_fold(experiment, tmp_path / "undisturbed")
+    with pytest.raises(KeyboardInterrupt):
+        train_fold(experiment, tmp_path / "resumed", _Interrupt(epoch=2, step=1))
+    assert not (tmp_path / "resumed" / runs.METRICS).exists()
+    resumed = train_fold(experiment, tmp_path / "resumed")
+    assert (resumed.folder / runs.PREDICTIONS).read_bytes() == (undisturbed.folder / runs.PREDICTIONS).read_bytes()
+    without_time = [{name: row[name] for name in row if name != "seconds"} for row in resumed.history]
+    assert without_time == [{name: row[name] for name in row if name != "seconds"} for row in undisturbed.history]
+    assert resumed.metrics["best_epoch"] == undisturbed.metrics["best_epoch"]
+
+
+_TRAIN = """
+import pathlib, sys
+from tfcr.config import from_mapping
+from tfcr.training.train import Observer, plan, train_fold
+import json
+class Tell(Observer):
+    def step(self, epoch, step):
+        print(epoch, step, flush=True)
+config = from_mapping(json.loads(sys.argv[1]))
+train_fold(plan(config, sys.argv[2]), pathlib.Path(sys.argv[3]), Tell())
+"""
+
+
+def _start(config, dataset, folder):
+    arguments = [sys.executable, "-c", _TRAIN, json.dumps(config.to_dict()), str(dataset.folder), str(folder)]
+    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+
+def _kill_and_resume(config, dataset, folder, steps: int, delay: float) -> None:
+    """Kills the training some steps and a moment in, again and again where `steps` says so, and lets it end."""
+    process = _start(config, dataset, folder)
+    for _ in range(steps):
+        if not process.stdout.readline():
+            break
+    time.sleep(delay)
+    os.kill(process.pid, signal.SIGKILL)
+    process.stdout.close()
+    process.wait()
+
+
+def test_a_killed_run_has_the_bits_of_an_undisturbed_one(small_config, small_dataset, tmp_path):
+    config = dataclasses.replace(small_config, alpha=0.1, epochs=3)
+    experiment = plan(config, small_dataset.folder)
+    undisturbed = train_fold(experiment, tmp_path / "undisturbed")
+    _kill_and_resume(config, small_dataset, tmp_path / "killed", steps=5, delay=0.05)
+    killed = train_fold(experiment, tmp_path / "killed")
+    assert (killed.folder / runs.PREDICTIONS).read_bytes() == (undisturbed.folder / runs.PREDICTIONS).read_bytes()
+    assert not list(killed.folder.rglob("*.tmp"))
+
+
+@pytest.mark.full
+def test_ten_kills_at_random_moments_change_no_bit(small_config, small_dataset, tmp_path):
+    config = dataclasses.replace(small_config, alpha=0.1, epochs=12, patience=12)
+    experiment = plan(config, small_dataset.folder)
+    undisturbed = train_fold(experiment, tmp_path / "undisturbed")
+    random = np.random.default_rng(0)
+    for _ in range(10):
+        _kill_and_resume(config, small_dataset, tmp_path / "killed", int(random.integers(1, 8)), random.uniform(0, 0.3))
+    killed = train_fold(experiment, tmp_path / "killed")
+    assert (killed.folder / runs.PREDICTIONS).read_bytes() == (undisturbed.folder / runs.PREDICTIONS).read_bytes()
+
+
+def test_alpha_0_trains_the_baseline_with_or_without_a_discriminator_bit_for_bit(small_config, small_dataset):
+    import keras
+
+    from tfcr.data.pipeline import Pipeline
+    from tfcr.models.contrastive import ContrastiveModel
+    from tfcr.models.pair_discriminator import PairDiscriminator
+    from tfcr.training.train import build_model
+
+    experiment = plan(dataclasses.replace(small_config, alpha=0.0), small_dataset.folder)
+
+    def trained(discriminator: bool):
+        model = build_model(experiment)
+        assert model.discriminator is None
+        if discriminator:
+            model = ContrastiveModel(model.network, alpha=0.0, discriminator=PairDiscriminator(16))
+            model.compile(keras.optimizers.Adam(0.001), jit_compile=False)
+        pipeline = Pipeline(small_dataset, model.network.input)
+        data = pipeline.training(experiment.split.train, batch_size=16, seed=0, shuffle_buffer=64)
+        model.fit(data, verbose=0, shuffle=False)
+        return model
+
+    baseline, regularised = trained(False), trained(True)
+    for ours, theirs in zip(baseline.network.weights, regularised.network.weights, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy(), err_msg=ours.path)
+    assert regularised.get_metrics_result()["contrastive_loss"] > 0  # it was computed, and weighed 0
+
+
+def test_alpha_1_leaves_the_head_untouched(small_config, small_dataset):
+    from tfcr.data.pipeline import Pipeline
+    from tfcr.training.train import build_model
+
+    experiment = plan(dataclasses.replace(small_config, alpha=1.0), small_dataset.folder)
+    model = build_model(experiment)
+    before = {weight.path: weight.numpy().copy() for weight in model.network.trainable_weights}
+    pipeline = Pipeline(small_dataset, model.network.input)
+    data = pipeline.training(experiment.split.train, batch_size=16, seed=0, shuffle_buffer=64)
+    model.fit(data, verbose=0, shuffle=False)
+    same = {path for path, value in before.items() if np.array_equal(value, _weight(model, path))}
+    assert same == {path for path in before if "head" in path}
+
+
+def _weight(model, path):
+    return next(weight.numpy() for weight in model.network.weights if weight.path == path)
+
+
+def test_nothing_of_the_test_part_reaches_training(finished, small_config, small_dataset, tmp_path):
+    """Records of the test part with other pictures, words and labels: the same weights and the same history."""
+    import tensorflow as tf
+
+    from tfcr.data.records import parse, serialise, to_record
+    from tfcr.dataset_info import INDEX, INFO, content_sha256, open_dataset, read_index, write_index
+    from tfcr.files import sha256_of_file
+
+    test = set(plan(dataclasses.replace(small_config, alpha=0.1), small_dataset.folder).split.test.tolist())
+    folder = tmp_path / "poisoned"
+    folder.mkdir()
+    position, info = 0, json.loads((small_dataset.folder / INFO).read_text())
+    for shard in info["shards"]:
+        with tf.io.TFRecordWriter(str(folder / shard["name"])) as writer:
+            for serialised in tf.data.TFRecordDataset(str(small_dataset.folder / shard["name"])):
+                record = to_record(parse(serialised))
+                if position in test:
+                    record = dataclasses.replace(
+                        record, spectrogram=record.spectrogram * 0 + 7, embeddings=record.embeddings * 0 - 3
+                    )
+                writer.write(serialise(record))
+                position += 1
+        shard["sha256"] = sha256_of_file(folder / shard["name"])
+    rows = read_index(small_dataset.folder / INDEX)
+    write_index(folder / INDEX, rows)
+    info["dataset_sha256"] = content_sha256(info)
+    files.write_json(folder / INFO, info)
+    assert open_dataset(folder).sha256 != small_dataset.sha256
+
+    poisoned = train_fold(plan(dataclasses.replace(small_config, alpha=0.1), folder), tmp_path / "run")
+    assert poisoned.metrics["validation"] == finished.metrics["validation"]
+    assert poisoned.metrics["best_epoch"] == finished.metrics["best_epoch"]
+    for ours, theirs in zip(poisoned.history, finished.history, strict=True):
+        assert {**ours, "seconds": 0} == {**theirs, "seconds": 0}
+    # … and the test part was tested: its figures did change
+    assert not np.array_equal(poisoned.predictions.logits, finished.predictions.logits)
+
+
+@pytest.mark.parametrize("name", ["audio", "text"])
+def test_a_system_of_one_modality_has_null_where_it_defines_nothing(name, small_config, small_dataset, tmp_path):
+    run = train_fold(plan(dataclasses.replace(small_config, system=name, epochs=1), small_dataset.folder), tmp_path / "r")
+    other = {"audio": "text", "text": "audio"}[name]
+    test = run.metrics["test"]
+    assert test["conflict_rate"] is None and test["conflict_rate_centred"] is None and test[f"wa_{other}"] is None
+    assert test[f"wa_{name}"] == test["wa"]
+    assert getattr(run.predictions, f"{other}_logits") is None
+    assert run.metrics["alpha"] == 0.0 and not system(name).REGULARISED
+
+
+def test_early_stopping_watches_the_validation_part(small_config, small_dataset, tmp_path):
+    """With patience 1 a training ends after the first epoch that is no better than the best before it."""
+    config = dataclasses.replace(small_config, alpha=0.0, epochs=40, patience=1)
+    run = train_fold(plan(config, small_dataset.folder), tmp_path / "run")
+    values = [row["val_ua"] for row in run.history]
+    assert len(values) == run.metrics["best_epoch"] + 1 < 40
+    assert values == [*sorted(values[:-1]), values[-1]] and values[-1] <= values[-2]
+    assert run.metrics["validation"]["ua"] == pytest.approx(values[run.metrics["best_epoch"] - 1])
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_trains_and_is_tested_in_float32(precision, small_config, small_dataset, tmp_path):
+    config = dataclasses.replace(small_config, alpha=0.1, epochs=1, precision=precision)
+    run = train_fold(plan(config, small_dataset.folder), tmp_path / "run")
+    assert np.isfinite(run.predictions.logits).all() and run.predictions.logits.dtype == np.float32
+    assert np.isfinite(run.history[0]["loss"])
+
+
+def test_a_run_folder_of_another_configuration_or_dataset_is_refused(finished, small_config, small_dataset):
+    before = (finished.folder / runs.CONFIG).read_bytes()
+    with pytest.raises(TfcrError, match=r"its alpha is 0\.1, not 0\.2; choose another --run"):
+        train_fold(plan(dataclasses.replace(small_config, alpha=0.2), small_dataset.folder), finished.folder)
+    experiment = plan(dataclasses.replace(small_config, alpha=0.1), small_dataset.folder)
+    foreign = dataclasses.replace(experiment, config=dataclasses.replace(experiment.config, dataset_sha256="0" * 64))
+    with pytest.raises(TfcrError, match="belongs to another dataset"):
+        train_fold(foreign, finished.folder)
+    assert (finished.folder / runs.CONFIG).read_bytes() == before
+
+
+def test_a_folder_that_is_no_run_is_refused(small_config, small_dataset, tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(TfcrError, match="not empty and is no run"):
+        train_fold(plan(small_config, small_dataset.folder), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_configuration_that_names_another_dataset_is_refused(small_config, small_dataset):
+    with pytest.raises(UsageError, match="the configuration names 000000000000"):
+        plan(dataclasses.replace(small_config, dataset_sha256="0" * 64), small_dataset.folder)
+
+
+def test_a_loss_that_is_not_finite_ends_in_one_line(small_config, small_dataset, tmp_path):
+    config = dataclasses.replace(small_config, alpha=0.0, learning_rate=1e30)
+    with pytest.raises(TfcrError, match="lower learning_rate"):
+        train_fold(plan(config, small_dataset.folder), tmp_path / "run")
+
+
+def test_evaluate_repeats_the_test_and_takes_another_dataset(finished, small_dataset, tmp_path):
+    from tfcr.training.evaluate_run import evaluate_run
+
+    before = (finished.folder / runs.PREDICTIONS).read_bytes()
+    evaluation = evaluate_run(finished)
+    assert evaluation.figures == finished.metrics["test"]
+    assert (finished.folder / runs.PREDICTIONS).read_bytes() == before
+    (finished.folder / runs.PREDICTIONS).unlink()
+    evaluate_run(finished)
+    assert (finished.folder / runs.PREDICTIONS).read_bytes() == before
+
+
+def test_evaluate_on_another_dataset_tests_every_utterance(finished, small_dataset, tmp_path):
+    from tfcr.preparation.prepare import Preparation, prepare
+    from tfcr.training.evaluate_run import evaluate_run
+
+    other = prepare(
+        Preparation(
+            "synthetic", tmp_path / "corpus", tmp_path / "other", "other", options={"seed": 5, "utterances": 60}
+        )
+    )
+    evaluation = evaluate_run(finished, other.folder)
+    assert np.sum(evaluation.figures["confusion"]) == 60
+    assert evaluation.folder == finished.folder / "evaluation-other"
+    three = prepare(
+        Preparation(
+            "synthetic",
+            tmp_path / "corpus",
+            tmp_path / "three",
+            "three",
+            emotions=("neutral", "sadness", "anger"),
+            merge={},
+            options={"seed": 5, "utterances": 60},
+        )
+    )
+    with pytest.raises(TfcrError, match="has emotions"):
+        evaluate_run(finished, three.folder)
+
+
+def test_three_classes_in_another_order_follow_through(small_config, tmp_path):
+    from tfcr.preparation.prepare import Preparation, prepare
+    from tfcr.serving.export import export_run
+
+    emotions = ("anger", "excitement", "neutral")
+    dataset = prepare(
+        Preparation(
+            "synthetic", tmp_path / "c", tmp_path / "d", "three", emotions=emotions, merge={}, options={"utterances": 200}
+        )
+    )
+    run = train_fold(plan(dataclasses.replace(small_config, epochs=1), dataset.folder), tmp_path / "run")
+    assert run.emotions == list(emotions)
+    assert run.predictions.logits.shape[1] == 3
+    version = export_run(run, tmp_path / "serving")
+    assert (version / "assets" / "labels.txt").read_text().split() == list(emotions)
+
+
