@@ -16,7 +16,7 @@ NUM_CLASSES = 4
 @pytest.fixture
 def small():
     """A configuration whose network trains in milliseconds; 2 filters leave 8 * 8 * 2 = 128 audio units."""
-    return Config(conv_filters=2, lstm_units=8)
+    return Config(conv_filters=2, lstm_layers=1, lstm_units=8)
 
 
 @pytest.fixture
@@ -30,14 +30,17 @@ def make_network(small):
 
 @pytest.fixture
 def make_model(make_network):
-    def make(alpha=0.1, discriminator=True, dtype=None, system="fusion", seed=1, compiled=None, **settings):
-        network = make_network(system, seed=seed, dtype=dtype)
+    def make(
+        alpha=0.1, discriminator=True, dtype=None, system="fusion", network_seed=1, graph=False, metrics=(), **settings
+    ):
+        """A compiled model. Tracing a graph takes seconds, a step outside one a tenth: `graph` where it is the fact."""
+        network = make_network(system, seed=network_seed, dtype=dtype)
         if discriminator is True:
             discriminator = PairDiscriminator(6, name="discriminator", dtype=dtype)
         if dtype is not None:
             settings["dtype"] = dtype
         model = ContrastiveModel(network, alpha=alpha, discriminator=discriminator or None, **settings)
-        model.compile(keras.optimizers.Adam(0.01), **(compiled or {}))
+        model.compile(keras.optimizers.Adam(0.01), metrics=list(metrics), run_eagerly=not graph, jit_compile=False)
         return model
 
     return make

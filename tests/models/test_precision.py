@@ -24,7 +24,7 @@ def step(model, x, y, sample_weight=None):
 
 
 def values(model):
-    return [np.array(weight) for weight in model.trainable_variables]
+    return [weight.numpy() for weight in model.trainable_variables]
 
 
 def test_mixed_float16_scales_the_loss(half, examples, monkeypatch):
@@ -46,14 +46,16 @@ def test_mixed_float16_learns_as_float32_does(half, make_model, examples):
     x, y = examples()
     full = make_model(alpha=0.3)
     assert not isinstance(full.optimizer, LossScaleOptimizer)
-    losses = {m: m.fit(x, y, batch_size=6, epochs=8, verbose=0).history["loss"] for m in (half, full)}
-    np.testing.assert_allclose(losses[half], losses[full], rtol=0.05)
+    losses = {m: m.fit(x, y, batch_size=6, epochs=3, verbose=0).history["loss"] for m in (half, full)}
+    np.testing.assert_allclose(losses[half], losses[full], rtol=0.02)
     assert losses[half][-1] < losses[half][0]
     assert float(half.optimizer.dynamic_scale) == INITIAL_SCALE
 
 
-@pytest.mark.parametrize("broken", ["infinite weight", "huge weight", "infinite input"])
-@pytest.mark.parametrize("in_graph", [False, True])
+@pytest.mark.parametrize(
+    ("broken", "in_graph"),
+    [("infinite weight", False), ("huge weight", False), ("infinite input", False), ("infinite weight", True)],
+)
 def test_a_step_whose_gradient_is_not_finite_is_skipped_and_the_scale_halved(half, examples, broken, in_graph):
     x, y = examples()
     weight = np.ones(6, np.float32)
@@ -65,10 +67,8 @@ def test_a_step_whose_gradient_is_not_finite_is_skipped_and_the_scale_halved(hal
     before = values(half)
 
     def train(x, y, weight):
-        if in_graph:
-            half.fit(x, y, sample_weight=weight, batch_size=6, verbose=0)
-        else:
-            step(half, x, y, weight)
+        half.run_eagerly = not in_graph
+        half.fit(x, y, sample_weight=weight, batch_size=6, verbose=0)
 
     train(x, y, weight)
     for new, old in zip(values(half), before, strict=True):
@@ -120,19 +120,15 @@ def test_mixed_bfloat16_takes_a_step_without_scaling(make_model, examples):
 
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
 def test_decibels_reach_the_standardisation_unrounded(make_model, examples, precision):
-    """-79.9 dB is -80 in bfloat16 (steps of 0.5): a model that casts its inputs would standardise what is left."""
+    # bfloat16 has steps of 0.5 dB there and float16 of 0.0625: a model that cast its inputs would standardise what is
+    # left of a deviation of 0.1 dB, off by up to 2.5 and 0.3; what the CNN's own half precision costs is far less
     model = make_model(dtype=keras.DTypePolicy(precision))
     encoder = model.network.get_layer("audio_encoder")
     encoder.get_layer("standardization").set_statistics(np.full(128, -80.0), np.full(128, 0.1))
     x, _ = examples(2)
     x["num_frames"][:] = 128
     x["spectrogram"] = np.random.default_rng(0).normal(-80, 0.1, x["spectrogram"].shape).astype(np.float32)
-    tensors = keras.tree.map_structure(tf.constant, x)
-    alone = encoder([tensors["spectrogram"], tensors["num_frames"]])
-    np.testing.assert_array_equal(
-        tf.cast(model(tensors)["audio_embedding"], "float32"), tf.cast(alone, "float32")
-    )
-    np.testing.assert_array_equal(
-        model.predict(x, verbose=0)["audio_embedding"].astype("float32"),
-        tf.cast(tf.function(encoder)([tensors["spectrogram"], tensors["num_frames"]]), "float32"),
-    )
+    expected = encoder([x["spectrogram"], x["num_frames"]])
+    found = model.predict(x, verbose=0)["audio_embedding"]
+    error = np.abs(found.astype("float32") - tf.cast(expected, "float32")).mean()
+    assert error < {"mixed_float16": 0.002, "mixed_bfloat16": 0.01}[precision]

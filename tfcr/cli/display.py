@@ -8,6 +8,7 @@ from rich.table import Table
 
 from tfcr.durations import duration
 
+_EPOCHS_BETWEEN_SIGNS = 5
 _LOG_EVERY = 10.0  # seconds between two lines of a log
 
 
@@ -90,6 +91,12 @@ class TrainingProgress:
     def stop(self):
         if self.bar is not None:
             self.bar.stop()
+
+
+def cell_epoch(cell, row, best_epoch: int) -> None:
+    """A sign of life from one of several trainings: every fifth epoch."""
+    if row["epoch"] % _EPOCHS_BETWEEN_SIGNS == 0:
+        say(f"{cell.run.name}: epoch {row['epoch']:.0f}, val UA {row['val_ua']:.4f}, best epoch {best_epoch}")
 
 
 def metrics_table(parts: dict[str, dict]) -> Table:

@@ -5,9 +5,9 @@ import pathlib
 import click
 
 from tfcr import cli, corpora
-from tfcr.cli.options import PATH
+from tfcr.cli.options import PATH, config_option, fields_of_config
 from tfcr.cli.tensorflow import import_quietly
-from tfcr.config import Config
+from tfcr.config import from_mapping
 
 
 @click.command("reproduce")
@@ -18,15 +18,19 @@ from tfcr.config import Config
     "--out", type=PATH, default=pathlib.Path("."), help="Where data, runs, report and serving go.  [default: here]"
 )
 @click.option("--workers", type=click.IntRange(1), help="Trainings at a time.  [default: the cores]")
+@click.option("--epochs", type=click.IntRange(1), help="At most, of each training; few of them only try things out.")
+@config_option
 @click.pass_context
-def command(context, corpus, root, embeddings, out, workers):
+def command(context, corpus, root, embeddings, out, workers, epochs):
     """Prepare a corpus, train baseline and proposed method on the same folds, report and export.
 
     The same command again goes on where it stopped.
     """
     from tfcr.cli import prepare as prepare_command
-    from tfcr.cli.display import say
+    from tfcr.cli.display import cell_epoch, say
 
+    fields = {"epochs": epochs} if epochs else {}
+    config = from_mapping({**fields_of_config(context), **fields})
     name = root.resolve().name if corpus == "manifest" and root else corpus
     folder = out / "data" / name
     arguments = ["--corpus", corpus, "--name", name, "--out", str(folder)]
@@ -38,7 +42,7 @@ def command(context, corpus, root, embeddings, out, workers):
     from tfcr.dataset_info import open_dataset
     from tfcr.experiments.reproduce import reproduce
 
-    result = reproduce(open_dataset(folder), Config(), out, say, import_quietly, workers)
+    result = reproduce(open_dataset(folder), config, out, workers, say, import_quietly, cell_epoch)
     click.echo(result.report.summary)
     confusions = [path for path in result.report.figures if path.name.startswith("confusion") and path.suffix == ".png"]
     click.echo("confusion matrices: " + ", ".join(map(str, confusions)))

@@ -3,7 +3,7 @@
 import os
 import pathlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tfcr import runs
@@ -11,7 +11,7 @@ from tfcr.config import Config
 from tfcr.dataset_info import Dataset
 from tfcr.durations import duration
 from tfcr.errors import TfcrError
-from tfcr.experiments.cells import Cell, train_cells
+from tfcr.experiments.cells import Cell, nothing, seconds_per_epoch, train_cells
 from tfcr.report import Report, write_report
 
 BASELINE, PROPOSED = 0.0, 0.1  # alpha; "selected as 0.1" (Sec. 4.3)
@@ -48,16 +48,18 @@ def reproduce(
     dataset: Dataset,
     config: Config,
     out: pathlib.Path,
-    say: Callable[[str], None],
-    prepare_process: Callable[[], None] = lambda: None,
     workers: int | None = None,
+    say: Callable[[str], None] = nothing,
+    prepare_process: Callable[[], None] = nothing,
+    on_epoch: Callable[[Cell, Mapping[str, float], int], None] = nothing,
 ) -> Reproduction:
     """Trains, reports and exports; what an earlier call finished is kept.
 
     Args:
         out: the folder that `runs`, `report` and `serving` go to.
-        say: takes a sentence for the user.
         workers: trainings at a time; by default as many as there are cores.
+        say: takes a sentence for the user.
+        prepare_process, on_epoch: see `train_cells`.
 
     Raises:
         TfcrError: a training failed; the others are kept.
@@ -68,21 +70,20 @@ def reproduce(
     workers = workers or os.cpu_count() or 1
     missing = [cell for cell in cells if not cell.is_done]
     if missing:
-        say(_forecast(dataset, missing, workers))
-    _train_all(cells, workers, say, prepare_process)
+        say(_forecast(missing, workers, prepare_process))
+    _tell(train_cells(cells, workers, prepare_process, on_epoch), cells, say)
     finished = [runs.open_run(cell.run) for cell in cells]
-    report = write_report(finished, out / "report")
+    report = write_report(finished, out / "report" / dataset.name)
     proposed = next(run for run in finished if run.metrics["alpha"] == PROPOSED)
     return Reproduction(report, export_run(proposed, out / "serving" / "tfcr"))
 
 
-def _train_all(
-    cells: Sequence[Cell], workers: int, say: Callable[[str], None], prepare_process: Callable[[], None]
-) -> None:
+def _tell(ended: Iterable[tuple[Cell, str]], cells: Sequence[Cell], say: Callable[[str], None]) -> None:
+    """Says of every cell how it ended and how much is left; raises once all have ended if one failed."""
     began, failures = time.monotonic(), []
     ahead = sum(not cell.is_done for cell in cells)
     trained = 0
-    for done, (cell, failure) in enumerate(train_cells(cells, workers, prepare_process), start=1):
+    for done, (cell, failure) in enumerate(ended, start=1):
         trained += done > len(cells) - ahead
         left = (time.monotonic() - began) / max(trained, 1) * (len(cells) - done)
         if failure:
@@ -98,16 +99,12 @@ def _train_all(
         raise TfcrError(f"{len(failures)} of {len(cells)} trainings failed; the first: {failures[0]}")
 
 
-def _forecast(dataset: Dataset, missing: Sequence[Cell], workers: int) -> str:
+def _forecast(missing: Sequence[Cell], workers: int, prepare_process: Callable[[], None]) -> str:
     """How long the trainings will take, from a few timed steps."""
-    from tfcr.training.train import plan, seconds_per_epoch
-
-    config = missing[0].config
-    epoch = seconds_per_epoch(plan(config, dataset.folder))
+    epoch = seconds_per_epoch(missing[0], workers, prepare_process)
+    epochs = missing[0].config.epochs
     rounds = -(-len(missing) // workers)
-    typical, most = (
-        duration(epoch * rounds * min(epochs, config.epochs)) for epochs in (_TYPICAL_EPOCHS, config.epochs)
-    )
+    typical, most = (duration(epoch * rounds * count) for count in (min(_TYPICAL_EPOCHS, epochs), epochs))
     return (
         f"{len(missing)} trainings, {min(workers, len(missing))} at a time: about {typical} if they stop after "
         f"{_TYPICAL_EPOCHS} epochs, at most {most}"

@@ -113,7 +113,7 @@ class ContrastiveModel(keras.Model):
         return loss
 
     def train_step(self, data):
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        x, y, sample_weight = _unpack(data)
         with tf.GradientTape() as tape:
             outputs = self(x, training=True)
             loss = self.optimizer.scale_loss(self.compute_loss(x, y, outputs, sample_weight, training=True))
@@ -122,7 +122,7 @@ class ContrastiveModel(keras.Model):
         return self._logs(y, outputs, sample_weight)
 
     def test_step(self, data):
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        x, y, sample_weight = _unpack(data)
         outputs = self(x, training=False)
         self.compute_loss(x, y, outputs, sample_weight, training=False)
         return self._logs(y, outputs, sample_weight)
@@ -159,6 +159,12 @@ class ContrastiveModel(keras.Model):
         for part in ("network", "discriminator"):
             restored[part] = keras.saving.deserialize_keras_object(restored[part])
         return cls(**restored)
+
+
+def _unpack(data):
+    """x, y and the weights; of arrays, `fit` gives every entry of a dictionary y its own copy of the weights."""
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    return x, y, sample_weight["label"] if isinstance(sample_weight, dict) else sample_weight
 
 
 def _at_least_float32(tensor):

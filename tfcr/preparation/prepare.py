@@ -116,9 +116,10 @@ def prepare(preparation: Preparation, workers: int = 1, progress: Progress | Non
     plan = ShardPlan(preparation.name, utterances, words, rows, vectors, number_of_shards(rows))
 
     with files.held(preparation.out, "preparing"):
-        adopt(preparation, plan_sha256(preparation, plan))
+        identities = [plan.sha256(shard) for shard in range(plan.count)]
+        adopt(preparation, hashlib.sha256(json.dumps([SCHEMA, *identities]).encode()).hexdigest())
         progress.start(sum(samples) / schema.SAMPLE_RATE)
-        shards = write_shards(plan, preparation.out, workers, progress.advance)
+        shards = write_shards(plan, preparation.out, identities, workers, progress.advance)
         write_index(preparation.out / INDEX, rows)
         info = describe(preparation, rows, vectors, coverage, left_out, corpus.notes)
         info["shards"] = shards
@@ -137,9 +138,9 @@ def select(
     merged = [replace(utterance, emotion=merge.get(utterance.emotion, utterance.emotion)) for utterance in utterances]
     kept = sorted((utterance for utterance in merged if utterance.emotion in emotions), key=lambda chosen: chosen.id)
     left_out = Counter(utterance.emotion for utterance in merged if utterance.emotion not in emotions)
-    twice = [name for name, count in Counter(utterance.id for utterance in kept).items() if count > 1]
-    if twice:
-        raise TfcrError(f"the id {twice[0]!r} stands {twice.count(twice[0]) + 1} times; expected one utterance an id")
+    for name, count in Counter(utterance.id for utterance in kept).items():
+        if count > 1:
+            raise TfcrError(f"the id {name!r} stands {count} times; expected one utterance an id")
     present = {utterance.emotion for utterance in kept}
     absent = [emotion for emotion in emotions if emotion not in present]
     if absent:
@@ -156,7 +157,11 @@ def replace_transcripts(utterances: Sequence[Utterance], path: pathlib.Path) -> 
             missing = {"id", "transcript"} - set(reader.fieldnames or ())
             if missing:
                 raise TfcrError(f"--transcripts {path} has no column {sorted(missing)[0]!r}; expected id,transcript")
-            words = {row["id"]: row["transcript"] or "" for row in reader}
+            words = {}
+            for row in reader:
+                if row["id"] in words:
+                    raise TfcrError(f"--transcripts {path}: the id {row['id']!r} stands twice; expected unique ids")
+                words[row["id"]] = row["transcript"] or ""
     except FileNotFoundError:
         raise TfcrError(
             f"--transcripts {path} does not exist; expected a CSV file with the columns id,transcript"
@@ -216,18 +221,6 @@ def number_of_shards(rows: Sequence[IndexRow]) -> int:
     return min(len(rows), max(MIN_SHARDS, -(-size // SHARD_BYTES)))
 
 
-def plan_sha256(preparation: Preparation, plan: ShardPlan) -> str:
-    """Identifies everything that decides the bytes of the shards, but the samples themselves."""
-    digest = hashlib.sha256()
-    digest.update(json.dumps([SCHEMA, preparation.preset, preparation.name, list(preparation.emotions)]).encode())
-    for utterance, row in zip(plan.utterances, plan.rows, strict=True):
-        size = utterance.audio.stat().st_size
-        digest.update(json.dumps([utterance.id, utterance.transcript, row.__dict__, size]).encode())
-    for word, vector in sorted(plan.vectors.vectors.items()):
-        digest.update(word.encode() + b"\0" + vector.tobytes())
-    return digest.hexdigest()
-
-
 def refuse_other(preparation: Preparation) -> None:
     """Refuses an `out` that was prepared with other options, before anything is read or written."""
     mark = preparation.out / _MARK
@@ -245,16 +238,19 @@ def refuse_other(preparation: Preparation) -> None:
 
 
 def adopt(preparation: Preparation, identity: str) -> None:
-    """Makes `out` the folder of this preparation; one of other input is refused."""
+    """Makes `out` the folder of this preparation; a dataset of other input is refused.
+
+    One that was never finished is not: its input may have been mended, and `write_shards` tells which shards hold.
+    """
     mark = preparation.out / _MARK
-    if mark.is_file():
-        if files.read_json(mark)["sha256"] != identity:
+    content = {"options": preparation.to_dict(), "sha256": identity}
+    if not mark.is_file() or files.read_json(mark) != content:
+        if (preparation.out / INFO).is_file():
             raise TfcrError(
                 f"{preparation.out} holds a dataset prepared from other recordings, transcripts or word vectors; "
                 "remove it, or choose another --out or --name"
             )
-    else:
-        files.write_json(mark, {"options": preparation.to_dict(), "sha256": identity})
+        files.write_json(mark, content)
     files.remove_temporaries(preparation.out)
 
 

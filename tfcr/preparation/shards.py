@@ -6,6 +6,8 @@ interpreter's lock, and nothing has to be copied or imported twice.
 
 import concurrent.futures
 import dataclasses
+import hashlib
+import json
 import pathlib
 import threading
 from collections.abc import Callable, Sequence
@@ -43,13 +45,29 @@ class ShardPlan:
         total = len(self.utterances)
         return range(shard * total // self.count, (shard + 1) * total // self.count)
 
+    def sha256(self, shard: int) -> str:
+        """Identifies everything that decides a shard's bytes: recordings, transcripts, labels and word vectors."""
+        digest = hashlib.sha256()
+        for position in self.positions(shard):
+            utterance, row = self.utterances[position], self.rows[position]
+            tokens, embeddings = self.vectors.embed(self.words[position])
+            recording = files.sha256_of_file(utterance.audio)
+            digest.update(json.dumps([recording, utterance.transcript, dataclasses.astuple(row), tokens]).encode())
+            digest.update(embeddings.tobytes())
+        return digest.hexdigest()
+
 
 def write_shards(
-    plan: ShardPlan, out: pathlib.Path, workers: int, advance: Callable[[float], None] = lambda seconds: None
+    plan: ShardPlan,
+    out: pathlib.Path,
+    identities: Sequence[str],
+    workers: int,
+    advance: Callable[[float], None] = lambda seconds: None,
 ) -> list[dict]:
-    """Writes what is missing or broken of the shards.
+    """Writes what is missing, broken or made from something else of the shards.
 
     Args:
+        identities: of every shard, from `ShardPlan.sha256`.
         advance: called with the seconds of audio done, from any thread.
 
     Returns:
@@ -58,7 +76,10 @@ def write_shards(
     stop = threading.Event()
     pool = concurrent.futures.ThreadPoolExecutor(workers)
     try:
-        pending = [pool.submit(_shard, plan, number, out, advance, stop) for number in range(plan.count)]
+        pending = [
+            pool.submit(_shard, plan, number, out, identity, advance, stop)
+            for number, identity in enumerate(identities)
+        ]
         concurrent.futures.wait(pending, return_when=concurrent.futures.FIRST_EXCEPTION)
         return [dataclasses.asdict(future.result()) for future in pending if not future.cancelled()]
     finally:
@@ -67,10 +88,15 @@ def write_shards(
 
 
 def _shard(
-    plan: ShardPlan, number: int, out: pathlib.Path, advance: Callable[[float], None], stop: threading.Event
+    plan: ShardPlan,
+    number: int,
+    out: pathlib.Path,
+    identity: str,
+    advance: Callable[[float], None],
+    stop: threading.Event,
 ) -> Shard:
     """One shard: the one that is there when it is right, else a new one."""
-    finished = _finished(plan, number, out)
+    finished = _finished(out / plan.file_name(number), identity)
     if finished is not None:
         advance(sum(plan.rows[position].num_samples for position in plan.positions(number)) / SAMPLE_RATE)
         return finished
@@ -78,21 +104,23 @@ def _shard(
     with files.written_whole(path) as temporary:
         _write(plan, number, temporary, advance, stop)
         shard = Shard(path.name, len(plan.positions(number)), temporary.stat().st_size, files.sha256_of_file(temporary))
-        files.write_json(_receipt(path), dataclasses.asdict(shard))
+        files.write_json(_receipt(path), {"made_from": identity, "shard": dataclasses.asdict(shard)})
     return shard
 
 
-def _finished(plan: ShardPlan, number: int, out: pathlib.Path) -> Shard | None:
-    """The shard as an earlier call left it, or None when it is missing, cut or changed."""
-    path = out / plan.file_name(number)
-    if not path.is_file() or not _receipt(path).is_file():
+def _finished(path: pathlib.Path, identity: str) -> Shard | None:
+    """The shard as an earlier call left it, or None when it is missing, cut, changed or made from something else."""
+    try:
+        receipt = files.read_json(_receipt(path))
+        shard = Shard(**receipt["shard"])
+        right = receipt["made_from"] == identity and is_intact(path.parent, shard)
+    except (TfcrError, TypeError, KeyError):  # a receipt that is missing or broken proves nothing
         return None
-    shard = Shard(**files.read_json(_receipt(path)))
-    return shard if is_intact(out, shard) else None
+    return shard if right else None
 
 
 def _receipt(path: pathlib.Path) -> pathlib.Path:
-    """Where a finished shard's count and SHA-256 wait for `dataset_info.json`."""
+    """Where a finished shard's count and SHA-256, and that of what it was made from, wait for `dataset_info.json`."""
     return path.with_name(f".{path.name}.json")
 
 

@@ -1,0 +1,78 @@
+"""The command line within this process, and a folder in which the two commands of the first page were typed."""
+
+import collections
+import contextlib
+import io
+import os
+import pathlib
+
+import pytest
+import yaml
+
+from tfcr.cli import main
+
+Outcome = collections.namedtuple("Outcome", "code out err")
+
+
+def typed(*arguments) -> Outcome:
+    """What a command line prints and how it ends."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as ended:
+        main([str(argument) for argument in arguments])
+    return Outcome(ended.value.code, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture(scope="session")
+def tfcr():
+    """`tfcr("train", "--fold", 3)` types a command line; returns its exit code, output and error stream."""
+    return typed
+
+
+@pytest.fixture
+def fails(tfcr, tmp_path, monkeypatch):
+    """Types a command line that has to fail with one line and leave every file as it was; returns that line."""
+    monkeypatch.chdir(tmp_path)
+
+    def check(*arguments, code: int, below: pathlib.Path = tmp_path) -> str:
+        before = contents(below)
+        outcome = tfcr(*arguments)
+        lines = outcome.err.splitlines()
+        assert outcome.code == code, outcome
+        assert lines and lines[-1].startswith("Error: "), outcome
+        assert sum(line.startswith("Error") for line in lines) == 1
+        assert "Traceback" not in outcome.err
+        assert contents(below) == before
+        return lines[-1]
+
+    return check
+
+
+def contents(folder: pathlib.Path) -> dict[str, bytes | None]:
+    """Every file and folder below, but locks and what a verification remembers."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in folder.rglob("*")
+        if path.name not in (".lock", ".verified.json")
+    }
+
+
+Workspace = collections.namedtuple("Workspace", "folder config prepared trained run")
+
+
+@pytest.fixture(scope="session")
+def workspace(tensorflow, small_config, tmp_path_factory) -> Workspace:
+    """A folder after `tfcr prepare-tfrecords` and `tfcr train --fold 3 --alpha 0.1`, both small. Not to be changed."""
+    folder = tmp_path_factory.mktemp("workspace")
+    config = folder / "small.yaml"
+    names = ("conv_filters", "lstm_layers", "lstm_units", "discriminator_units", "batch_size", "epochs")
+    fields = {name: getattr(small_config, name) for name in (*names, "shuffle_buffer")}
+    config.write_text(yaml.safe_dump({"utterances": 120, **fields}))
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        prepared = typed("prepare-tfrecords", "--config", config)
+        trained = typed("train", "--fold", 3, "--alpha", 0.1, "--config", config)
+    finally:
+        os.chdir(before)
+    assert (prepared.code, trained.code) == (0, 0), (prepared, trained)
+    return Workspace(folder, config, prepared, trained, folder / "runs/synthetic/random-fusion-a0.1-f3-s0")

@@ -1,0 +1,204 @@
+"""Every option can stand in a YAML file as well; the command line wins."""
+
+import pathlib
+
+import pytest
+import yaml
+
+from tfcr.cli import prepare as prepare_command
+from tfcr.cli import train as train_command
+from tfcr.config import FIELDS, Config
+from tfcr.errors import TfcrError
+
+pytestmark = pytest.mark.usefixtures("tensorflow")
+
+
+class Reached(TfcrError):
+    """The library was called, and that is enough."""
+
+
+@pytest.fixture
+def planned(tfcr, tmp_path, monkeypatch):
+    """Types `tfcr train` with a file and options; returns what the library is asked to train, and where."""
+    from tfcr.training import train
+
+    asked = {}
+
+    def plan(config, data):
+        asked.update(config.to_dict(), data=str(data))
+        experiment = train.Experiment(config, None, None)
+        return experiment
+
+    def train_fold(experiment, folder, observer):
+        asked["run"] = str(folder)
+        raise Reached
+
+    monkeypatch.setattr(train, "plan", plan)
+    monkeypatch.setattr(train, "train_fold", train_fold)
+
+    def run(content, *arguments):
+        asked.clear()
+        (tmp_path / "c.yaml").write_text(yaml.safe_dump(content))
+        outcome = tfcr("train", "--config", tmp_path / "c.yaml", *arguments)
+        assert outcome.code == 1 and asked, outcome
+        return dict(asked)
+
+    return run
+
+
+@pytest.fixture
+def prepared(tfcr, tmp_path, monkeypatch):
+    """Types `tfcr prepare-tfrecords` with a file and options; returns what the library is asked to prepare."""
+    from tfcr.preparation import prepare
+
+    asked = {}
+
+    def stop(preparation, workers, progress):
+        asked.update(vars(preparation), workers=workers)
+        raise Reached
+
+    monkeypatch.setattr(prepare, "prepare", stop)
+
+    def run(content, *arguments):
+        asked.clear()
+        (tmp_path / "c.yaml").write_text(yaml.safe_dump(content))
+        outcome = tfcr("prepare-tfrecords", "--config", tmp_path / "c.yaml", *arguments)
+        assert outcome.code == 1 and asked, outcome
+        return {**asked, **asked["options"]}
+
+    return run
+
+
+TRAIN = {  # option: in the file, on the command line
+    "data": ("d1", "d2"),
+    "protocol": ("speaker", "script"),
+    "fold": (1, 2),
+    "fold_seed": (3, 4),
+    "system": ("audio", "text"),
+    "alpha": (0.3, 0.4),
+    "epochs": (5, 6),
+    "batch_size": (7, 8),
+    "seed": (9, 10),
+    "precision": ("mixed_float16", "mixed_bfloat16"),
+    "threads": (1, 3),
+    "run": ("r1", "r2"),
+}
+PREPARE = {
+    "corpus": ("manifest", "iemocap"),
+    "root": ("c1", "c2"),
+    "embeddings": ("e1", "e2"),
+    "name": ("n1", "n2"),
+    "out": ("o1", "o2"),
+    "emotions": (["anger", "sadness"], "anger,neutral"),
+    "transcripts": ("t1", "t2"),
+    "workers": (3, 4),
+    "conflict_rate": (0.1, 0.3),
+    "utterances": (50, 60),
+}
+
+
+def options(command) -> set[str]:
+    return {parameter.name for parameter in command.params} - {"config"}
+
+
+def test_every_option_of_train_is_tried_here():
+    assert set(TRAIN) == options(train_command.command)
+
+
+def test_every_option_of_prepare_is_tried_here():
+    others = {"preset", "features", "corpus_seed", "allow_partial"}  # with one value, none yet, and below
+    assert set(PREPARE) | others == options(prepare_command.command)
+
+
+def flag(name):
+    return f"--{name.replace('_', '-')}"
+
+
+@pytest.mark.parametrize("name", TRAIN)
+@pytest.mark.parametrize("spelling", [str, lambda name: name.replace("_", "-")], ids=["_", "-"])
+def test_an_option_of_train_may_stand_in_a_file_and_the_command_line_wins(planned, name, spelling):
+    in_file, typed = TRAIN[name]
+    needed = {} if name == "data" else {"data": "d"}
+    assert planned({**needed, spelling(name): in_file})[name] == in_file
+    assert planned({**needed, spelling(name): in_file}, flag(name), typed)[name] == typed
+
+
+@pytest.mark.parametrize("name", PREPARE)
+def test_an_option_of_prepare_may_stand_in_a_file_and_the_command_line_wins(prepared, name):
+    in_file, typed = PREPARE[name]
+
+    def plain(value):
+        return str(value) if isinstance(value, pathlib.Path) else value
+
+    needed = {} if name == "root" else {"root": "c"}
+    listed = name == "emotions"
+    assert plain(prepared({**needed, name: in_file})[name]) == (tuple(in_file) if listed else in_file)
+    found = plain(prepared({**needed, name: in_file}, flag(name), typed)[name])
+    assert found == (tuple(typed.split(",")) if listed else typed)
+
+
+def test_seed_of_the_corpus_and_of_the_training_are_two(prepared, planned):
+    assert prepared({"corpus_seed": 7, "seed": 8})["seed"] == 7
+    assert planned({"corpus_seed": 7, "seed": 8, "data": "d"})["seed"] == 8
+
+
+def test_allow_partial_may_stand_in_a_file(prepared):
+    assert prepared({"corpus": "iemocap", "root": "c", "allow_partial": True})["allow_partial"] is True
+    assert "allow_partial" not in prepared({"corpus": "iemocap", "root": "c"})
+
+
+def test_every_field_of_the_configuration_may_stand_in_a_file(planned):
+    other = Config(
+        fold=1,
+        negatives="any",
+        negatives_per_anchor=8,
+        negative_weights="balanced",
+        conv_blocks=3,
+        lstm_units=7,
+        head_bias=True,
+        segments="random",
+        learning_rate=0.01,
+        stop_on="loss",
+        patience=3,
+        alpha=0.5,
+        dataset_sha256="0" * 64,
+    )
+    found = planned({**other.to_dict(), "data": "d"})
+    assert {name: found[name] for name in FIELDS} == other.to_dict()
+
+
+def test_the_paper_s_file_is_what_happens_without_one(planned):
+    paper = yaml.safe_load((pathlib.Path(__file__).parents[2] / "configs" / "paper.yaml").read_text())
+    assert planned({**paper, "data": "d"}) == planned({"data": "d"})
+
+
+def test_null_means_the_default(planned, prepared):
+    assert planned({"data": "d", "run": None, "epochs": None})["epochs"] == Config().epochs
+    assert prepared({"emotions": None, "merge": None})["emotions"] == ("neutral", "happiness", "sadness", "anger")
+
+
+@pytest.mark.parametrize(
+    ("content", "merge"),
+    [
+        ({}, {"excitement": "happiness"}),
+        ({"emotions": ["neutral", "happiness", "excitement"]}, {}),  # a class of its own
+        ({"emotions": ["neutral", "anger"]}, {}),  # nothing to join
+        ({"merge": {"frustration": "anger"}}, {"frustration": "anger"}),
+    ],
+)
+def test_emotions_are_merged_as_they_make_sense(prepared, content, merge):
+    assert prepared(content)["merge"] == merge
+
+
+@pytest.mark.parametrize(
+    "emotions",
+    [None, "neutral,happiness,sadness,anger", ["neutral", "happiness", "sadness", "anger"]],
+    ids=["null", "names", "list"],
+)
+def test_one_file_serves_both_commands(workspace, tfcr, tmp_path, monkeypatch, emotions):
+    monkeypatch.chdir(workspace.folder)
+    content = {**yaml.safe_load(workspace.config.read_text()), "emotions": emotions, "merge": None, "fold": 3}
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(content))
+    for command in ("prepare-tfrecords", "train"):
+        outcome = tfcr(command, "--config", tmp_path / "c.yaml")
+        assert outcome.code == 0, outcome

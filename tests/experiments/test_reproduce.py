@@ -1,0 +1,123 @@
+"""The main job: both methods on the same folds, a report, an export; and what is left of it when it is cut off."""
+
+import dataclasses
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tfcr import runs
+from tfcr.errors import TfcrError
+from tfcr.experiments import reproduce as module
+from tfcr.experiments.cells import Cell, train_cells
+from tfcr.experiments.reproduce import cells_of, reproduce
+from tfcr.exports import read_manifest
+
+
+def test_baseline_and_proposed_share_folds_seeds_and_everything_but_alpha(small_config, small_dataset, tmp_path):
+    cells = cells_of(small_dataset, small_config, tmp_path)
+    assert [(cell.config.fold, cell.config.alpha) for cell in cells] == [
+        *[(0, 0.0), (0, 0.1)],
+        *[(1, 0.0), (1, 0.1)],
+        *[(2, 0.0), (2, 0.1)],
+    ]
+    assert len({dataclasses.replace(cell.config, alpha=None, fold=0) for cell in cells}) == 1
+    assert len({cell.run for cell in cells}) == len(cells)
+
+
+def test_on_iemocap_the_published_split_stands_beside_the_ten_folds(small_config, small_dataset, tmp_path):
+    iemocap = dataclasses.replace(small_dataset, info={**small_dataset.info, "corpus": "iemocap"})
+    cells = cells_of(iemocap, small_config, tmp_path)
+    assert {(cell.config.protocol, cell.config.fold) for cell in cells} == {
+        *(("random", fold) for fold in range(10)),
+        ("authors", 0),
+    }
+
+
+def test_the_main_job_ends_with_a_report_and_an_export_and_keeps_what_is_done(
+    small_config, small_dataset, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(module.FOLDS, None, {"random": range(1)})
+    config = dataclasses.replace(small_config, epochs=1)
+    said = []
+    result = reproduce(small_dataset, config, tmp_path, workers=2, say=said.append)
+    assert said[0].startswith("2 trainings, 2 at a time: about ")
+    assert [sentence[:6] for sentence in said[1:]] == ["1 of 2", "2 of 2"]
+    assert result.report.page.is_file() and any("confusion" in path.name for path in result.report.figures)
+    assert read_manifest(result.export)["run"]["alpha"] == 0.1
+
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*") if path.is_file()}
+    again = reproduce(small_dataset, config, tmp_path, workers=2)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*") if path.is_file()} == before
+    assert again.export.name == "2"
+
+
+def test_a_failing_cell_stops_no_other_and_is_named(small_config, small_dataset, tmp_path):
+    config = dataclasses.replace(small_config, epochs=1, alpha=0.0, threads=1)
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "thesis.tex").write_text("years of work")
+    cells = [
+        Cell(config, small_dataset.folder, tmp_path / "taken"),
+        Cell(config, small_dataset.folder, tmp_path / "good"),
+    ]
+    ended = {cell.run.name: failure for cell, failure in train_cells(cells, workers=2)}
+    assert ended["good"] == "" and runs.open_run(tmp_path / "good").metrics["epochs"] == 1
+    assert "is not empty and is no run" in ended["taken"]
+
+
+_SWEEP = """
+import pathlib, sys
+from tfcr.config import Config
+from tfcr.experiments.cells import Cell, train_cells
+if __name__ == "__main__":
+    out = pathlib.Path(sys.argv[2])
+    small = dict(conv_filters=2, lstm_layers=1, lstm_units=8, epochs=400, patience=400, alpha=0.0, threads=1)
+    cells = [Cell(Config(seed=seed, **small), pathlib.Path(sys.argv[1]), out / str(seed)) for seed in (0, 1)]
+    list(train_cells(cells, 2))
+"""
+
+
+@pytest.mark.full
+def test_workers_end_with_their_parent(small_dataset, tmp_path):
+    script = tmp_path / "sweep.py"
+    script.write_text(_SWEEP)
+    parent = subprocess.Popen([sys.executable, str(script), str(small_dataset.folder), str(tmp_path / "runs")])
+    histories = [tmp_path / "runs" / seed / runs.HISTORY for seed in "01"]
+    _wait_for(lambda: all(path.is_file() for path in histories))
+    workers = _children(parent.pid)
+    assert len(workers) >= 2
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait()
+    _wait_for(lambda: not any(pathlib.Path(f"/proc/{worker}").exists() for worker in workers))
+    assert not any((tmp_path / "runs" / seed / runs.METRICS).exists() for seed in "01")  # they did not just finish
+
+
+def _wait_for(condition, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.2)
+
+
+def _children(parent: int) -> list[int]:
+    """The processes that a process has started, from the fourth field of /proc/<pid>/stat."""
+    found = []
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            state = (process / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # it has ended meanwhile
+        if int(state[1]) == parent:
+            found.append(int(process.name))
+    return found
+
+
+def test_a_failure_ends_the_main_job_in_one_line_after_the_others(small_config, small_dataset, tmp_path, monkeypatch):
+    monkeypatch.setitem(module.FOLDS, None, {"random": range(1)})
+    config = dataclasses.replace(small_config, epochs=1, learning_rate=1e30)
+    with pytest.raises(TfcrError, match=r"2 of 2 trainings failed; the first: .*lower learning_rate"):
+        reproduce(small_dataset, config, tmp_path, workers=2)

@@ -1,0 +1,552 @@
+"""From a corpus to records: what a dataset says of itself, and that whatever happens it is whole, the same or not there."""
+
+import collections
+import csv
+import dataclasses
+import errno
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+
+from tfcr import __version__, files, schema
+from tfcr.dataset_info import INDEX, INFO, open_dataset, verify
+from tfcr.errors import TfcrError, UsageError
+
+pytestmark = pytest.mark.usefixtures("tensorflow")
+
+
+@pytest.fixture
+def prepared(tiny_corpus, tmp_path):
+    """Prepares the tiny corpus with any options and returns the dataset."""
+
+    def run(workers=1, **options):
+        from tfcr.preparation.prepare import Preparation, prepare
+
+        defaults = {"corpus": "manifest", "root": tiny_corpus, "out": tmp_path / "out", "name": "tiny"}
+        return prepare(Preparation(**{**defaults, **options}), workers)
+
+    return run
+
+
+def shards(folder: pathlib.Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.tfrecord"))}
+
+
+def stamps(folder: pathlib.Path) -> dict[str, tuple]:
+    """What changes when a file is written: its inode and the time."""
+    return {
+        str(path.relative_to(folder)): (path.stat().st_ino, path.stat().st_mtime_ns)
+        for path in folder.rglob("*")
+        if path.is_file() and path.name not in (INFO, ".lock")
+    }
+
+
+def contents(folder: pathlib.Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def records(dataset) -> list:
+    import tensorflow as tf
+
+    from tfcr.data.records import parse, to_record
+
+    paths = [str(dataset.folder / shard.name) for shard in dataset.shards]
+    return [to_record(parse(record)) for record in tf.data.TFRecordDataset(paths)]
+
+
+def edit_manifest(root: pathlib.Path, change) -> None:
+    """Rewrites every row of the manifest by `change(row)`."""
+    path = root / "manifest.csv"
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        for row in rows:
+            change(row)
+            writer.writerow(row)
+
+
+# ---- what a dataset says --------------------------------------------------------------------------------------------
+
+
+def test_the_info_file_says_all_that_users_were_told(small_dataset):
+    info = json.loads((small_dataset.folder / INFO).read_text(encoding="utf-8"))
+    assert (info["corpus"], info["preset"], info["version"]) == ("synthetic", "paper", __version__)
+    assert info["emotions"] == ["neutral", "happiness", "sadness", "anger"]
+    assert set(info["counts"]) == {"emotion", "speaker", "session", "script"}
+    assert info["audio"] == {
+        "sample_rate": 16000,
+        "fft_length": 256,
+        "hop_length": 128,
+        "bins": 128,
+        "segment_frames": 128,
+        "spectrogram_unit": "dB: 10 log10 of the power spectral density in 1/Hz",
+        "floor_db": -140.0,
+    }
+    assert info["embeddings"]["transductive"] is True
+    assert {"source", "coverage", "words", "words_with_vector", "out_of_vocabulary"} <= set(info["embeddings"])
+    assert all(set(shard) == {"name", "records", "bytes", "sha256"} for shard in info["shards"])
+
+
+def test_counts_add_up(small_dataset):
+    info, rows = small_dataset.info, small_dataset.index
+    assert info["utterances"] == len(rows) == sum(shard.records for shard in small_dataset.shards)
+    for name, counts in info["counts"].items():
+        assert counts == collections.Counter(getattr(row, name) for row in rows)
+    assert list(info["counts"]["emotion"]) == info["emotions"]
+    assert info["segments"] == sum(row.num_segments for row in rows)
+    assert info["seconds"] == pytest.approx(sum(row.num_samples for row in rows) / 16000)
+    assert set(info["left_out"]) <= {"frustration", "undecided"} and info["left_out"]
+
+
+def test_numbers_of_the_index_follow_from_the_samples(small_dataset):
+    for row in small_dataset.index:
+        # The window takes 256 samples and moves by 128; a segment has 128 frames.
+        assert row.num_frames == (row.num_samples - 256) // 128 + 1
+        assert row.num_segments == -(-row.num_frames // 128)
+
+
+def test_shards_are_eight_at_least_contiguous_and_sorted_by_id(small_dataset):
+    names = [shard.name for shard in small_dataset.shards]
+    assert names == [f"small-{number:05d}-of-00008.tfrecord" for number in range(8)]
+    ids = [record.id for record in records(small_dataset)]
+    assert ids == sorted(ids) == [row.id for row in small_dataset.index]
+    counts = [shard.records for shard in small_dataset.shards]
+    assert max(counts) - min(counts) <= 1
+
+
+def test_a_record_is_what_the_corpus_and_the_index_say(small_dataset, small_corpus):
+    from tfcr.corpora import read
+    from tfcr.corpora.audio import read_audio
+    from tfcr.features.spectrogram import spectrogram
+
+    by_id = {utterance.id: utterance for utterance in read("synthetic", small_corpus, utterances=120).utterances}
+    for record, row in list(zip(records(small_dataset), small_dataset.index, strict=True))[::10]:
+        utterance = by_id[record.id]
+        for name in ("speaker", "session", "script", "transcript"):
+            assert getattr(record, name) == getattr(utterance, name)
+        assert record.emotion == schema.MERGE.get(utterance.emotion, utterance.emotion) == row.emotion
+        assert record.label == schema.EMOTIONS.index(record.emotion) == row.label
+        segments, frames = spectrogram(read_audio(utterance.audio))
+        np.testing.assert_array_equal(record.spectrogram, segments)
+        assert record.num_frames == frames == row.num_frames
+        assert len(record.tokens) == row.num_tokens
+
+
+def test_the_dataset_is_intact_and_its_identity_is_its_content(prepared, tmp_path):
+    one, other = prepared(), prepared(out=tmp_path / "elsewhere")
+    verify(one)
+    assert one.sha256 == other.sha256
+    assert contents(one.folder)[INFO] == contents(other.folder)[INFO]
+
+
+@pytest.mark.parametrize(
+    ("segments", "utterances", "shards"),
+    [
+        (5, 3, 3),  # never a shard without a record
+        (5, 1000, 8),
+        (27_279, 5_531, 20),  # IEMOCAP: 27,279 x 64 KiB + 5,531 x 36 kB = 1.99 GB
+    ],
+)
+def test_a_shard_has_about_100_mb_and_there_are_eight_at_least(small_dataset, segments, utterances, shards):
+    from tfcr.preparation.prepare import number_of_shards
+
+    row = dataclasses.replace(small_dataset.index[0], num_segments=0)
+    rows = [row] * (utterances - 1) + [dataclasses.replace(row, num_segments=segments)]
+    assert number_of_shards(rows) == shards
+
+
+# ---- again, and with several workers --------------------------------------------------------------------------------
+
+
+def test_the_number_of_workers_changes_no_byte(prepared, tmp_path):
+    one, three = prepared(workers=1), prepared(workers=3, out=tmp_path / "three")
+    assert shards(one.folder) == shards(three.folder)
+    assert one.info == three.info
+
+
+def test_running_again_writes_nothing(prepared):
+    folder = prepared().folder
+    before = stamps(folder)
+    info = (folder / INFO).read_bytes()
+    prepared()
+    after = stamps(folder)
+    del before[INDEX], after[INDEX]
+    assert after == before
+    assert (folder / INFO).read_bytes() == info
+
+
+def test_a_dataset_prepared_again_is_the_one_prepared_last(prepared, tmp_path):
+    from tfcr.dataset_info import latest_dataset
+
+    prepared(out=tmp_path / "data" / "one")
+    prepared(out=tmp_path / "data" / "two")
+    os.utime(tmp_path / "data" / "two" / INFO, ns=(0, 0))
+    os.utime(tmp_path / "data" / "one" / INFO, ns=(1, 1))
+    assert latest_dataset(tmp_path / "data").name == "one"
+    prepared(out=tmp_path / "data" / "two")
+    assert latest_dataset(tmp_path / "data").name == "two"
+
+
+def deleted(path):
+    path.unlink()
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def flipped(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def emptied(path):
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("damage", [deleted, cut, flipped, emptied])
+def test_running_again_mends_a_shard_to_the_same_bytes_and_leaves_the_others(prepared, damage):
+    folder = prepared().folder
+    good, before = shards(folder), stamps(folder)
+    broken = sorted(good)[3]
+    damage(folder / broken)
+    verify(prepared())
+    assert shards(folder) == good
+    after = stamps(folder)
+    assert all(after[name] == before[name] for name in good if name != broken)
+
+
+@pytest.mark.parametrize("damage", [deleted, cut, flipped, emptied, lambda path: path.write_text("{}")])
+def test_running_again_mends_the_receipt_of_a_shard(prepared, damage):
+    folder = prepared().folder
+    good = shards(folder)
+    (receipt,) = folder.glob(".*-00003-of-*.json")
+    damage(receipt)
+    verify(prepared())
+    assert shards(folder) == good
+
+
+def test_running_again_mends_the_index(prepared):
+    folder = prepared().folder
+    before = (folder / INDEX).read_bytes()
+    flipped(folder / INDEX)
+    verify(prepared())
+    assert (folder / INDEX).read_bytes() == before
+
+
+# ---- something else in the folder -----------------------------------------------------------------------------------
+
+
+def refused(folder, prepare) -> str:
+    """The one line in which `prepare()` is refused, leaving every byte below `folder` as it was."""
+    before = contents(folder)
+    with pytest.raises(TfcrError) as raised:
+        prepare()
+    assert contents(folder) == before
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"name": "other"}, "name"),
+        ({"emotions": ("happiness", "neutral", "sadness", "anger")}, "emotions"),
+        ({"merge": {"boredom": "neutral"}}, "merge"),
+        ({"corpus": "synthetic"}, "corpus"),
+    ],
+)
+def test_other_options_are_refused_and_nothing_changes(prepared, tmp_path, options, named):
+    prepared()
+    assert f"prepared with {named} " in refused(tmp_path, lambda: prepared(**options))
+
+
+def test_another_conflict_rate_does_not_rewrite_the_corpus(prepared, tmp_path):
+    options = {"corpus": "synthetic", "root": tmp_path / "out" / "corpus", "name": "synthetic"}
+    prepared(**options, options={"utterances": 40})
+    again = {"utterances": 40, "conflict_rate": 0.4}
+    assert "conflict_rate 0.2, not 0.4" in refused(tmp_path, lambda: prepared(**options, options=again))
+
+
+def test_other_transcripts_are_refused(prepared, tiny_corpus, tmp_path):
+    prepared()
+    words = tmp_path / "words.csv"
+    words.write_text("id,transcript\n" + "".join(f"u{number:02d},hello\n" for number in range(16)))
+    assert "other recordings, transcripts or word vectors" in refused(tmp_path, lambda: prepared(transcripts=words))
+
+
+def test_another_recording_of_the_same_length_is_refused(prepared, tiny_corpus, tmp_path):
+    prepared()
+    path = tiny_corpus / "wav" / "u01.wav"
+    samples, rate = soundfile.read(path, dtype="int16")
+    size = path.stat().st_size
+    soundfile.write(path, samples[::-1], rate)
+    assert path.stat().st_size == size
+    assert "other recordings" in refused(tmp_path, lambda: prepared())
+
+
+def test_records_of_unknown_origin_are_refused(prepared, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "precious.tfrecord").write_bytes(b"somebody's")
+    assert "unknown origin" in refused(tmp_path, prepared)
+
+
+def test_a_folder_that_another_process_prepares_is_refused(prepared, tmp_path):
+    with files.held(tmp_path / "out", "preparing"), pytest.raises(TfcrError, match="another process is preparing"):
+        prepared()
+
+
+# ---- killed, broken, full -------------------------------------------------------------------------------------------
+
+_KILLED = """
+import itertools, os, signal, sys
+from tfcr.cli import main
+from tfcr.preparation import shards
+
+serialise, written = shards.serialise, itertools.count(1)
+
+def serialise_and_die(record):
+    if next(written) == 8:  # the second one of the fourth shard: three are finished, one is half-written
+        os.kill(os.getpid(), signal.SIGKILL)
+    return serialise(record)
+
+shards.serialise = serialise_and_die
+main(sys.argv[1:])
+"""
+
+
+def test_the_same_command_goes_on_after_a_kill(prepared, tiny_corpus, tmp_path):
+    out = tmp_path / "killed"
+    command = ["prepare-tfrecords", "--corpus", "manifest", "--root", tiny_corpus, "--out", out, "--name", "tiny"]
+    killed = subprocess.run([sys.executable, "-c", _KILLED, *command, "--workers", "1"], capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert not (out / INFO).exists()
+    finished = stamps(out)
+    assert len(shards(out)) == 3
+    assert list(out.glob(".*.tmp"))  # the half-written one
+    verify(prepared(out=out))
+    assert shards(out) == shards(prepared(out=tmp_path / "undisturbed").folder)
+    assert all(stamps(out)[name] == finished[name] for name in finished if name.endswith(".tfrecord"))
+    assert not list(out.glob(".*.tmp"))
+
+
+def broken_flac(tiny_corpus, damage) -> tuple[pathlib.Path, bytes]:
+    """Breaks a recording whose header stays good; it is in the fifth of eight shards."""
+    path = tiny_corpus / "wav" / "u08.flac"
+    good = path.read_bytes()
+    half = len(good) // 2
+    path.write_bytes(good[:half] + (b"\0" * (len(good) - half) if damage == "zeros" else b""))
+    return path, good
+
+
+@pytest.mark.parametrize("damage", ["zeros", "cut"])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_broken_recording_is_named_and_once_it_is_mended_the_same_command_completes(
+    prepared, tiny_corpus, tmp_path, damage, workers
+):
+    path, good = broken_flac(tiny_corpus, damage)
+    out = tmp_path / "out"
+    with pytest.raises(TfcrError, match="u08.flac"):
+        prepared(workers=workers)
+    assert not (out / INFO).exists()
+    finished = stamps(out)
+    assert len(shards(out)) >= 4 // workers
+    assert not list(out.glob(".*.tmp"))
+    path.write_bytes(good)
+    verify(prepared(workers=workers))
+    assert shards(out) == shards(prepared(out=tmp_path / "undisturbed").folder)
+    assert all(stamps(out)[name] == finished[name] for name in finished if name.endswith(".tfrecord"))
+
+
+def test_a_recording_with_a_broken_header_is_named_before_anything_is_written(prepared, tiny_corpus, tmp_path):
+    path = tiny_corpus / "wav" / "u15.wav"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(TfcrError, match="u15.wav is cut short"):
+        prepared()
+    assert not (tmp_path / "out").exists()
+
+
+class _FullDisk:
+    """A writer whose disk is full after some records."""
+
+    def __init__(self, writer, error, after):
+        self.writer, self.error, self.left = writer, error, after
+
+    def __call__(self, path):
+        self.file = self.writer(path)
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+
+    def write(self, record):
+        self.left -= 1
+        if self.left < 0:
+            raise self.error
+        self.file.write(record)
+
+
+@pytest.mark.parametrize("kind", ["tensorflow", "system"])
+def test_a_full_disk_leaves_nothing_half_written_and_the_same_call_goes_on(
+    prepared, tmp_path, monkeypatch, tensorflow, kind
+):
+    error = {
+        "tensorflow": tensorflow.errors.ResourceExhaustedError(None, None, "No space left on device"),
+        "system": OSError(errno.ENOSPC, "No space left on device"),
+    }[kind]
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(tensorflow.io, "TFRecordWriter", _FullDisk(tensorflow.io.TFRecordWriter, error, 5))
+        with pytest.raises(OSError if kind == "system" else TfcrError, match="No space left on device"):
+            prepared()
+    assert not (out / INFO).exists()
+    assert not list(out.glob(".*.tmp"))
+    assert len(shards(out)) == 2  # of two records each; the fifth record was the third shard's first
+    verify(prepared())
+    assert shards(out) == shards(prepared(out=tmp_path / "undisturbed").folder)
+
+
+# ---- emotions -------------------------------------------------------------------------------------------------------
+
+
+def test_emotions_in_another_order_get_other_labels(prepared):
+    dataset = prepared(emotions=("anger", "sadness", "neutral"), merge={})
+    assert dataset.emotions == ["anger", "sadness", "neutral"]
+    assert {(row.emotion, row.label) for row in dataset.index} == {("anger", 0), ("sadness", 1), ("neutral", 2)}
+    assert dataset.info["left_out"] == {"happiness": 4}
+    assert dataset.info["counts"]["emotion"] == {"anger": 4, "sadness": 4, "neutral": 4}
+    assert [record.label for record in records(dataset)] == [row.label for row in dataset.index]
+
+
+def excited(row):
+    if row["id"] in ("u01", "u05"):
+        row["emotion"] = "excitement"
+
+
+def test_excitement_joins_happiness(prepared, tiny_corpus):
+    edit_manifest(tiny_corpus, excited)
+    dataset = prepared()
+    assert dataset.info["counts"]["emotion"]["happiness"] == 4
+    assert not dataset.info["left_out"]
+
+
+def test_excitement_can_be_a_class_of_its_own(prepared, tiny_corpus):
+    edit_manifest(tiny_corpus, excited)
+    dataset = prepared(emotions=(*schema.EMOTIONS, "excitement"), merge={})
+    assert dataset.info["counts"]["emotion"]["happiness"] == 2
+    assert {row.label for row in dataset.index if row.emotion == "excitement"} == {4}
+
+
+def test_an_emotion_that_nobody_has_is_an_error_that_names_those_there_are(prepared, tmp_path):
+    with pytest.raises(TfcrError, match="'boredom'.*anger, happiness, neutral, sadness"):
+        prepared(emotions=("neutral", "boredom"), merge={})
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"emotions": ("neutral",)},
+        {"emotions": ("neutral", "neutral")},
+        {"emotions": ("neutral", "")},
+        {"emotions": ("neutral", "anger"), "merge": {"excitement": "happiness"}},
+        {"merge": {"anger": "sadness"}},
+        {"name": ""},
+        {"name": "a/b"},
+        {"name": ".hidden"},
+        {"corpus": "iemocarp"},
+        {"options": {"conflict_rate": 0.4}},
+    ],
+    ids=str,
+)
+def test_options_that_make_no_dataset_are_wrong_usage(prepared, tmp_path, options):
+    with pytest.raises(UsageError):
+        prepared(**options)
+    assert not (tmp_path / "out").exists()
+
+
+# ---- words ----------------------------------------------------------------------------------------------------------
+
+
+def test_transcripts_from_a_file_replace_the_corpuss(prepared, tmp_path):
+    words = tmp_path / "words.csv"
+    lines = [f"u{number:02d},heard {number} times" for number in range(16)]
+    words.write_text("\n".join(["id,transcript", *lines, "zz,no such utterance"]) + "\n", encoding="utf-8")
+    found = records(prepared(transcripts=words))
+    assert found[7].transcript == "heard 7 times"
+    assert found[7].tokens == ["heard", "7", "times"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("id,transcript\nu00,a\n", "lacks 15 utterances, the first of them 'u01'"),
+        ("id,words\nu00,a\n", "has no column 'transcript'"),
+        ("", "has no column 'id'"),
+        (b"id,transcript\nu00,\xff\n", "cannot be read"),
+        (None, "does not exist"),
+        ("id,transcript\nu00,a\nu00,b\n", "'u00' stands twice"),
+    ],
+)
+def test_transcripts_that_do_not_fit_are_named(prepared, tmp_path, content, message):
+    words = tmp_path / "words.csv"
+    if content is not None:
+        words.write_bytes(content.encode() if isinstance(content, str) else content)
+    with pytest.raises(TfcrError, match=f"--transcripts {words}.*{message}"):
+        prepared(transcripts=words)
+    assert not (tmp_path / "out").exists()
+
+
+def test_silence_without_words_is_fine(prepared, tiny_corpus):
+    edit_manifest(tiny_corpus, lambda row: row.update(transcript=""))
+    soundfile.write(tiny_corpus / "wav" / "u01.wav", np.zeros(160, np.int16), 16_000)  # shorter than a window
+    dataset = prepared()
+    assert {row.num_tokens for row in dataset.index} == {0}
+    assert dataset.info["embeddings"]["coverage"] is None
+    silent = records(dataset)[1]
+    assert silent.num_frames == 1 and silent.spectrogram.shape == (1, 128, 128)
+    assert (silent.spectrogram == schema.FLOOR_DB).all()
+    assert all(np.isfinite(record.spectrogram).all() and not record.embeddings.any() for record in records(dataset))
+
+
+def test_words_without_a_vector_are_counted(prepared, tmp_path):
+    vectors = tmp_path / "vectors.txt"
+    numbers = " ".join(["0.5"] * 300)
+    vectors.write_text(f"of {numbers}\nword1 {numbers}\n", encoding="utf-8")
+    dataset = prepared(embeddings=vectors)
+    words = dataset.info["embeddings"]
+    # "Word<0, 1 or 2> of <emotion>." 16 times; of is always known, Word1 in lower case at numbers 1, 4, 7, 10, 13.
+    assert (words["words"], words["words_with_vector"]) == (48, 16 + 5)
+    assert words["transductive"] is False
+    assert words["source"] == "vectors.txt"
+    assert words["sha256"] == files.sha256_of_file(vectors)
+    assert words["out_of_vocabulary"]["Word0"] == 6
+
+
+def test_an_id_that_stands_twice_in_a_corpus_is_an_error(small_dataset):
+    from tfcr.corpora.utterance import Utterance
+    from tfcr.preparation.prepare import select
+
+    twice = [Utterance("a", pathlib.Path("a.wav"), "", "anger", "s")] * 3
+    with pytest.raises(TfcrError, match="'a' stands 3 times"):
+        select(twice, ["anger", "neutral"], {})
+
+
+def test_an_unfinished_dataset_does_not_open(prepared, tmp_path):
+    folder = prepared().folder
+    (folder / INFO).unlink()
+    with pytest.raises(TfcrError, match="not a finished dataset"):
+        open_dataset(folder)
