@@ -49,7 +49,7 @@ def tensorflow():
 
 @pytest.fixture(scope="session")
 def small_corpus(tmp_path_factory) -> pathlib.Path:
-    """The root of a synthetic corpus: 120 utterances of ten speakers, and a few of other emotions. Not to be changed."""
+    """The root of a synthetic corpus: 120 utterances of ten speakers, a few of other emotions. Not to be changed."""
     from tfcr.corpora import synthetic
 
     root = tmp_path_factory.mktemp("small-corpus")

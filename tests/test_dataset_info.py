@@ -6,9 +6,18 @@ import os
 import pytest
 
 from tfcr import dataset_info, files
-from tfcr.dataset_info import INDEX, INFO, IndexRow, Shard, latest_dataset, open_dataset, read_index, verify, write_index
+from tfcr.dataset_info import (
+    INDEX,
+    INFO,
+    IndexRow,
+    Shard,
+    latest_dataset,
+    open_dataset,
+    read_index,
+    verify,
+    write_index,
+)
 from tfcr.errors import TfcrError
-
 
 ROWS = [
     IndexRow('ä,"1"', "anger", 3, "s", "", 'a "quoted", script\nof two lines', 16000, 124, 1, 0),
@@ -27,8 +36,14 @@ def dataset(tmp_path):
         path.write_bytes(bytes(range(number, 200)))
         shards.append(Shard(path.name, 1, 200 - number, files.sha256_of_file(path)).__dict__)
     info = {
-        **{"schema": 1, "name": "x", "preset": "paper", "emotions": ["neutral", "anger"], "utterances": len(ROWS)},
-        **{"embeddings": {}, "counts": {}, "shards": shards},
+        "schema": 1,
+        "name": "x",
+        "preset": "paper",
+        "emotions": ["neutral", "anger"],
+        "utterances": len(ROWS),
+        "embeddings": {},
+        "counts": {},
+        "shards": shards,
         "index": {"bytes": (folder / INDEX).stat().st_size, "sha256": files.sha256_of_file(folder / INDEX)},
     }
     files.write_json(folder / INFO, {**info, "dataset_sha256": dataset_info.content_sha256(info)})

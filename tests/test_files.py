@@ -24,7 +24,9 @@ def test_a_file_is_there_whole_once_the_block_has_ended(tmp_path):
     assert [entry.name for entry in path.parent.iterdir()] == ["a.txt"]
 
 
-@pytest.mark.parametrize("error", [ValueError("no"), OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+@pytest.mark.parametrize(
+    "error", [ValueError("no"), OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()]
+)
 def test_a_block_that_raises_leaves_the_old_file_and_nothing_else(tmp_path, error):
     path = tmp_path / "a.txt"
     path.write_text("old")
@@ -64,7 +66,7 @@ def test_json_that_is_missing_or_broken_is_named(tmp_path, content):
     path = tmp_path / "a.json"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(TfcrError, match="a.json"):
+    with pytest.raises(TfcrError, match=r"a.json"):
         files.read_json(path)
 
 

@@ -243,7 +243,7 @@ def test_an_unknown_protocol_is_wrong_usage():
 
 def test_a_corpus_too_small_for_a_validation_part_is_an_error():
     utterances = Labelled(["a", "b"], [0, 1], *[[""] * 2] * 3)
-    with pytest.raises(TfcrError, match="no .* utterances; the corpus is too small"):
+    with pytest.raises(TfcrError, match=r"no .* utterances; the corpus is too small"):
         split("authors", 0, utterances)
 
 

@@ -69,7 +69,7 @@ def test_broken_predictions_are_named(tmp_path, damage):
         write_predictions(path, predictions())
         content = path.read_bytes()
         path.write_bytes(content[: len(content) // 2] if damage == "cut" else b"no predictions")
-    with pytest.raises(TfcrError, match="p.h5 is missing or broken"):
+    with pytest.raises(TfcrError, match=r"p.h5 is missing or broken"):
         read_predictions(path)
 
 
@@ -78,7 +78,7 @@ def test_predictions_that_lack_what_every_system_has_are_named(tmp_path):
 
     with h5py.File(tmp_path / "p.h5", "w") as file:
         file["label"] = [1]
-    with pytest.raises(TfcrError, match="p.h5"):
+    with pytest.raises(TfcrError, match=r"p.h5"):
         read_predictions(tmp_path / "p.h5")
 
 
@@ -110,7 +110,7 @@ def test_a_folder_that_is_no_run_is_named(tmp_path):
 def test_metrics_of_another_kind_are_named(make_run, content):
     folder = make_run()
     (folder / runs.METRICS).write_text(content)
-    with pytest.raises(TfcrError, match="metrics.json"):
+    with pytest.raises(TfcrError, match=r"metrics.json"):
         open_run(folder)
 
 
@@ -118,7 +118,7 @@ def test_metrics_of_another_kind_are_named(make_run, content):
 def test_a_broken_config_is_named(make_run, content):
     folder = make_run()
     (folder / runs.CONFIG).write_bytes(content)
-    with pytest.raises(TfcrError, match="config.yaml"):
+    with pytest.raises(TfcrError, match=r"config.yaml"):
         runs.read_config(folder)
 
 

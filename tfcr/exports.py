@@ -17,6 +17,8 @@ def read_manifest(version: pathlib.Path) -> dict:
     if not (version / MANIFEST).is_file():
         raise TfcrError(f"{version} is no export of tfcr: it has no {MANIFEST}; make one with `tfcr export`")
     content = files.read_json(version / MANIFEST)
+    if not isinstance(content, dict) or not {"emotions", "run", "files"} <= set(content):
+        raise TfcrError(f"{version / MANIFEST} is not what tfcr wrote; export the run again")
     for name, digest in content["files"].items():
         path = version / name
         if not path.is_file():

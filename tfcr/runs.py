@@ -119,7 +119,7 @@ def find_runs(paths: Iterable[str | os.PathLike]) -> list[Run]:
 
 def default_folder(dataset: str, protocol: str, system: str, alpha: float, fold: int, seed: int) -> pathlib.Path:
     """`runs/<dataset>/<protocol>-<system>-a<alpha>-f<fold>-s<seed>`."""
-    return pathlib.Path("runs") / dataset / f"{protocol}-{system}-a{alpha:g}-f{fold}-s{seed}"
+    return pathlib.Path("runs") / dataset / f"{protocol}-{system}-a{alpha:.12g}-f{fold}-s{seed}"
 
 
 def read_config(folder: str | os.PathLike) -> dict:
@@ -129,7 +129,7 @@ def read_config(folder: str | os.PathLike) -> dict:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise TfcrError(f"{folder} is not a run: it has no {CONFIG}; {_REMEDY}") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise TfcrError(f"{path} is not readable YAML ({' '.join(str(error).split())})") from None
     if not isinstance(content, dict):
         raise TfcrError(f"{path} holds no configuration; expected `name: value` lines")

@@ -128,7 +128,8 @@ def test_a_full_disk_is_one_line(tfcr, tiny_corpus, tmp_path, monkeypatch):
     outcome = tfcr(*MANIFEST, "--root", tiny_corpus)
     assert outcome.code == 1
     assert outcome.err.splitlines()[-1].startswith("Error: No space left on device")
-    assert not list(tmp_path.glob("data/tiny/*")) and not list(tmp_path.glob("data/tiny/.*.tmp"))
+    left = {path.name for path in (tmp_path / "data" / "tiny").iterdir()}
+    assert left == {".lock", ".preparation.json"}
 
 
 def test_interrupting_is_one_line(tfcr, tiny_corpus, tmp_path, monkeypatch):
@@ -229,7 +230,7 @@ def test_a_training_out_of_range(fails, workspace, arguments, message):
         ("emotions: [anger, neutral]", "emotions of the configuration contradicts"),
         ("merge: {}", "merge of the configuration contradicts"),
         ("preset: authors", "preset"),
-        (f"dataset_sha256: {'0' * 64}", "the configuration names 000000000000"),
+        (f"dataset_sha256: {'a' * 64}", "the configuration names aaaaaaaaaaaa"),
         ("- alpha", "holds no `name: value` lines"),
     ],
 )
@@ -310,7 +311,7 @@ def test_nonsense_is_inspected(fails, tmp_path):
     assert "is no export" in fails("inspect", "7", code=1)
 
 
-@pytest.mark.parametrize("content", ["[]", "{}", "{"])
+@pytest.mark.parametrize("content", ["", "{"])
 def test_an_export_that_says_nothing_of_itself(fails, tmp_path, content):
     (tmp_path / "1" / "assets.extra").mkdir(parents=True)
     (tmp_path / "1" / "assets.extra" / "tfcr.json").write_text(content)

@@ -1,6 +1,7 @@
-"""What a training and an evaluation get to see: every segment as often as promised, in an order that can be had again."""
+"""What a training and an evaluation get to see: every segment as often as promised, in an order to be had again."""
 
 import collections
+import itertools
 import math
 
 import numpy as np
@@ -146,7 +147,7 @@ def test_the_order_does_not_depend_on_the_process_global_seed(tensorflow, pipeli
 
 def test_utterances_and_emotions_are_mixed(epoch):
     # Sorted by id, an utterance's segments would stand side by side, and so would a dialogue's turns.
-    neighbours = [one.utterance == other.utterance for one, other in zip(epoch, epoch[1:], strict=False)]
+    neighbours = [one.utterance == other.utterance for one, other in itertools.pairwise(epoch)]
     assert np.mean(neighbours) < 0.2
     assert len({example.label for example in epoch[:BATCH]}) > 1
 

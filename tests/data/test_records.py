@@ -43,7 +43,7 @@ def parsed(one):
 
 @settings(max_examples=40)
 @given(
-    strings=st.fixed_dictionaries({name: texts for name in TEXTS}),
+    strings=st.fixed_dictionaries(dict.fromkeys(TEXTS, texts)),
     segments=st.integers(1, 3),
     tokens=st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=10), max_size=100),
     label=st.integers(0, 10),

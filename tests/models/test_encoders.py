@@ -69,7 +69,7 @@ class TestAudioEncoder:
             textbook.add(layers.ReLU())
             textbook.add(layers.MaxPooling2D(2, 2))
         textbook.add(layers.Flatten())
-        textbook.set_weights(encoder.trainable_weights)
+        textbook.set_weights([weight.numpy() for weight in encoder.trainable_weights])
         spectrogram = np.random.default_rng(0).normal(0, 1, (3, 128, 128)).astype(np.float32)
         found = encoder([spectrogram, np.full(3, 128)])
         np.testing.assert_allclose(found, textbook(spectrogram[..., None]), rtol=1e-6, atol=1e-6)
@@ -163,7 +163,9 @@ def numpy_encoder(encoder, sequence):
     if not len(sequence):
         return np.zeros(units)
     for cell in cells:
-        kernel, recurrent, bias = (np.asarray(w, np.float64) for w in (cell.kernel, cell.recurrent_kernel, cell.bias))
+        kernel, recurrent, bias = (
+            w.numpy().astype(np.float64) for w in (cell.kernel, cell.recurrent_kernel, cell.bias)
+        )
         state, memory, outputs = np.zeros(units), np.zeros(units), []
         for x in sequence:
             i, f, candidate, o = np.split(x @ kernel + state @ recurrent + bias, 4)

@@ -175,7 +175,7 @@ def test_the_discriminator_scores_every_pair_as_a_dense_network_scores_it_alone(
     dense.build((None, 8))
     layer.hidden_bias.assign(rng.normal(size=7))
     layer.score_bias.assign([0.3])
-    dense.set_weights([layer.hidden_kernel, layer.hidden_bias, layer.score_kernel, layer.score_bias])
+    dense.set_weights([weight.numpy() for weight in layer.weights])
     scores = layer(audio, text).numpy()
     for i in range(3):
         for j in range(5):
@@ -245,7 +245,9 @@ class TestLastStateAttention:
 
     def test_more_steps_than_there_are_count_as_those(self):
         outputs = np.random.default_rng(0).normal(size=(1, 4, 3)).astype(np.float32)
-        np.testing.assert_array_equal(LastStateAttention()(outputs, np.array([9])), LastStateAttention()(outputs, np.array([4])))
+        np.testing.assert_array_equal(
+            LastStateAttention()(outputs, np.array([9])), LastStateAttention()(outputs, np.array([4]))
+        )
 
 
 @pytest.mark.parametrize(("counts", "length"), [([0, 0], 1), ([0, 1], 1), ([2, 3], 3), ([5, 0], 5), ([9, 2], 5)])

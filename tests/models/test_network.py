@@ -9,6 +9,9 @@ from tfcr.models.network import over_utterances
 from tfcr.models.systems import system as system_of
 from tfcr.schema import FLOOR_DB, NUM_BINS, SEGMENT_FRAMES
 
+# Keras warns of the softmax over one word, which is 1 as it should be
+pytestmark = pytest.mark.filterwarnings("ignore:You are using a softmax over axis 1:UserWarning")
+
 SEGMENTS = np.array([1, 5])
 FRAMES = np.array([77, 4 * SEGMENT_FRAMES + 9])  # of utterances of one and five segments
 

@@ -6,6 +6,9 @@ import pytest
 import tensorflow as tf
 from keras.optimizers import LossScaleOptimizer
 
+# Keras warns of the softmax over one word, which is 1 as it should be
+pytestmark = pytest.mark.filterwarnings("ignore:You are using a softmax over axis 1:UserWarning")
+
 INITIAL_SCALE = 2.0**15  # Keras's
 
 

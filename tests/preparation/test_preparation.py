@@ -1,4 +1,4 @@
-"""From a corpus to records: what a dataset says of itself, and that whatever happens it is whole, the same or not there."""
+"""From a corpus to records: what a dataset says of itself, and that it is whole or not there, whatever happens."""
 
 import collections
 import csv
@@ -356,7 +356,7 @@ def test_a_broken_recording_is_named_and_once_it_is_mended_the_same_command_comp
 ):
     path, good = broken_flac(tiny_corpus, damage)
     out = tmp_path / "out"
-    with pytest.raises(TfcrError, match="u08.flac"):
+    with pytest.raises(TfcrError, match=r"u08.flac"):
         prepared(workers=workers)
     assert not (out / INFO).exists()
     finished = stamps(out)
@@ -371,7 +371,7 @@ def test_a_broken_recording_is_named_and_once_it_is_mended_the_same_command_comp
 def test_a_recording_with_a_broken_header_is_named_before_anything_is_written(prepared, tiny_corpus, tmp_path):
     path = tiny_corpus / "wav" / "u15.wav"
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(TfcrError, match="u15.wav is cut short"):
+    with pytest.raises(TfcrError, match=r"u15.wav is cut short"):
         prepared()
     assert not (tmp_path / "out").exists()
 
@@ -451,7 +451,7 @@ def test_excitement_can_be_a_class_of_its_own(prepared, tiny_corpus):
 
 
 def test_an_emotion_that_nobody_has_is_an_error_that_names_those_there_are(prepared, tmp_path):
-    with pytest.raises(TfcrError, match="'boredom'.*anger, happiness, neutral, sadness"):
+    with pytest.raises(TfcrError, match=r"'boredom'.*anger, happiness, neutral, sadness"):
         prepared(emotions=("neutral", "boredom"), merge={})
     assert not (tmp_path / "out").exists()
 

@@ -2,7 +2,7 @@
 
 import click
 
-from tfcr.cli.options import PATH
+from tfcr.cli.options import PATH, config_option
 
 
 @click.command("evaluate")
@@ -10,6 +10,7 @@ from tfcr.cli.options import PATH
 @click.option(
     "--data", type=PATH, help="Another dataset, of which every utterance is tested.  [default: the run's test fold]"
 )
+@config_option
 def command(run, data):
     """Test a trained run again, on its own test fold or on another dataset."""
     from tfcr.runs import open_run

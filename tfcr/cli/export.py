@@ -4,7 +4,7 @@ import pathlib
 
 import click
 
-from tfcr.cli.options import PATH
+from tfcr.cli.options import PATH, config_option
 
 
 @click.command("export")
@@ -12,6 +12,7 @@ from tfcr.cli.options import PATH
 @click.option(
     "--out", type=PATH, default=pathlib.Path("serving/tfcr"), show_default=True, help="The folder above the versions."
 )
+@config_option
 def command(run, out):
     """Write a trained run as a SavedModel for TF Serving."""
     from tfcr.runs import open_run

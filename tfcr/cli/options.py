@@ -2,10 +2,12 @@
 
 import pathlib
 from collections.abc import Callable
+from typing import Any
 
 import click
 
-from tfcr.config import FIELDS, check_names, read_yaml
+from tfcr.config import FIELDS, check_names, from_mapping, read_yaml
+from tfcr.errors import UsageError
 
 PATH = click.Path(path_type=pathlib.Path)
 _OTHER_FIELDS = "tfcr.cli.fields"
@@ -48,8 +50,32 @@ class Names(click.ParamType):
 def _read(context: click.Context, parameter: click.Parameter, path: pathlib.Path | None) -> None:
     if path is None:
         return
-    content = {name.replace("-", "_"): value for name, value in read_yaml(path).items()}
+    content = {}
+    for spelling, value in read_yaml(path).items():
+        name = spelling.replace("-", "_")
+        if name in content:
+            raise UsageError(f"config {path}: {name} stands twice, as {spelling} too")
+        content[name] = value
     check_names(content, _KNOWN)
-    options = {option.name for option in context.command.params}
+    from_mapping({name: value for name, value in content.items() if name in FIELDS and value is not None})
+    content = {name: value for name, value in content.items() if name in FIELDS or value is not None}
+    options = {option.name: option for option in context.command.params}
+    for name, value in content.items():
+        if name in options and name not in FIELDS:
+            _check_type(name, value, options[name])
     context.default_map = {name: value for name, value in content.items() if name in options and value is not None}
     context.meta[_OTHER_FIELDS] = {name: value for name, value in content.items() if name not in options}
+
+
+def _check_type(name: str, value: Any, option: click.Parameter) -> None:
+    """A value of YAML has a type already; click would read True as 1 and cut 1.5 to 1."""
+    if isinstance(option.type, Names):
+        return
+    kinds = {
+        click.types.IntParamType: (int,),
+        click.types.FloatParamType: (int, float),
+        click.types.BoolParamType: (bool,),
+    }
+    expected = next((types for kind, types in kinds.items() if isinstance(option.type, kind)), (str,))
+    if type(value) not in expected:
+        raise UsageError(f"{name} must be {' or '.join(kind.__name__ for kind in expected)}; received {value!r}")

@@ -13,14 +13,22 @@ from tfcr.errors import UsageError
 
 
 @click.command("prepare-tfrecords")
-@click.option("--corpus", default="synthetic", show_default=True, type=click.Choice(corpora.names()))
+@click.option(
+    "--corpus", default="synthetic", show_default=True, type=click.Choice(corpora.names()), help="What is read."
+)
 @click.option("--root", type=PATH, help="The folder the corpus lies in. The synthetic one is made there.")
 @click.option(
     "--embeddings", type=PATH, help="Word vectors: word2vec (.bin or text) or GloVe (.txt), 300 numbers each."
 )
 @click.option("--name", help="The dataset's name.  [default: the corpus's; for a manifest the root folder's]")
 @click.option("--out", type=PATH, help="The dataset's folder.  [default: data/<name>]")
-@click.option("--preset", default="paper", show_default=True, type=click.Choice(typing.get_args(Preset)))
+@click.option(
+    "--preset",
+    default="paper",
+    show_default=True,
+    type=click.Choice(typing.get_args(Preset)),
+    help="Whose features; training follows the dataset's.",
+)
 @click.option(
     "--features",
     type=click.Choice(["spectrogram", "all"]),

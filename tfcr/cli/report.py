@@ -4,12 +4,13 @@ import pathlib
 
 import click
 
-from tfcr.cli.options import PATH
+from tfcr.cli.options import PATH, config_option
 
 
 @click.command("report")
 @click.argument("runs", type=PATH, nargs=-1, required=True)
 @click.option("--out", type=PATH, default=pathlib.Path("report"), show_default=True, help="The report's folder.")
+@config_option
 def command(runs, out):
     """Compare runs with each other and with the paper: HTML, figures, CSV and Markdown."""
     from tfcr.report import write_report

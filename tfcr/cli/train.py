@@ -4,7 +4,7 @@ import typing
 
 import click
 
-from tfcr.cli.options import PATH, config_option, fields_of_config
+from tfcr.cli.options import PATH, Names, config_option, fields_of_config
 from tfcr.config import FIELDS, Precision, Protocol, from_mapping
 from tfcr.errors import UsageError
 
@@ -45,6 +45,8 @@ def command(context, data, run, **options):
     if data is None:
         data = latest_dataset()
         say(f"Dataset {data}, the one prepared last")
+    if "emotions" in further:
+        further = {**further, "emotions": list(Names().convert(further["emotions"], None, context))}
     for name in _PREPARATION:
         if name in further and further[name] != open_dataset(data).info[name]:
             raise UsageError(f"{name} of the configuration contradicts dataset {data}: {open_dataset(data).info[name]}")

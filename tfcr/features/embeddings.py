@@ -4,6 +4,7 @@ import os
 import pathlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 import numpy as np
 
@@ -101,12 +102,12 @@ def load_word_vectors(path: str | os.PathLike, words: Iterable[str]) -> WordVect
     if not path.is_file():
         raise TfcrError(f"--embeddings {path} does not exist; {_FORMATS}")
     binary = path.suffix == ".bin"
-    has_header = _check_header(path, binary)
     try:
+        has_header = _check_header(path, binary)
         everything = KeyedVectors.load_word2vec_format(
             str(path), binary=binary, no_header=not has_header, unicode_errors="replace"
         )
-    except (ValueError, EOFError, UnicodeDecodeError, IndexError) as error:
+    except (OSError, ValueError, EOFError, UnicodeDecodeError, IndexError) as error:
         raise TfcrError(f"--embeddings {path} cannot be read ({' '.join(str(error).split())}); {_FORMATS}") from None
     if binary:
         _check_nothing_is_left(path, everything)
@@ -125,7 +126,7 @@ def _check_header(path: pathlib.Path, binary: bool) -> bool:
         first = file.readline(1 << 20)
         fields = first.split()
         if len(fields) == 2 and all(part.isdigit() for part in fields):
-            count, width = map(int, fields)
+            count, width = (int(digits[:19]) for digits in fields)  # no file is longer, and int() has its limits
             _check_width(path, width)
             if binary:
                 least = len(first) + count * (width * 4 + 2)  # a word has a letter and a space at least
@@ -135,19 +136,32 @@ def _check_header(path: pathlib.Path, binary: bool) -> bool:
                         f"{least} bytes at least, and the file has {size}; download it again"
                     )
             else:
-                lines = sum(1 for line in file if line.strip())
+                lines = _count_lines(path, file)
                 if lines != count:
                     raise TfcrError(
                         f"--embeddings {path}: its header promises {count} words and the file has {lines}; "
                         "download it again"
                     )
             return True
-    if binary:
-        raise TfcrError(f"--embeddings {path} has no word2vec header; {_FORMATS}")
-    if len(fields) < 3:
-        raise TfcrError(f"--embeddings {path} holds no vectors; {_FORMATS}")
-    _check_width(path, len(fields) - 1)
+        if binary:
+            raise TfcrError(f"--embeddings {path} has no word2vec header; {_FORMATS}")
+        if len(fields) < 3:
+            raise TfcrError(f"--embeddings {path} holds no vectors; {_FORMATS}")
+        _check_width(path, len(fields) - 1)
+        _count_lines(path, file)
     return False
+
+
+def _count_lines(path: pathlib.Path, file: BinaryIO) -> int:
+    """How many words the rest of a text file has; one with another count of numbers is an error, for gensim would take
+    a single number for all 300."""
+    lines = 0
+    for line in file:
+        line = line.rstrip()
+        if line:
+            lines += 1
+            _check_width(path, line.count(b" "))
+    return lines
 
 
 def _check_nothing_is_left(path: pathlib.Path, everything) -> None:

@@ -6,7 +6,7 @@ import regex
 
 TAG = r"\[[^\[\]]*\]"  # [LAUGHTER], [BREATHING]: no words
 SPACE = r"[\t\n\x0b\x0c\r\x1c-\x1f\x85\pZ]+"
-OUTER_PUNCTUATION = r"^[^\pL\pN]+|[^\pL\pN]+$"  # inner marks stay: don't, twenty-one
+OUTER_PUNCTUATION = r"^[^\pL\pN]+|[^\pL\pM\pN][^\pL\pN]*$"  # don't and twenty-one stay, accents with their letter
 
 _TAG, _SPACE, _OUTER = map(regex.compile, (TAG, SPACE, OUTER_PUNCTUATION))
 

@@ -80,8 +80,10 @@ def write_shards(
             pool.submit(_shard, plan, number, out, identity, advance, stop)
             for number, identity in enumerate(identities)
         ]
-        concurrent.futures.wait(pending, return_when=concurrent.futures.FIRST_EXCEPTION)
-        return [dataclasses.asdict(future.result()) for future in pending if not future.cancelled()]
+        ended, _ = concurrent.futures.wait(pending, return_when=concurrent.futures.FIRST_EXCEPTION)
+        for future in ended:
+            future.result()  # a failure is told at once, not after the shards before it
+        return [dataclasses.asdict(future.result()) for future in pending]
     finally:
         stop.set()  # an error or Ctrl-C: the others end at their next utterance and leave nothing half-written
         pool.shutdown(wait=True, cancel_futures=True)
