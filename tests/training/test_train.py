@@ -106,9 +106,7 @@ class _Interrupt(Observer):
 
 
 @pytest.mark.parametrize("negatives_per_anchor", [None, 5])
-def test_a_resumed_run_has_the_bits_of_an_undisturbed_one(
-    small_config, small_dataset, tmp_path, negatives_per_anchor
-):
+def test_a_resumed_run_has_the_bits_of_an_undisturbed_one(small_config, small_dataset, tmp_path, negatives_per_anchor):
     config = dataclasses.replace(
         small_config, alpha=0.3, epochs=3, negatives_per_anchor=negatives_per_anchor, segments="random"
     )
@@ -261,7 +259,9 @@ def test_nothing_of_the_test_part_reaches_training(finished, small_config, small
 
 @pytest.mark.parametrize("name", ["audio", "text"])
 def test_a_system_of_one_modality_has_null_where_it_defines_nothing(name, small_config, small_dataset, tmp_path):
-    run = train_fold(plan(dataclasses.replace(small_config, system=name, epochs=1), small_dataset.folder), tmp_path / "r")
+    run = train_fold(
+        plan(dataclasses.replace(small_config, system=name, epochs=1), small_dataset.folder), tmp_path / "r"
+    )
     other = {"audio": "text", "text": "audio"}[name]
     test = run.metrics["test"]
     assert test["conflict_rate"] is None and test["conflict_rate_centred"] is None and test[f"wa_{other}"] is None
@@ -363,7 +363,13 @@ def test_three_classes_in_another_order_follow_through(small_config, tmp_path):
     emotions = ("anger", "excitement", "neutral")
     dataset = prepare(
         Preparation(
-            "synthetic", tmp_path / "c", tmp_path / "d", "three", emotions=emotions, merge={}, options={"utterances": 200}
+            "synthetic",
+            tmp_path / "c",
+            tmp_path / "d",
+            "three",
+            emotions=emotions,
+            merge={},
+            options={"utterances": 200},
         )
     )
     run = train_fold(plan(dataclasses.replace(small_config, epochs=1), dataset.folder), tmp_path / "run")
@@ -371,5 +377,3 @@ def test_three_classes_in_another_order_follow_through(small_config, tmp_path):
     assert run.predictions.logits.shape[1] == 3
     version = export_run(run, tmp_path / "serving")
     assert (version / "assets" / "labels.txt").read_text().split() == list(emotions)
-
-

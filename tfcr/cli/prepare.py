@@ -82,7 +82,7 @@ def command(context, corpus, root, embeddings, name, out, preset, features, emot
         merge=merge,
         embeddings=embeddings,
         transcripts=transcripts,
-        options={option: value for option, value in options.items() if value is not None},
+        options={option: value for option, value in options.items() if value is not None and value is not False},
     )
     audio = AudioProgress("Preparing")
     try:

@@ -1,12 +1,13 @@
 """From a corpus to verified TFRecords."""
 
 import csv
+import glob
 import hashlib
 import json
 import os
 import pathlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tfcr import __version__, corpora, files, schema
@@ -120,6 +121,7 @@ def prepare(preparation: Preparation, workers: int = 1, progress: Progress | Non
         adopt(preparation, hashlib.sha256(json.dumps([SCHEMA, *identities]).encode()).hexdigest())
         progress.start(sum(samples) / schema.SAMPLE_RATE)
         shards = write_shards(plan, preparation.out, identities, workers, progress.advance)
+        remove_other_shards(preparation.out, plan)
         write_index(preparation.out / INDEX, rows)
         info = describe(preparation, rows, vectors, coverage, left_out, corpus.notes)
         info["shards"] = shards
@@ -224,17 +226,30 @@ def number_of_shards(rows: Sequence[IndexRow]) -> int:
 def refuse_other(preparation: Preparation) -> None:
     """Refuses an `out` that was prepared with other options, before anything is read or written."""
     mark = preparation.out / _MARK
-    if not mark.is_file():
-        if any(path.suffix == ".tfrecord" or path.name == INFO for path in preparation.out.glob("*")):
-            raise TfcrError(f"{preparation.out} holds records of unknown origin; remove them, or choose another --out")
+    if not mark.is_file() and not any(path.suffix == ".tfrecord" or path.name == INFO for path in _inside(preparation)):
         return
-    before, now = files.read_json(mark)["options"], preparation.to_dict()
+    content = files.read_json(mark) if mark.is_file() else None
+    if not isinstance(content, dict) or not isinstance(content.get("options"), dict):
+        raise TfcrError(f"{preparation.out} holds records of unknown origin; remove them, or choose another --out")
+    before, now = content["options"], preparation.to_dict()
     other = [name for name in now if before.get(name) != now[name]]
     if other:
         raise TfcrError(
             f"{preparation.out} holds a dataset prepared with {other[0]} {before.get(other[0])!r}, "
             f"not {now[other[0]]!r}; remove it, or choose another --out or --name"
         )
+
+
+def _inside(preparation: Preparation) -> Iterable[pathlib.Path]:
+    return preparation.out.iterdir() if preparation.out.is_dir() else ()
+
+
+def remove_other_shards(out: pathlib.Path, plan: ShardPlan) -> None:
+    """Removes the shards of an unfinished preparation of other input, which had another number of them."""
+    names = {plan.file_name(shard) for shard in range(plan.count)}
+    for path in out.glob(f"{glob.escape(plan.name)}-*-of-*.tfrecord"):
+        if path.name not in names:
+            path.unlink()
 
 
 def adopt(preparation: Preparation, identity: str) -> None:
