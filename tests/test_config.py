@@ -15,6 +15,8 @@ _AT_LEAST_ONE = (
     *("batch_size", "epochs", "patience", "shuffle_buffer", "threads"),
 )
 _WRONG = {
+    "freq_mask": [-1, 128, 0.5, True, "3", None],  # 128 would hide every bin
+    "time_mask": [-1, 128, 0.5, True, "3", None],
     "preset": ["papers", "", None, 1],
     "protocol": ["loso", None],
     "fold": [-1, 2**31, "0", None, True, 1.0],

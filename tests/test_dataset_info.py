@@ -20,8 +20,8 @@ from tfcr.dataset_info import (
 from tfcr.errors import TfcrError
 
 ROWS = [
-    IndexRow('ä,"1"', "anger", 3, "s", "", 'a "quoted", script\nof two lines', 16000, 124, 1, 0),
-    IndexRow("b", "neutral", 0, "", "1", "", 1, 1, 1, 200),
+    IndexRow('ä,"1"', "anger", 3, "s", "", 'a "quoted", script\nof two lines', 16000, 124, 1, 0, "00ff"),
+    IndexRow("b", "neutral", 0, "", "1", "", 1, 1, 1, 200, "ff00"),
 ]
 
 

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import yaml
 
 from tfcr.errors import UsageError
+from tfcr.schema import NUM_BINS, SEGMENT_FRAMES
 
 Protocol = Literal["random", "authors", "speaker", "session", "script"]
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
@@ -61,6 +62,8 @@ class Config:
     stop_on: Literal["ua", "loss"] = "ua"  # what early stopping watches on the validation part (the text is silent)
     patience: int = 10  # epochs without a better value (the text is silent)
     shuffle_buffer: int = 2048  # segments that the shuffle holds at a time
+    freq_mask: int = 0  # SpecAugment: the widest mask over frequency, in bins; the paper has none
+    time_mask: int = 0  # SpecAugment: the widest mask over time, in frames; the paper has none
 
     # The arithmetic
     precision: Precision = "float32"
@@ -80,6 +83,8 @@ class Config:
             *("discriminator_units", "batch_size", "epochs", "patience", "shuffle_buffer"),
         ):
             _check_range(name, getattr(self, name), 1, math.inf)
+        _check_range("freq_mask", self.freq_mask, 0, NUM_BINS - 1)
+        _check_range("time_mask", self.time_mask, 0, SEGMENT_FRAMES - 1)
         if not 0 < self.learning_rate < math.inf:
             raise UsageError(f"learning_rate must be above 0; received {self.learning_rate!r}")
 

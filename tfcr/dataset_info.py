@@ -37,7 +37,10 @@ class Shard:
 
 @dataclass(frozen=True)
 class IndexRow:
-    """One utterance of the index; rows stand in the order of the records, sorted by id."""
+    """One utterance of the index; rows stand in the order of the records, sorted by id.
+
+    `recording` is the beginning of the SHA-256 of the recording's file, by which it is known again in another dataset.
+    """
 
     id: str
     emotion: str
@@ -49,6 +52,7 @@ class IndexRow:
     num_frames: int
     num_segments: int
     num_tokens: int
+    recording: str
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def written_whole(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         yield temporary
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
+        os.chmod(temporary, 0o666 & ~_UMASK)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -57,7 +57,7 @@ def read_json(path: str | os.PathLike):
 
 def remove_temporaries(folder: str | os.PathLike) -> None:
     """Removes what a killed `written_whole` left in `folder`. Only for a folder that nobody else writes to."""
-    for leftover in pathlib.Path(folder).glob(".*.tmp"):
+    for leftover in pathlib.Path(folder).glob(".*.tmp*"):
         leftover.unlink(missing_ok=True)
 
 
@@ -88,3 +88,6 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+_UMASK = _umask()  # read once: reading it sets it for a moment, which threads must not see

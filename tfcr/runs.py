@@ -12,6 +12,7 @@ import numpy as np
 import yaml
 
 from tfcr import files
+from tfcr.config import Config
 from tfcr.errors import TfcrError
 
 CONFIG = "config.yaml"
@@ -19,6 +20,7 @@ METRICS = "metrics.json"
 HISTORY = "history.csv"
 PREDICTIONS = "predictions.h5"
 WEIGHTS = "model.weights.h5"
+SPLIT = "split.csv"
 TENSORBOARD = "tensorboard"
 METRICS_SCHEMA = 1
 
@@ -120,6 +122,56 @@ def find_runs(paths: Iterable[str | os.PathLike]) -> list[Run]:
 def default_folder(dataset: str, protocol: str, system: str, alpha: float, fold: int, seed: int) -> pathlib.Path:
     """`runs/<dataset>/<protocol>-<system>-a<alpha>-f<fold>-s<seed>`."""
     return pathlib.Path("runs") / dataset / f"{protocol}-{system}-a{alpha:.12g}-f{fold}-s{seed}"
+
+
+def refuse_other(folder: str | os.PathLike, config: Config) -> None:
+    """Refuses a run's folder that belongs to another dataset or configuration.
+
+    A field that is younger than the run counts as its default.
+
+    Args:
+        config: resolved, with the dataset's SHA-256.
+    """
+    found, wanted = read_config(folder), config.to_dict()
+    remedy = "remove it, or choose another --run"
+    if found.get("dataset_sha256") != wanted["dataset_sha256"]:
+        raise TfcrError(f"{folder} belongs to another dataset (it was {found.get('data')}); {remedy}")
+    for name, default in Config().to_dict().items():
+        if found.get(name, default) != wanted[name]:
+            raise TfcrError(
+                f"{folder} belongs to another configuration: its {name} is {found.get(name, default)!r}, "
+                f"not {wanted[name]!r}; {remedy}"
+            )
+
+
+def check_weights(run: Run) -> None:
+    """Refuses weights that are not those the run ended with."""
+    path = run.folder / WEIGHTS
+    if not path.is_file() or files.sha256_of_file(path) != run.metrics.get("weights_sha256"):
+        raise TfcrError(f"{path} is missing or was changed since it was trained; train the run again")
+
+
+def write_split(folder: pathlib.Path, rows: Iterable[tuple[str, str, str]]) -> None:
+    """Writes `split.csv`: which part (train, validation, test) each utterance was in.
+
+    Args:
+        rows: id, recording (by which it is known again in another dataset) and part.
+    """
+    with files.written_whole(folder / SPLIT) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("id", "recording", "part"))
+        writer.writerows(rows)
+
+
+def read_split(folder: pathlib.Path) -> dict[str, str]:
+    """`split.csv`: recording → part."""
+    try:
+        with open(folder / SPLIT, encoding="utf-8", newline="") as file:
+            rows = [(row["recording"], row["part"]) for row in csv.DictReader(file)]
+        # a recording that has two ids was seen if one of them was
+        return dict(sorted(rows, key=lambda row: row[1] != "test"))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TfcrError(f"{folder / SPLIT} is missing or broken ({error}); train the run again") from None
 
 
 def read_config(folder: str | os.PathLike) -> dict:

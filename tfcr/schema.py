@@ -11,5 +11,7 @@ FLOOR_DB = -140.0  # 10 log10(FLOOR_PSD); also what fills the frames of a partia
 MAX_TOKENS = 30  # words of a sentence (Sec. 4.2)
 EMBEDDING_DIM = 300  # components of a word vector (Sec. 4.2)
 
+FEATURES_REVISION = 1  # raise it whenever equal input gives other features than before: shards are then written anew
+
 EMOTIONS = ("neutral", "happiness", "sadness", "anger")  # labels 0 to 3 (Sec. 4.1)
 MERGE = {"excitement": "happiness"}  # "Samples with excitement are merged with happiness" (Sec. 4.1)

@@ -93,14 +93,66 @@ def test_a_flac_file_that_was_cut_short_is_refused(tmp_path):
         read_audio(path)
 
 
-def test_a_wav_file_written_to_a_pipe_is_read_whole(tmp_path):
+def test_an_ogg_file_that_was_cut_short_is_refused(tmp_path):
+    noise = np.random.default_rng(0).uniform(-0.3, 0.3, 40_000)
+    path = written(tmp_path / "a.ogg", noise)
+    content = path.read_bytes()
+    last_page = content.rindex(b"OggS")
+    for kept in (len(content) // 2, last_page, last_page + 10, len(content) - 1):
+        path.write_bytes(content[:kept])
+        assert "a.ogg is cut short: the end of its Ogg stream is missing; copy it again" in message(path)
+
+
+def test_an_opus_stream_in_ogg_is_read_whole(tmp_path):
+    path = written(tmp_path / "a.ogg", np.zeros(16_000), format="OGG", subtype="OPUS")
+    assert len(read_audio(path)) == num_samples(path) == 16_000
+
+
+@pytest.mark.parametrize("container", ["RF64", "W64", "AIFF", "AU", "CAF"])
+def test_other_containers_are_named_and_refused(tmp_path, container):
+    path = written(tmp_path / "a.wav", np.ones(1000, np.int16), format=container)
+    assert message(path) == f"{path} is a file of format {container}; expected a WAV, FLAC, OGG or MP3 recording"
+
+
+def test_an_extensible_wav_header_is_a_wav_header(tmp_path):
+    path = written(tmp_path / "a.wav", np.ones(1000, np.int16), format="WAVEX")
+    assert len(read_audio(path)) == num_samples(path) == 1000
+    path.write_bytes(path.read_bytes()[:-600])
+    assert "promises 600 bytes more" in message(path)
+
+
+def test_a_wav_file_of_the_other_byte_order_that_was_cut_short_is_refused(tmp_path):
+    path = written(tmp_path / "a.wav", np.ones(1000, np.int16), format="WAV", endian="BIG")
+    assert len(read_audio(path)) == num_samples(path) == 1000
+    path.write_bytes(path.read_bytes()[:-600])
+    assert "promises 600 bytes more" in message(path)
+
+
+def piped(path, length: int):
+    """A WAV file of 1000 samples whose writer could not go back to fill in the length."""
     buffer = io.BytesIO()
     soundfile.write(buffer, np.ones(1000, np.int16), 16_000, format="WAV")
     content = bytearray(buffer.getvalue())
     place = content.index(b"data") + 4
-    content[place : place + 4] = b"\xff\xff\xff\xff"  # a pipe's writer cannot go back to fill in the length
-    (tmp_path / "a.wav").write_bytes(content)
-    assert len(read_audio(tmp_path / "a.wav")) == 1000
+    content[place : place + 4] = length.to_bytes(4, "little")
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    "length", [0x7FFFF000, 0x7FFFF024, 0x7FFFFF00, 0x7FFFFFFF, 0x80000000, 0xFFFFF000, 0xFFFFFFFF], ids=hex
+)
+def test_a_wav_file_written_to_a_pipe_is_read_whole(tmp_path, length):
+    path = piped(tmp_path / "a.wav", length)
+    assert len(read_audio(path)) == num_samples(path) == 1000
+
+
+def test_a_wav_file_written_to_a_pipe_as_empty_says_how_to_mend_it(tmp_path):
+    path = piped(tmp_path / "a.wav", 0)
+    assert message(path) == (
+        f"{path}: its header says 0 samples, yet 2000 bytes follow; if it was written to a pipe, rewrite it, say with "
+        "`sox --ignore-length`"
+    )
 
 
 def test_samples_that_are_no_numbers_are_refused(tmp_path):

@@ -70,6 +70,30 @@ def test_letters_of_any_script_and_their_marks_survive_normalisation():
     assert manifest.normalised("  „Grüße“,\n E\N{COMBINING ACUTE ACCENT}tude हिन्दी ") == "grüße étude हिन्दी"
 
 
+def test_composed_and_decomposed_letters_are_the_same(written):
+    composed, decomposed = "Jos\N{LATIN SMALL LETTER E WITH ACUTE}", "Jose\N{COMBINING ACUTE ACCENT}"
+    header = "id,path,transcript,emotion,speaker,session,script\n"
+    rows = [
+        f"{number},{name}.wav,{name}!,{name},{name},{name},{name}\n"
+        for number, name in enumerate((composed, decomposed))
+    ]
+    first, second = manifest.read(written(header + "".join(rows))).utterances
+    for column in ("transcript", "emotion", "speaker", "session", "script"):
+        assert getattr(first, column) == getattr(second, column)
+    assert first.speaker == composed
+    assert second.audio.name == f"{decomposed}.wav"  # a path is what the file system says
+
+
+def test_an_id_that_stands_twice_in_other_code_points_is_refused(written):
+    root = written(HEADER + "é,a.wav,Hm.,anger,ann\n" + "e\N{COMBINING ACUTE ACCENT},b.wav,Hm.,anger,ann\n")
+    assert "line 3: the id 'é' stands in line 2 already" in message(root)
+
+
+def test_a_recording_without_words_is_a_script_of_its_own(written):
+    root = written(HEADER + "a1,a1.wav,,neutral,ann\na2,a2.wav,?!,neutral,ann\n")
+    assert [utterance.script for utterance in manifest.read(root).utterances] == ["a1", "a2"]
+
+
 def test_a_byte_order_mark_and_windows_line_ends_change_nothing(written):
     plain = manifest.read(written(HEADER + ROW))
     assert manifest.read(written(b"\xef\xbb\xbf" + (HEADER + ROW).replace("\n", "\r\n").encode())) == plain

@@ -53,7 +53,20 @@ def test_the_main_job_ends_with_a_report_and_an_export_and_keeps_what_is_done(
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*") if path.is_file()}
     again = reproduce(small_dataset, config, tmp_path, workers=2)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*") if path.is_file()} == before
-    assert again.export.name == "2"
+    assert again.export == result.export
+
+
+def test_a_finished_run_of_another_configuration_is_no_cell_of_this_one(small_config, small_dataset, tmp_path):
+    from tfcr.training.train import plan, train_fold
+
+    config = dataclasses.replace(small_config, epochs=1, alpha=0.0, system="text")
+    train_fold(plan(config, small_dataset.folder), tmp_path / "run")
+    same, other = (
+        Cell(each, small_dataset.folder, tmp_path / "run") for each in (config, dataclasses.replace(config, epochs=2))
+    )
+    assert [failure for _, failure in train_cells([same], workers=1)] == [""]
+    [(_, failure)] = train_cells([other], workers=1)
+    assert "its epochs is 1, not 2" in failure
 
 
 def test_a_failing_cell_stops_no_other_and_is_named(small_config, small_dataset, tmp_path):

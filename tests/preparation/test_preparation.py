@@ -16,6 +16,7 @@ import pytest
 import soundfile
 
 from tfcr import __version__, files, schema
+from tfcr.corpora.utterance import Utterance
 from tfcr.dataset_info import INDEX, INFO, open_dataset, verify
 from tfcr.errors import TfcrError, UsageError
 
@@ -490,9 +491,20 @@ def test_transcripts_from_a_file_replace_the_corpuss(prepared, tmp_path):
     assert found[7].tokens == ["heard", "7", "times"]
 
 
+def test_ids_of_a_transcript_file_are_compared_as_the_manifests_are(tmp_path):
+    from tfcr.preparation.prepare import replace_transcripts
+
+    utterance = Utterance("é", tmp_path / "a.wav", "No.", "anger", "ann", "", "")
+    words = tmp_path / "words.csv"
+    words.write_text("id,transcript\n e\N{COMBINING ACUTE ACCENT} , No\u0308! \n\n", encoding="utf-8")
+    assert [each.transcript for each in replace_transcripts([utterance], words)] == ["Nö!"]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
+        ("id,transcript\nu00,Well, no\n", "line 2: 3 values for 2 columns"),
+        ('id,transcript\nu00,"a\nb"\n\nu01\n', "line 5: 1 value for 2 columns"),
         ("id,transcript\nu00,a\n", "lacks 15 utterances, the first of them 'u01'"),
         ("id,words\nu00,a\n", "has no column 'transcript'"),
         ("", "has no column 'id'"),

@@ -203,6 +203,25 @@ def test_nothing_is_said_of_limits_that_are_not_there(make_run, tmp_path):
     assert "synthetic" not in words and "ransductive" not in words
 
 
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"protocol": "speaker", "num_folds": 8}, "1 of 8 folds × 1 seed"),
+        ({"protocol": "authors", "num_folds": 5}, "1 of 5 folds × 1 seed"),
+        ({"protocol": "random"}, "1 of 10 folds × 1 seed"),
+        ({"protocol": "speaker"}, "1 fold × 1 seed"),
+    ],
+)
+def test_folds_are_counted_against_all_that_the_protocol_has(make_run, tmp_path, facts, words):
+    report = write_report([make_run(**facts)], tmp_path / "out")
+    assert words in report.summary and words in page_of(report).words
+
+
+def test_protocol_session_promises_new_speakers_only_where_they_keep_to_their_session(make_run, tmp_path):
+    words = page_of(write_report([make_run(protocol="session")], tmp_path / "out")).words
+    assert "training has heard its speakers only if they speak in other sessions too" in words
+
+
 def test_one_fold_is_shown_without_a_deviation(make_run, tmp_path):
     report = write_report([make_run()], tmp_path / "out")
     assert "±" not in report.summary

@@ -118,7 +118,7 @@ def test_pairs_must_have_tested_the_same_utterances(make_run):
 
 def test_predictions_that_contradict_the_metrics_are_refused(make_run):
     run = make_run(test={"confusion": np.eye(4, dtype=int).tolist()})
-    with pytest.raises(TfcrError, match="different confusion matrices"):
+    with pytest.raises(TfcrError, match="different confusion matrices; train the run again in another folder"):
         measured(run)
 
 
@@ -144,6 +144,24 @@ def test_only_the_published_split_is_on_the_published_test_set(make_run):
 def test_the_same_cell_twice_is_refused_naming_both_folders(make_run):
     with pytest.raises(TfcrError, match=r"(?s)first.*second.*fold 3, seed 1"):
         group_by_condition([make_run("first", fold=3, seed=1), make_run("second", fold=3, seed=1)])
+
+
+def test_settings_that_differ_within_a_cell_are_named(make_run):
+    runs = [make_run("first"), make_run("second", settings={"negative_weights": [1, 2]})]
+    with pytest.raises(TfcrError, match=r"(?s)first.*second.*differ in negative_weights.*separate reports") as raised:
+        group_by_condition(runs)
+    assert "same experiment" not in str(raised.value)
+
+
+def test_the_smallest_alpha_is_no_baseline(make_run):
+    groups = group_by_condition([make_run("base"), make_run("tiny", alpha=1e-7)])
+    assert [group.condition.alpha for group in groups] == [0, 1e-7]
+    assert groups[1].condition.name == "Contrastive regularization, α = 1e-07"
+
+
+def test_an_alpha_is_the_same_however_it_was_computed(make_run):
+    (group,) = group_by_condition([make_run("a", alpha=0.3), make_run("b", alpha=0.1 + 0.2, seed=1)])
+    assert group.condition.alpha == 0.3
 
 
 def test_one_report_needs_the_same_emotions(make_run):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
-from tfcr import files, runs
+from tfcr import files, runs, schema
 from tfcr.errors import TfcrError, UsageError
 from tfcr.models.systems import system
 from tfcr.training.train import Observer, plan, train_fold
@@ -290,7 +290,7 @@ def test_mixed_precision_trains_and_is_tested_in_float32(precision, small_config
 
 def test_a_run_folder_of_another_configuration_or_dataset_is_refused(finished, small_config, small_dataset):
     before = (finished.folder / runs.CONFIG).read_bytes()
-    with pytest.raises(TfcrError, match=r"its alpha is 0\.1, not 0\.2; choose another --run"):
+    with pytest.raises(TfcrError, match=r"its alpha is 0\.1, not 0\.2; remove it, or choose another --run"):
         train_fold(plan(dataclasses.replace(small_config, alpha=0.2), small_dataset.folder), finished.folder)
     experiment = plan(dataclasses.replace(small_config, alpha=0.1), small_dataset.folder)
     foreign = dataclasses.replace(experiment, config=dataclasses.replace(experiment.config, dataset_sha256="0" * 64))
@@ -329,31 +329,108 @@ def test_evaluate_repeats_the_test_and_takes_another_dataset(finished, small_dat
     assert (finished.folder / runs.PREDICTIONS).read_bytes() == before
 
 
-def test_evaluate_on_another_dataset_tests_every_utterance(finished, small_dataset, tmp_path):
+def _prepared(tmp_path, name, **options):
+    from tfcr.preparation.prepare import Preparation, prepare
+
+    emotions = options.pop("emotions", schema.EMOTIONS)
+    merge = schema.MERGE if emotions == schema.EMOTIONS else {}
+    corpus = tmp_path / f"{name}-corpus"
+    return prepare(
+        Preparation("synthetic", corpus, tmp_path / name, name, emotions=emotions, merge=merge, options=options)
+    )
+
+
+@pytest.fixture(scope="module")
+def audio_run(small_config, small_dataset, tmp_path_factory):
+    config = dataclasses.replace(small_config, system="audio", epochs=1)
+    return train_fold(plan(config, small_dataset.folder), tmp_path_factory.mktemp("audio") / "run")
+
+
+def test_evaluate_on_another_dataset_tests_every_utterance(audio_run, tmp_path):
+    from tfcr.training.evaluate_run import evaluate_run
+
+    other = _prepared(tmp_path, "other", seed=5, utterances=60)
+    evaluation = evaluate_run(audio_run, other.folder)
+    assert np.sum(evaluation.figures["confusion"]) == 60 and evaluation.left_out == 0
+    assert evaluation.folder == audio_run.folder / "evaluation-other"
+    three = _prepared(tmp_path, "three", seed=5, utterances=60, emotions=("neutral", "sadness", "anger"))
+    with pytest.raises(TfcrError, match="has the emotions"):
+        evaluate_run(audio_run, three.folder)
+
+
+def test_evaluate_never_tests_what_the_run_was_trained_or_stopped_by(audio_run, small_corpus, tmp_path):
+    """The same recordings with other words are another dataset, of which only the test part is unseen."""
+    from tfcr.corpora import iemocap
     from tfcr.preparation.prepare import Preparation, prepare
     from tfcr.training.evaluate_run import evaluate_run
 
+    said = "".join(f"{utterance.id},No words.\n" for utterance in iemocap.read_layout(small_corpus).utterances)
+    (tmp_path / "words.csv").write_text("id,transcript\n" + said)
+    options = {"utterances": 120}
     other = prepare(
         Preparation(
-            "synthetic", tmp_path / "corpus", tmp_path / "other", "other", options={"seed": 5, "utterances": 60}
+            "synthetic", small_corpus, tmp_path / "d", "again", transcripts=tmp_path / "words.csv", options=options
         )
     )
-    evaluation = evaluate_run(finished, other.folder)
-    assert np.sum(evaluation.figures["confusion"]) == 60
-    assert evaluation.folder == finished.folder / "evaluation-other"
-    three = prepare(
-        Preparation(
-            "synthetic",
-            tmp_path / "corpus",
-            tmp_path / "three",
-            "three",
-            emotions=("neutral", "sadness", "anger"),
-            merge={},
-            options={"seed": 5, "utterances": 60},
-        )
-    )
-    with pytest.raises(TfcrError, match="has emotions"):
-        evaluate_run(finished, three.folder)
+    evaluation = evaluate_run(audio_run, other.folder)
+    assert np.sum(evaluation.figures["confusion"]) == audio_run.metrics["sizes"]["test"] == 12
+    assert evaluation.left_out == 120 - 12
+
+
+def test_evaluate_refuses_words_in_another_vector_space(finished, tmp_path):
+    from tfcr.training.evaluate_run import evaluate_run
+
+    other = _prepared(tmp_path, "other", seed=5, utterances=60)
+    with pytest.raises(TfcrError, match="has other word vectors"):
+        evaluate_run(finished, other.folder)
+
+
+def test_the_split_is_saved_with_the_run(finished, small_dataset):
+    parts = runs.read_split(finished.folder)
+    tested = [row.id for row in small_dataset.index if parts[row.recording] == "test"]
+    assert tested == list(finished.predictions.id)
+    for part, size in finished.metrics["sizes"].items():
+        assert list(parts.values()).count(part) == size
+
+
+def test_changed_weights_are_noticed(audio_run, tmp_path):
+    import shutil
+
+    import h5py
+
+    from tfcr.training.evaluate_run import evaluate_run
+
+    copy = tmp_path / "copy"
+    shutil.copytree(audio_run.folder, copy)
+    with h5py.File(copy / runs.WEIGHTS, "a") as file:
+        names = []
+        file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+        file[names[-1]][...] = -file[names[-1]][...]
+    with pytest.raises(TfcrError, match="was changed since it was trained"):
+        evaluate_run(runs.open_run(copy))
+
+
+def test_a_field_that_is_younger_than_a_run_counts_as_its_default(finished, small_config, small_dataset, tmp_path):
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(finished.folder, copy)
+    content = yaml.safe_load((copy / runs.CONFIG).read_text())
+    del content["freq_mask"]
+    (copy / runs.CONFIG).write_text(yaml.safe_dump(content))
+    config = dataclasses.replace(small_config, alpha=0.1)
+    assert train_fold(plan(config, small_dataset.folder), copy).metrics == finished.metrics
+    with pytest.raises(TfcrError, match="its freq_mask is 0, not 3"):
+        train_fold(plan(dataclasses.replace(config, freq_mask=3), small_dataset.folder), copy)
+
+
+def test_a_finished_run_may_be_read_only_and_loses_a_checkpoint_that_a_kill_left(finished, small_config, small_dataset):
+    left = finished.folder / "checkpoints"
+    left.mkdir()
+    (left / "last-0001.weights.h5").write_bytes(b"")
+    (finished.folder / ".lock").unlink()
+    train_fold(plan(dataclasses.replace(small_config, alpha=0.1), small_dataset.folder), finished.folder)
+    assert not left.exists() and not (finished.folder / ".lock").exists()
 
 
 def test_three_classes_in_another_order_follow_through(small_config, tmp_path):

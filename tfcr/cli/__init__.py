@@ -1,6 +1,7 @@
 """The command line: a command parses, calls one function of the library and prints what comes of it."""
 
 import importlib
+import re
 import sys
 
 import click
@@ -17,6 +18,10 @@ _COMMANDS = {
     "export": ("export", "Write a trained run as a SavedModel for TF Serving."),
     "inspect": ("inspect", "Say what a dataset, run or export holds, and whether it is intact."),
 }
+
+
+_MEMORY_IS_FULL = "the memory is full; close other programs, or lower shuffle_buffer or batch_size"
+_CIRCUMSTANCES = re.compile(r"\s|$|Graph execution error|Detected at node|<stack|Hint:")  # in a message of TensorFlow
 
 
 class _LazyGroup(click.Group):
@@ -54,6 +59,7 @@ def run(command: click.Command, arguments: list[str] | None = None) -> None:
 
     Exit codes: 0 done, 1 a failure at run time, 2 wrong usage.
     """
+    _replace_what_cannot_be_encoded()
     try:
         code = command.main(arguments, prog_name=command.name, standalone_mode=False)
     except UsageError as error:
@@ -68,7 +74,7 @@ def run(command: click.Command, arguments: list[str] | None = None) -> None:
     except (KeyboardInterrupt, click.Abort):
         code = _fail("interrupted; the same command goes on where it stopped", 1)
     except MemoryError:
-        code = _fail("the memory is full; close other programs, or lower shuffle_buffer or batch_size", 1)
+        code = _fail(_MEMORY_IS_FULL, 1)
     except OSError as error:
         if error.filename is None and error.errno is None:
             raise
@@ -76,9 +82,34 @@ def run(command: click.Command, arguments: list[str] | None = None) -> None:
         code = _fail(
             f"{error.strerror or error}{where}; finished work is kept, and the same command goes on with it", 1
         )
+    except Exception as error:
+        if not _is_tensorflows(error):
+            raise
+        code = _fail(_of_tensorflow(error), 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _fail(message, code: int) -> int:
     click.echo("Error: " + " ".join(str(message).split()), err=True)
     return code
+
+
+def _replace_what_cannot_be_encoded() -> None:
+    """A terminal or a log without an alpha gets a question mark instead, and the command goes on."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def _is_tensorflows(error: Exception) -> bool:
+    """Whether it is a tf.errors.OpError; that class is there only if a command has imported TensorFlow."""
+    return "tensorflow" in sys.modules and any(kind.__name__ == "OpError" for kind in type(error).__mro__)
+
+
+def _of_tensorflow(error: Exception) -> str:
+    """The line of its message that says what happened, without the places in the graph around it."""
+    lines = [line for line in str(error.message).splitlines() if not _CIRCUMSTANCES.match(line)]
+    reason = re.sub(r"^\{\{.*?\}\}\s*", "", lines[0]) if lines else "no reason given"
+    if type(error).__name__ == "ResourceExhaustedError":
+        return f"{_MEMORY_IS_FULL} ({reason})"
+    return f"TensorFlow stopped with {type(error).__name__}: {reason}"

@@ -17,12 +17,14 @@ def command(run, data):
 
     trained = open_run(run)
 
-    from tfcr.cli.display import console, metrics_table
+    from tfcr.cli.display import console, metrics_table, say
     from tfcr.cli.tensorflow import import_quietly
 
     import_quietly()
     from tfcr.training.evaluate_run import evaluate_run
 
     evaluation = evaluate_run(trained, data)
+    if evaluation.left_out:
+        say(f"{evaluation.left_out} utterances were left out: the run was trained or stopped by them")
     console().print(metrics_table({evaluation.name: evaluation.figures}))
     click.echo(evaluation.folder)

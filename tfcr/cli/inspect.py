@@ -57,8 +57,6 @@ def describe_dataset(dataset) -> None:
 
 def describe_run(folder: pathlib.Path) -> None:
     """Configuration, progress and figures of a run, on standard output."""
-    import h5py
-
     from tfcr import runs
     from tfcr.files import read_json
 
@@ -78,11 +76,8 @@ def describe_run(folder: pathlib.Path) -> None:
     tested = len(run.predictions.id)
     if tested != run.metrics["sizes"]["test"]:
         raise TfcrError(f"{folder / runs.PREDICTIONS} has {tested} rows; expected {run.metrics['sizes']['test']}")
-    try:
-        h5py.File(folder / runs.WEIGHTS, "r").close()
-    except OSError as error:
-        raise TfcrError(f"{folder / runs.WEIGHTS} is missing or broken ({error}); train the run again") from None
-    click.echo("intact: metrics, predictions and weights are there and readable")
+    runs.check_weights(run)
+    click.echo("intact: metrics, predictions and weights are as they were written")
 
 
 def describe_export(folder: pathlib.Path) -> None:
@@ -91,8 +86,8 @@ def describe_export(folder: pathlib.Path) -> None:
 
     versions = (
         [folder]
-        if folder.name.isdigit()
-        else sorted((path for path in folder.iterdir() if path.name.isdigit()), key=lambda path: int(path.name))
+        if folder.name.isdecimal()
+        else sorted((path for path in folder.iterdir() if path.name.isdecimal()), key=lambda path: int(path.name))
     )
     if not versions:
         raise TfcrError(f"{folder} is neither a dataset nor a run nor an export; expected what tfcr wrote")

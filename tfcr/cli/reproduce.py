@@ -7,7 +7,8 @@ import click
 from tfcr import cli, corpora
 from tfcr.cli.options import PATH, config_option, fields_of_config
 from tfcr.cli.tensorflow import import_quietly
-from tfcr.config import from_mapping
+from tfcr.config import Config, from_mapping
+from tfcr.errors import UsageError
 
 
 @click.command("reproduce")
@@ -31,6 +32,9 @@ def command(context, corpus, root, embeddings, out, workers, epochs):
 
     fields = {"epochs": epochs} if epochs else {}
     config = from_mapping({**fields_of_config(context), **fields})
+    for name in ("protocol", "fold", "alpha", "threads", "system"):
+        if getattr(config, name) != getattr(Config(), name):
+            raise UsageError(f"scripts/reproduce sets {name} itself; leave it out of the configuration")
     name = root.resolve().name if corpus == "manifest" and root else corpus
     folder = out / "data" / name
     arguments = ["--corpus", corpus, "--name", name, "--out", str(folder)]

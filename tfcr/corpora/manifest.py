@@ -18,6 +18,7 @@ from tfcr.errors import TfcrError
 
 FILE_NAME = "manifest.csv"
 REQUIRED = ("id", "path", "transcript", "emotion", "speaker")
+_READ = (*REQUIRED, "session", "script")
 _FILLED = ("id", "path", "emotion", "speaker")  # a transcript may be empty: some recordings hold no words
 
 _CONTROL = regex.compile(r"[\p{Cc}\p{Zl}\p{Zp}]")
@@ -25,7 +26,7 @@ _NO_WORD = regex.compile(r"[^\pL\pM\pN\s]+")
 
 
 def read(root: str | pathlib.Path) -> Corpus:
-    """Reads `root/manifest.csv` (UTF-8). Whether the recordings are there is seen when they are opened.
+    """Reads `root/manifest.csv` (UTF-8), composed as NFC. Whether recordings are there is seen when they are opened.
 
     Raises:
         TfcrError: naming file and line: no manifest, not UTF-8, a column or a value missing, an id twice, no rows.
@@ -67,7 +68,7 @@ def _utterance(folder: pathlib.Path, row: dict[str, str]) -> Utterance:
         emotion=row["emotion"],
         speaker=row["speaker"],
         session=row.get("session", ""),
-        script=row.get("script") or normalised(row["transcript"]),
+        script=row.get("script") or normalised(row["transcript"]) or row["id"],
     )
 
 
@@ -114,9 +115,14 @@ def _rows(path: pathlib.Path, text: str) -> Iterator[tuple[int, dict[str, str]]]
             )
         else:
             row = dict(zip(header, values, strict=True))
-            yield line, {column: row[column] for column in (*REQUIRED, "session", "script") if column in row}
+            yield line, {column: _composed(column, row[column]) for column in _READ if column in row}
     if header is None:
         raise TfcrError(f"{path} is empty; expected the header {','.join(REQUIRED)} and one row per recording")
+
+
+def _composed(column: str, value: str) -> str:
+    """The value as NFC, so that a name is one name however its accents were typed; a path stays as the disk has it."""
+    return value if column == "path" else unicodedata.normalize("NFC", value)
 
 
 def _checked_header(path: pathlib.Path, line: int, header: list[str]) -> list[str]:

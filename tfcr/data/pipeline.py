@@ -6,7 +6,8 @@ of (seed, epoch), so a resumed run sees what an undisturbed one would.
 
 import hashlib
 import math
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -59,28 +60,37 @@ class Pipeline:
         *,
         batch_size: int,
         seed: int,
-        first_epoch: int = 0,
-        epochs: int = 1,
+        epoch: int = 0,
         segments: str = "all",
         shuffle_buffer: int = 2048,
+        augment: Callable[[tf.Tensor], tf.Tensor] | None = None,
     ) -> tf.data.Dataset:
-        """Batches of shuffled examples, epoch after epoch, each segment once an epoch.
+        """The batches of one epoch: every example once, in an order that is a function of (seed, epoch).
+
+        Args:
+            positions: int [utterances], which ones.
+            segments: `all` takes every segment, `random` draws one an utterance.
+            shuffle_buffer: how many examples the shuffle holds.
+            augment: what is done to each spectrogram, float32 [128 frames, 128 bins] in dB; it may draw.
 
         Returns:
             `(x, y, sample_weight)`: x by the names of the inputs, y with `label` and `utterance` int64 [batch], weights
             float32 [batch] that give every utterance the same sum and have a mean of 1 over the epoch.
         """
         weight = self.examples_per_epoch(positions, segments) / len(positions)
-        seeds = np.array([derived_seed(seed, "epoch", epoch) for epoch in range(first_epoch, first_epoch + epochs)])
+        epoch_seed = derived_seed(seed, "epoch", epoch)
 
-        def one_epoch(epoch_seed):
-            tf.compat.v1.set_random_seed(1)  # of this function's graph: orders follow epoch_seed alone, not the process
-            utterances = self._interleaved(positions, epoch_seed)
-            examples = self._examples(utterances, segments, weight, epoch_seed)
-            return examples.shuffle(shuffle_buffer, seed=epoch_seed).batch(batch_size)
+        def examples(_):
+            tf.compat.v1.set_random_seed(epoch_seed)  # of this function's graph: no draw depends on the process's seed
+            found = self._examples(self._interleaved(positions, epoch_seed), segments, weight, epoch_seed)
+            if augment is not None and self.has_audio:
+                with warnings.catch_warnings():
+                    warnings.filterwarnings("ignore", "Seed .* from outer graph")  # it is meant to be used
+                    found = found.map(lambda x, *rest: ({**x, "spectrogram": augment(x["spectrogram"])}, *rest))
+            return found.shuffle(shuffle_buffer, seed=epoch_seed).batch(batch_size)
 
-        data = tf.data.Dataset.from_tensor_slices(seeds.astype(np.int64)).flat_map(one_epoch)
-        batches = epochs * self.steps_per_epoch(positions, batch_size, segments)
+        data = tf.data.Dataset.from_tensors(0).flat_map(examples)
+        batches = self.steps_per_epoch(positions, batch_size, segments)
         return self._finish(data.apply(tf.data.experimental.assert_cardinality(batches)))
 
     def validation(self, positions: np.ndarray, *, batch_size: int, shuffle_buffer: int = 2048) -> tf.data.Dataset:
@@ -117,7 +127,7 @@ class Pipeline:
         """`(position, serialised record)`, ascending."""
         return self._keep(tf.data.TFRecordDataset(self._paths).enumerate(), positions)
 
-    def _interleaved(self, positions: np.ndarray, seed: tf.Tensor) -> tf.data.Dataset:
+    def _interleaved(self, positions: np.ndarray, seed: int) -> tf.data.Dataset:
         """`(position, serialised record)`, one from each shard in turn: ids that stand together part company."""
         shards = tf.data.Dataset.from_tensor_slices((self._paths, self._starts)).shuffle(len(self._paths), seed=seed)
         data = shards.interleave(
@@ -132,7 +142,7 @@ class Pipeline:
         table = tf.constant(wanted)
         return data.filter(lambda position, record: table[position])
 
-    def _examples(self, utterances: tf.data.Dataset, segments: str, weight: float, seed: tf.Tensor) -> tf.data.Dataset:
+    def _examples(self, utterances: tf.data.Dataset, segments: str, weight: float, seed: int) -> tf.data.Dataset:
         parsed = utterances.map(
             lambda position, record: {**records.parse(record, *self.fields), "utterance": position},
             num_parallel_calls=self.threads,
@@ -175,7 +185,7 @@ def _segment(fields: dict[str, tf.Tensor], number: tf.Tensor) -> dict[str, tf.Te
     return {**fields, "spectrogram": fields["spectrogram"][number], "num_frames": real}
 
 
-def _random_segment(fields: dict[str, tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
+def _random_segment(fields: dict[str, tf.Tensor], seed: int) -> tf.Tensor:
     return tf.random.stateless_uniform(
-        (), tf.stack([seed, fields["utterance"]]), maxval=fields["num_segments"], dtype=tf.int64
+        (), tf.stack([tf.constant(seed, tf.int64), fields["utterance"]]), maxval=fields["num_segments"], dtype=tf.int64
     )

@@ -2,19 +2,21 @@
 
 import os
 import pathlib
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import joblib
 
 from tfcr import runs
 from tfcr.config import Config
+from tfcr.dataset_info import open_dataset
 from tfcr.errors import TfcrError
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One training: a configuration on a dataset, and the run's folder."""
+    """One training: a configuration on a dataset, with an alpha of its own, and the run's folder."""
 
     config: Config
     data: pathlib.Path
@@ -46,7 +48,7 @@ def train_cells(
         Every cell as it ends, with an empty string, or with the one line that says why it failed. A cell that fails
         stops no other.
     """
-    yield from ((cell, "") for cell in cells if cell.is_done)
+    yield from ((cell, _foreign(cell)) for cell in cells if cell.is_done)
     missing = [cell for cell in cells if not cell.is_done]
     parallel = joblib.Parallel(n_jobs=max(1, min(workers, len(missing))), return_as="generator_unordered")
     parent = os.getpid()
@@ -86,4 +88,16 @@ def _train(
         train_fold(plan(cell.config, cell.data), cell.run, Worker())
     except TfcrError as error:
         return cell, str(error)
+    except Exception as error:  # a bug or the machine: its traceback is shown, and the other cells go on
+        traceback.print_exc()
+        return cell, f"{type(error).__name__}: {error}"
     return cell, ""
+
+
+def _foreign(cell: Cell) -> str:
+    """Why a finished run is not this cell's, or an empty string."""
+    try:
+        runs.refuse_other(cell.run, replace(cell.config, dataset_sha256=open_dataset(cell.data).sha256))
+    except TfcrError as error:
+        return str(error)
+    return ""

@@ -1,17 +1,19 @@
 """The main job in one call: prepare, train baseline and proposed method on the same folds, report, export."""
 
+import contextlib
 import os
 import pathlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tfcr import runs
+from tfcr import files, runs
 from tfcr.config import Config
 from tfcr.dataset_info import Dataset
 from tfcr.durations import duration
 from tfcr.errors import TfcrError
 from tfcr.experiments.cells import Cell, nothing, seconds_per_epoch, train_cells
+from tfcr.exports import MANIFEST, read_manifest
 from tfcr.report import Report, write_report
 
 BASELINE, PROPOSED = 0.0, 0.1  # alpha; "selected as 0.1" (Sec. 4.3)
@@ -75,7 +77,19 @@ def reproduce(
     finished = [runs.open_run(cell.run) for cell in cells]
     report = write_report(finished, out / "report" / dataset.name)
     proposed = next(run for run in finished if run.metrics["alpha"] == PROPOSED)
-    return Reproduction(report, export_run(proposed, out / "serving" / "tfcr"))
+    serving = out / "serving" / "tfcr"
+    return Reproduction(report, exported(proposed, serving) or export_run(proposed, serving))
+
+
+def exported(run: runs.Run, serving: pathlib.Path) -> pathlib.Path | None:
+    """The newest version that was exported from this very run, or None."""
+    digest = files.sha256_of_file(run.folder / runs.METRICS)
+    for manifest in sorted(serving.glob(f"[0-9]*/{MANIFEST}"), key=lambda path: path.stat().st_mtime_ns, reverse=True):
+        version = manifest.parents[1]
+        with contextlib.suppress(TfcrError):
+            if read_manifest(version)["run_sha256"] == digest:
+                return version
+    return None
 
 
 def _tell(ended: Iterable[tuple[Cell, str]], cells: Sequence[Cell], say: Callable[[str], None]) -> None:

@@ -4,7 +4,9 @@ import keras
 import numpy as np
 from keras import ops
 
-_MIN_DEVIATION = 1e-3  # dB; a bin that never changes (digital silence) is divided by this rather than by zero
+# dB; a bin that hardly changes in training (above the band of resampled speech, say) is divided by this, or a recording
+# that does have something there would drown all other bins.
+_MIN_DEVIATION = 1.0
 
 
 @keras.saving.register_keras_serializable("tfcr")

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pathlib
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,7 @@ from tfcr.preparation.shards import ShardPlan, write_shards
 
 MIN_SHARDS = 8
 SHARD_BYTES = 100_000_000
+_RECORDING_DIGITS = 16  # of SHA-256, enough to tell recordings apart
 _MARK = ".preparation.json"  # written first: whose folder this is
 _SEGMENT_BYTES = 4 * schema.SEGMENT_FRAMES * schema.NUM_BINS
 _TEXT_BYTES = 4 * schema.MAX_TOKENS * schema.EMBEDDING_DIM
@@ -155,15 +157,28 @@ def replace_transcripts(utterances: Sequence[Utterance], path: pathlib.Path) -> 
     """Takes the words from a CSV file with the columns id and transcript, say a recogniser's output."""
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            missing = {"id", "transcript"} - set(reader.fieldnames or ())
+            reader = csv.reader(file)
+            header = [name.strip() for name in next(reader, [])]
+            missing = {"id", "transcript"} - set(header)
             if missing:
                 raise TfcrError(f"--transcripts {path} has no column {sorted(missing)[0]!r}; expected id,transcript")
-            words = {}
-            for row in reader:
+            words, next_line = {}, reader.line_num + 1
+            for values in reader:
+                line, next_line = next_line, reader.line_num + 1  # a quoted value may run over several lines
+                if len(values) < 2 and not any(value.strip() for value in values):
+                    continue
+                if len(values) != len(header):
+                    raise TfcrError(
+                        f"--transcripts {path}, line {line}: {len(values)} value{'s' * (len(values) != 1)} for "
+                        f"{len(header)} columns; put a value that holds a comma in quotation marks"
+                    )
+                row = {
+                    name: unicodedata.normalize("NFC", value.strip())
+                    for name, value in zip(header, values, strict=True)
+                }
                 if row["id"] in words:
                     raise TfcrError(f"--transcripts {path}: the id {row['id']!r} stands twice; expected unique ids")
-                words[row["id"]] = row["transcript"] or ""
+                words[row["id"]] = row["transcript"]
     except FileNotFoundError:
         raise TfcrError(
             f"--transcripts {path} does not exist; expected a CSV file with the columns id,transcript"
@@ -212,6 +227,7 @@ def index(
                 num_frames=frames,
                 num_segments=spectrogram.num_segments(frames),
                 num_tokens=len(vectors.embed(sentence)[0]),
+                recording=files.sha256_of_file(utterance.audio)[:_RECORDING_DIGITS],
             )
         )
     return rows, coverage

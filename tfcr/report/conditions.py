@@ -19,7 +19,7 @@ PROTOCOLS = {
         "and scripts"
     ),
     "speaker": "each fold tests one speaker, whom training has not heard",
-    "session": "each fold tests one session, of whose speakers training has heard none",
+    "session": "each fold tests one session; training has heard its speakers only if they speak in other sessions too",
     "script": "5 folds, no script in two parts; training and test share speakers",
 }
 FOLDS = {"random": 10, "script": 5}  # of the protocols whose number of folds no corpus changes
@@ -80,6 +80,12 @@ class Group:
         return sorted({fold for fold, _ in self.runs})
 
     @property
+    def num_folds(self) -> int | None:
+        """How many folds the protocol has on this corpus, where the runs or the protocol say so."""
+        recorded = (run.metrics.get("num_folds") for run in self.runs.values())
+        return next((number for number in recorded if number), FOLDS.get(self.condition.protocol))
+
+    @property
     def seeds(self) -> list[int]:
         """The seeds, ascending."""
         return sorted({seed for _, seed in self.runs})
@@ -115,10 +121,7 @@ def group_by_condition(runs: Iterable[Run]) -> list[Group]:
         condition, cell = _place(run)
         earlier = cells.setdefault(condition, {}).setdefault(cell, run)
         if earlier is not run:
-            raise TfcrError(
-                f"{earlier.folder} and {run.folder} are the same experiment (system {condition.system}, alpha "
-                f"{condition.alpha:g}, protocol {condition.protocol}, fold {cell[0]}, seed {cell[1]}); report only one"
-            )
+            raise TfcrError(_of_one_cell(earlier, run, condition, cell))
     ordered = sorted(cells, key=lambda condition: condition.order)
     return [Group(condition, dict(sorted(cells[condition].items()))) for condition in ordered]
 
@@ -147,9 +150,21 @@ def _place(run: Run) -> tuple[Condition, Cell]:
         protocol=metrics["protocol"],
         fold_seed=metrics["fold_seed"],
         system=metrics["system"],
-        alpha=round(float(metrics["alpha"]), 6),
+        alpha=float(f"{metrics['alpha']:.12g}"),  # 0.1 + 0.2 is 0.3
     )
     return condition, (metrics["fold"], metrics["seed"])
+
+
+def _of_one_cell(one: Run, other: Run, condition: Condition, cell: Cell) -> str:
+    """Why two runs cannot stand in one cell of a report."""
+    place = (
+        f"system {condition.system}, alpha {condition.alpha:g}, protocol {condition.protocol}, fold {cell[0]}, "
+        f"seed {cell[1]}"
+    )
+    settings = differing([one, other], ignoring=_CELL_SETTINGS)
+    if settings:
+        return f"{one.folder} and {other.folder} ({place}) differ in {', '.join(settings)}; give them separate reports"
+    return f"{one.folder} and {other.folder} are the same experiment ({place}); report only one"
 
 
 def _check_emotions(runs: list[Run]) -> None:

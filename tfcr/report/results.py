@@ -232,7 +232,7 @@ def _confusion(run: Run) -> np.ndarray:
     if recorded is not None and not np.array_equal(recorded, confusion):
         raise TfcrError(
             f"metrics.json and predictions.h5 of {run.folder} have different confusion matrices; "
-            "`tfcr evaluate` writes both anew"
+            "train the run again in another folder"
         )
     return confusion
 

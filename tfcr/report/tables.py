@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tfcr import published
 from tfcr.published import PublishedRow
-from tfcr.report.conditions import BASELINE_SYSTEM, FOLDS, PAPER_ALPHA, PROTOCOLS
+from tfcr.report.conditions import BASELINE_SYSTEM, PAPER_ALPHA, PROTOCOLS
 from tfcr.report.results import Difference, Result, Spread
 
 MISSING = "–"
@@ -115,7 +115,7 @@ def folds_and_seeds(result: Result) -> str:
     """How many folds and seeds, and what is missing from them."""
     group = result.group
     folds, seeds = len(group.folds), len(group.seeds)
-    of_all = FOLDS.get(group.condition.protocol)
+    of_all = group.num_folds
     text = f"{folds} of {of_all} folds" if of_all and folds < of_all else counted(folds, "fold")
     text += f" × {counted(seeds, 'seed')}"
     return text if group.is_complete else f"{text}, {len(group.runs)} runs of {folds * seeds}"

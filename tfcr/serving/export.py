@@ -15,7 +15,7 @@ from tfcr.errors import TfcrError
 from tfcr.exports import MANIFEST
 from tfcr.models import network as network_module
 from tfcr.models.restore import restore_network
-from tfcr.runs import CONFIG, METRICS, WEIGHTS, Run
+from tfcr.runs import CONFIG, METRICS, WEIGHTS, Run, check_weights
 from tfcr.training.train import read_run_config
 
 SIGNATURE = "features"
@@ -43,6 +43,7 @@ def export_run(run: Run, out: str | os.PathLike) -> pathlib.Path:
     out = pathlib.Path(out)
     if any((out / name).exists() for name in (CONFIG, INFO, "saved_model.pb")):
         raise TfcrError(f"{out} is a run, a dataset or one version of an export; name the folder above the versions")
+    check_weights(run)
     network = restore_network(config, len(run.emotions), run.folder / WEIGHTS, use_cudnn=False)
     out.mkdir(parents=True, exist_ok=True)
     with files.held(out, "exporting to"), tempfile.TemporaryDirectory(prefix=".export-", dir=out) as temporary:
@@ -56,7 +57,7 @@ def export_run(run: Run, out: str | os.PathLike) -> pathlib.Path:
 
 def next_version(out: pathlib.Path) -> int:
     """One more than the largest version that is there."""
-    return 1 + max((int(path.name) for path in out.iterdir() if path.name.isdigit()), default=0)
+    return 1 + max((int(path.name) for path in out.iterdir() if path.name.isdecimal()), default=0)
 
 
 def _save(network: keras.Model, emotions: list[str], folder: pathlib.Path) -> None:

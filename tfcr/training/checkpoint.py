@@ -81,7 +81,7 @@ class Checkpoint:
 def save_weights(model: keras.Model, path: pathlib.Path) -> None:
     """Saves weights whole or not at all."""
     with files.written_whole(path) as temporary:
-        named = temporary.with_suffix(".weights.h5")  # Keras insists on the ending
+        named = temporary.with_name(f"{temporary.name}.weights.h5")  # Keras insists on the ending
         try:
             model.save_weights(named)
             named.replace(temporary)

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfcr.data.pipeline import Pipeline
 from tfcr.dataset_info import Dataset
+from tfcr.errors import TfcrError
 from tfcr.models import network as network_module
 from tfcr.objectives import metrics
 from tfcr.runs import Predictions
@@ -55,6 +56,11 @@ def figures(
     labels: np.ndarray, outputs: dict[str, np.ndarray], emotions: Sequence[str], means: dict[str, np.ndarray]
 ) -> dict:
     """One part's entry in `metrics.json`."""
+    if not np.isfinite(outputs["logits"]).all():
+        bad = int((~np.isfinite(outputs["logits"])).any(axis=1).sum())
+        raise TfcrError(
+            f"{bad} of {len(labels)} utterances have scores that are not finite; train in another precision"
+        )
     return metrics.evaluation(
         labels, outputs["logits"], outputs.get("audio_logits"), outputs.get("text_logits"), emotions, means
     )

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfcr import files, runs
+from tfcr.config import Config
 from tfcr.data.pipeline import Pipeline
-from tfcr.dataset_info import open_dataset, verify
+from tfcr.dataset_info import Dataset, open_dataset, verify
 from tfcr.errors import TfcrError
 from tfcr.models.restore import restore_network
 from tfcr.training import evaluate, runtime
@@ -17,11 +18,19 @@ from tfcr.training.train import plan, read_run_config
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was tested, its figures (one part's entry in `metrics.json`) and the folder they were written to."""
+    """What was tested.
+
+    Attributes:
+        name: `test`, or the other dataset's name.
+        figures: as one part's entry in `metrics.json`.
+        folder: where they were written to.
+        left_out: utterances of the other dataset that were not tested because the run was trained or stopped by them.
+    """
 
     name: str
     figures: dict
     folder: pathlib.Path
+    left_out: int = 0
 
 
 def evaluate_run(run: runs.Run, data: str | os.PathLike | None = None) -> Evaluation:
@@ -31,24 +40,15 @@ def evaluate_run(run: runs.Run, data: str | os.PathLike | None = None) -> Evalua
         TfcrError: the dataset is not the run's or has other emotions, or the weights are broken.
     """
     config = read_run_config(run.folder)
-    own = run.config["data"] if data is None else data
-    dataset = open_dataset(own)
+    dataset = open_dataset(run.config["data"] if data is None else data)
     runtime.configure(config.threads)
     if data is None or dataset.sha256 == config.dataset_sha256:
-        positions = plan(config, own).split.test
-        name, folder = "test", run.folder
+        positions, name, folder = plan(config, dataset.folder).split.test, "test", run.folder
     else:
         verify(dataset)
-        positions = np.arange(dataset.info["utterances"])
-        name, folder = dataset.name, run.folder / f"evaluation-{dataset.name}"
-    for what, expected, found in (
-        ("emotions", run.emotions, dataset.emotions),
-        ("the preset", config.preset, dataset.info["preset"]),
-    ):
-        if expected != found:
-            raise TfcrError(
-                f"dataset {dataset.folder} has {what} {found}; the run {run.folder} was trained on {expected}"
-            )
+        _refuse_unlike(run, config, dataset)
+        positions, name, folder = _unseen(run, dataset), dataset.name, run.folder / f"evaluation-{dataset.name}"
+    runs.check_weights(run)
     network = restore_network(config, len(run.emotions), run.folder / runs.WEIGHTS)
     outputs = evaluate.UtteranceOutputs(network, Pipeline(dataset, network.input, config.threads))(positions)
     labels = np.array([dataset.index[position].label for position in positions])
@@ -58,4 +58,33 @@ def evaluate_run(run: runs.Run, data: str | os.PathLike | None = None) -> Evalua
     runs.write_predictions(folder / runs.PREDICTIONS, evaluate.predictions(dataset, positions, outputs))
     if folder != run.folder:
         files.write_json(folder / runs.METRICS, {"dataset": dataset.name, "dataset_sha256": dataset.sha256, **figures})
-    return Evaluation(name, figures, folder)
+    return Evaluation(
+        name, figures, folder, left_out=len(dataset.index) - len(positions) if folder != run.folder else 0
+    )
+
+
+def _refuse_unlike(run: runs.Run, config: Config, dataset: Dataset) -> None:
+    """Refuses a dataset whose features mean something else to the network."""
+    words = dataset.info["embeddings"]
+    has_text = "text_logits" in run.metrics["training_means"]
+    if has_text and (words["transductive"] or words["sha256"] != run.metrics["embeddings_sha256"]):
+        raise TfcrError(
+            f"dataset {dataset.folder} has other word vectors ({words['source']}) than {run.folder} was trained on "
+            f"({run.metrics['embeddings']}); prepare both with the same --embeddings"
+        )
+    for what, expected, found in (
+        ("the emotions", run.emotions, dataset.emotions),
+        ("the preset", config.preset, dataset.info["preset"]),
+    ):
+        if expected != found:
+            raise TfcrError(f"dataset {dataset.folder} has {what} {found}; {run.folder} was trained on {expected}")
+
+
+def _unseen(run: runs.Run, dataset: Dataset) -> np.ndarray:
+    """The utterances that neither trained nor validated the run: a recording is known by its SHA-256."""
+    parts = runs.read_split(run.folder)
+    seen = [parts.get(row.recording) in ("train", "validation") for row in dataset.index]
+    unseen = np.flatnonzero(~np.array(seen))
+    if not len(unseen):
+        raise TfcrError(f"every utterance of dataset {dataset.folder} trained or validated {run.folder}")
+    return unseen

@@ -1,5 +1,6 @@
 """One fold, trained and tested: `train_fold` is the seam that the command line, sweeps and scripts call."""
 
+import contextlib
 import math
 import os
 import pathlib
@@ -13,8 +14,9 @@ import tensorflow as tf
 import yaml
 
 from tfcr import __version__, files, protocols, runs
-from tfcr.config import FIELDS, Config, from_mapping
+from tfcr.config import Config, from_mapping
 from tfcr.data.pipeline import Pipeline, derived_seed
+from tfcr.data.spec_augment import SpecAugment
 from tfcr.dataset_info import Dataset, open_dataset, verify
 from tfcr.errors import TfcrError, UsageError
 from tfcr.models.contrastive import ContrastiveModel
@@ -59,6 +61,11 @@ class Experiment:
         """Utterances of each part."""
         return {part: len(getattr(self.split, part)) for part in ("train", "validation", "test")}
 
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Id, recording and part of every utterance, by id."""
+        parts = {position: part for part in self.sizes for position in getattr(self.split, part).tolist()}
+        return [(row.id, row.recording, parts[position]) for position, row in enumerate(self.dataset.index)]
+
     def labels(self, positions: np.ndarray) -> np.ndarray:
         return np.array([self.dataset.index[position].label for position in positions])
 
@@ -95,33 +102,33 @@ def train_fold(experiment: Experiment, run: pathlib.Path | None = None, observer
     """
     run = run or experiment.folder
     observer = observer or Observer()
-    adopt(run, experiment)
-    with files.held(run, "training"):
-        if not (run / runs.METRICS).is_file():
-            files.remove_temporaries(run)
-            _train_and_test(experiment, run, observer)
+    refuse_other(run, experiment)
+    if not (run / runs.METRICS).is_file():
+        with files.held(run, "training"):
+            refuse_other(run, experiment)  # another process may have taken it meanwhile
+            if not (run / runs.METRICS).is_file():
+                _adopt(run, experiment)
+                _train_and_test(experiment, run, observer)
+    with contextlib.suppress(OSError):  # what a kill after the last file left; a read-only run keeps it
+        Checkpoint(run).clear()
     return runs.open_run(run)
 
 
-def adopt(run: pathlib.Path, experiment: Experiment) -> None:
-    """Makes `run` this experiment's folder; one of another configuration or dataset is refused."""
-    wanted = experiment.config.to_dict()
+def refuse_other(run: pathlib.Path, experiment: Experiment) -> None:
+    """Refuses a folder that is something else, or the run of another configuration or dataset."""
+    if (run / runs.CONFIG).is_file():
+        runs.refuse_other(run, experiment.config)
+    elif run.is_dir() and any(path.name != ".lock" and ".tmp" not in path.suffixes for path in run.iterdir()):
+        raise TfcrError(f"{run} is not empty and is no run; choose another --run")
+
+
+def _adopt(run: pathlib.Path, experiment: Experiment) -> None:
+    """Makes `run` this experiment's folder, which is held."""
+    files.remove_temporaries(run)
     if not (run / runs.CONFIG).is_file():
-        if run.is_dir() and any(path.name != ".lock" and path.suffix != ".tmp" for path in run.iterdir()):
-            raise TfcrError(f"{run} is not empty and is no run; choose another --run")
-        content = {**wanted, "data": str(experiment.dataset.folder)}
+        content = {**experiment.config.to_dict(), "data": str(experiment.dataset.folder.resolve())}
         files.write_text(run / runs.CONFIG, yaml.safe_dump(content, sort_keys=False))
-        return
-    found = runs.read_config(run)
-    if found.get("dataset_sha256") != wanted["dataset_sha256"]:
-        raise TfcrError(f"{run} belongs to another dataset ({found.get('data')}); choose another --run")
-    other = [name for name in FIELDS if found.get(name) != wanted[name]]
-    if other:
-        name = other[0]
-        raise TfcrError(
-            f"{run} belongs to another configuration: its {name} is {found.get(name)!r}, not {wanted[name]!r}; "
-            "choose another --run"
-        )
+    runs.write_split(run, experiment.rows())
 
 
 def read_run_config(run: pathlib.Path) -> Config:
@@ -203,7 +210,6 @@ def _train_and_test(experiment: Experiment, run: pathlib.Path, observer: Observe
         model.load_weights(checkpoint.last_weights(state))
     _fit(experiment, run, model, pipeline, checkpoint, state, observer)
     _test(experiment, run, pipeline, checkpoint, state)
-    checkpoint.clear()
 
 
 def _fit(
@@ -219,92 +225,86 @@ def _fit(
     config, split = experiment.config, experiment.split
     steps = pipeline.steps_per_epoch(split.train, config.batch_size, config.segments)
     observer.started(run, experiment.sizes, steps, config.epochs, state.epochs)
-    if _is_over(config, state):
-        return
+    validation = pipeline.validation(split.validation, batch_size=config.batch_size)
+    outputs = evaluate.UtteranceOutputs(model.network, pipeline)
+    labels = experiment.labels(split.validation)
+    with tf.summary.create_file_writer(str(run / runs.TENSORBOARD)).as_default():
+        while not _is_over(config, state):
+            began = time.monotonic()
+            row = _train_epoch(experiment, model, pipeline, validation, state.epochs, observer)
+            logits = outputs(split.validation)["logits"]
+            row["val_wa"] = weighted_accuracy(labels, logits)
+            row["val_ua"] = unweighted_accuracy(labels, logits)
+            row["seconds"] = time.monotonic() - began
+            _remember(row, run, model, checkpoint, state, config)
+            observer.epoch(row, state)
+
+
+def _train_epoch(
+    experiment: Experiment,
+    model: ContrastiveModel,
+    pipeline: Pipeline,
+    validation: tf.data.Dataset,
+    epoch: int,
+    observer: Observer,
+) -> dict[str, float]:
+    """One epoch, counted from 0, all of whose draws are a function of (seed, epoch); returns Keras's logs."""
+    config = experiment.config
+    reseed(model, config.seed, epoch)
     training = pipeline.training(
-        split.train,
+        experiment.split.train,
         batch_size=config.batch_size,
         seed=config.seed,
-        first_epoch=state.epochs,
-        epochs=config.epochs - state.epochs,
+        epoch=epoch,
         segments=config.segments,
         shuffle_buffer=config.shuffle_buffer,
+        augment=_augmentation(config, model),
     )
-    validation = pipeline.validation(split.validation, batch_size=config.batch_size)
-    model.fit(
+    history = model.fit(
         training,
-        initial_epoch=state.epochs,
-        epochs=config.epochs,
-        steps_per_epoch=steps,
+        initial_epoch=epoch,
+        epochs=epoch + 1,
         validation_data=validation,
-        callbacks=[_Validation(experiment, run, pipeline, checkpoint, state, observer)],
+        callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=lambda step, logs: observer.step(epoch, step))],
         shuffle=False,  # the pipeline shuffles
         verbose=0,
-    )
-
-
-class _Validation(keras.callbacks.Callback):
-    """After every epoch: the watched figure over whole utterances, the checkpoint, the logs, and whether to stop."""
-
-    def __init__(
-        self,
-        experiment: Experiment,
-        run: pathlib.Path,
-        pipeline: Pipeline,
-        checkpoint: Checkpoint,
-        state: State,
-        observer: Observer,
-    ):
-        super().__init__()
-        self.experiment, self.run, self.pipeline = experiment, run, pipeline
-        self.checkpoint, self.state, self.observer = checkpoint, state, observer
-        self.labels = experiment.labels(experiment.split.validation)
-        self.writer = None
-
-    def on_train_begin(self, logs=None):
-        self.outputs = evaluate.UtteranceOutputs(self.model.network, self.pipeline)
-        self.writer = tf.summary.create_file_writer(str(self.run / runs.TENSORBOARD))
-
-    def on_train_end(self, logs=None):
-        self.writer.close()
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.began = time.monotonic()
-        reseed(self.model, self.experiment.config.seed, epoch)
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.observer.step(self.state.epochs, batch)
-
-    def on_epoch_end(self, epoch, logs=None):
-        row = {"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}}
-        if not math.isfinite(row["loss"]):
+    ).history
+    row = {"epoch": epoch + 1, **{name: float(values[-1]) for name, values in history.items()}}
+    for name, value in row.items():
+        if not math.isfinite(value):
             raise TfcrError(
-                f"the loss of epoch {epoch + 1} is {row['loss']}; lower learning_rate, or train in another precision"
+                f"the {name} of epoch {epoch + 1} is {value}; lower learning_rate, or train in another precision"
             )
-        logits = self.outputs(self.experiment.split.validation)["logits"]
-        row["val_wa"] = weighted_accuracy(self.labels, logits)
-        row["val_ua"] = unweighted_accuracy(self.labels, logits)
-        row["seconds"] = time.monotonic() - self.began
-        self._remember(row)
-        self._log(row)
-        self.observer.epoch(row, self.state)
-        if _is_over(self.experiment.config, self.state):
-            self.model.stop_training = True
+    return row
 
-    def _remember(self, row):
-        value = row["val_ua"] if self.experiment.config.stop_on == "ua" else -row["val_loss"]
-        self.state.history.append(row)
-        if self.state.best_value is None or value > self.state.best_value:
-            self.state.best_value, self.state.best_epoch = value, row["epoch"]
-        self.checkpoint.save(self.model, self.state)
-        runs.write_history(self.run, self.state.history)
 
-    def _log(self, row):
-        with self.writer.as_default(step=row["epoch"]):
-            for name, value in row.items():
-                if name != "epoch":
-                    tf.summary.scalar(name, value)
-        self.writer.flush()
+def _augmentation(config: Config, model: ContrastiveModel) -> SpecAugment | None:
+    """The masks of the configuration, None for none."""
+    if not (config.freq_mask or config.time_mask) or "spectrogram" not in model.network.input:
+        return None
+    standardization = model.network.get_layer("audio_encoder").get_layer("standardization")
+    return SpecAugment(config.freq_mask, config.time_mask, standardization.mean.numpy())
+
+
+def _remember(
+    row: dict[str, float],
+    run: pathlib.Path,
+    model: ContrastiveModel,
+    checkpoint: Checkpoint,
+    state: State,
+    config: Config,
+) -> None:
+    """Adds an epoch to the state, the checkpoint, `history.csv` and the TensorBoard events."""
+    value = row["val_ua"] if config.stop_on == "ua" else -row["val_loss"]
+    state.history.append(row)
+    if state.best_value is None or value > state.best_value:
+        state.best_value, state.best_epoch = value, row["epoch"]
+    checkpoint.save(model, state)
+    runs.write_history(run, state.history)
+    for name, figure in row.items():
+        if name != "epoch":
+            tf.summary.scalar(name, figure, step=row["epoch"])
+    tf.summary.flush()
 
 
 def reseed(model: keras.Model, seed: int, epoch: int) -> None:
@@ -333,7 +333,9 @@ def _test(experiment: Experiment, run: pathlib.Path, pipeline: Pipeline, checkpo
         if part == "test":
             runs.write_predictions(run / runs.PREDICTIONS, evaluate.predictions(dataset, positions, found))
     runs.write_history(run, state.history)
-    files.write_json(run / runs.METRICS, _describe(experiment, state, parts, means))
+    content = _describe(experiment, state, parts, means)
+    content["weights_sha256"] = files.sha256_of_file(run / runs.WEIGHTS)
+    files.write_json(run / runs.METRICS, content)
 
 
 def _describe(experiment: Experiment, state: State, parts: dict, means: dict[str, np.ndarray]) -> dict:
@@ -348,8 +350,10 @@ def _describe(experiment: Experiment, state: State, parts: dict, means: dict[str
         "dataset_sha256": dataset.sha256,
         "emotions": dataset.emotions,
         "embeddings": dataset.info["embeddings"]["source"],
+        "embeddings_sha256": dataset.info["embeddings"]["sha256"],
         "transductive": dataset.info["embeddings"]["transductive"],
         **{name: getattr(config, name) for name in shared},
+        "num_folds": protocols.num_folds(config.protocol, dataset.labelled),
         "best_epoch": state.best_epoch,
         "epochs": state.epochs,
         "seconds": sum(row["seconds"] for row in state.history),

@@ -1,0 +1,70 @@
+"""What ends a command: whose fault it is decides between one line and a traceback."""
+
+import os
+import subprocess
+import sys
+
+import click
+import pytest
+
+from tfcr.cli import run
+
+_PRINTS_ALPHA = """
+import click
+from tfcr.cli import run
+def show():
+    click.echo("α = 0.1")
+    click.echo("α is no number", err=True)
+run(click.Command("tfcr", callback=show), [])
+"""
+
+
+def ended(capsys, error: BaseException) -> tuple[int, str]:
+    """Exit code and error stream of a command that raises."""
+
+    def fail():
+        raise error
+
+    with pytest.raises(SystemExit) as left:
+        run(click.Command("tfcr", callback=fail), [])
+    return left.value.code, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252"])
+def test_a_stream_without_greek_letters_gets_a_question_mark(encoding):
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    done = subprocess.run([sys.executable, "-c", _PRINTS_ALPHA], capture_output=True, env=environment)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"? = 0.1\n", b"? is no number\n")
+
+
+def test_a_full_memory_in_tensorflow_is_said_in_one_line(tensorflow, capsys):
+    from tensorflow import errors
+
+    message = (
+        "Graph execution error:\n\nDetected at node convolution defined at (most recent call last):\n"
+        "<stack traces unavailable>\nOOM when allocating tensor with shape[64,128]\n\t [[{{node convolution}}]]\n"
+        "Hint: If you want to see a list of allocated tensors ... [Op:__inference_train_1]"
+    )
+    assert ended(capsys, errors.ResourceExhaustedError(None, None, message)) == (
+        1,
+        "Error: the memory is full; close other programs, or lower shuffle_buffer or batch_size "
+        "(OOM when allocating tensor with shape[64,128])\n",
+    )
+
+
+def test_another_failure_of_tensorflow_is_said_in_one_line(tensorflow, capsys):
+    from tensorflow import errors
+
+    message = "{{function_node __wrapped__IteratorGetNext_device_/job:x}} truncated record at 7 [Op:IteratorGetNext]"
+    assert ended(capsys, errors.DataLossError(None, None, message)) == (
+        1,
+        "Error: TensorFlow stopped with DataLossError: truncated record at 7 [Op:IteratorGetNext]\n",
+    )
+
+
+def test_a_bug_keeps_its_traceback():
+    def fail():
+        raise ValueError("a bug")
+
+    with pytest.raises(ValueError, match="a bug"):
+        run(click.Command("tfcr", callback=fail), [])
