@@ -274,7 +274,7 @@ def test_a_run_of_another_dataset(fails, tfcr, workspace, tiny_corpus, tmp_path)
     assert tfcr(*MANIFEST, "--root", tiny_corpus, "--out", tmp_path / "data" / "tiny").code == 0
     arguments = ("--protocol", "authors", "--run", workspace.run)
     line = fails("train", "--data", tmp_path / "data" / "tiny", *arguments, code=1, below=workspace.folder / "runs")
-    assert "belongs to another dataset (data/synthetic)" in line
+    assert "belongs to another dataset" in line and "data/synthetic" in line
 
 
 def test_a_run_folder_with_something_else_in_it(fails, workspace, tmp_path):
@@ -326,8 +326,8 @@ def test_a_config_beside_a_run_that_is_no_longer_valid(fails, workspace, tmp_pat
     shutil.copy(workspace.run / "config.yaml", path)
     weights = tmp_path / "run" / "model.weights.h5"
     weights.write_bytes(weights.read_bytes()[:1000])
-    assert "model.weights.h5 is missing, broken" in fails("export", "run", code=1)
-    assert "model.weights.h5 is missing or broken" in fails("inspect", "run", code=1)
+    for command in ("export", "inspect", "evaluate"):
+        assert "model.weights.h5 is missing or was changed" in fails(command, "run", code=1)
 
 
 def test_a_dataset_of_other_emotions_is_not_evaluated(fails, tfcr, workspace, tiny_corpus, tmp_path):

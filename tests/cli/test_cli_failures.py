@@ -62,6 +62,16 @@ def test_another_failure_of_tensorflow_is_said_in_one_line(tensorflow, capsys):
     )
 
 
+def test_a_bug_that_tensorflow_notices_keeps_its_traceback(tensorflow):
+    from tensorflow import errors
+
+    def fail():
+        raise errors.InvalidArgumentError(None, None, "shapes do not match")
+
+    with pytest.raises(errors.InvalidArgumentError):
+        run(click.Command("tfcr", callback=fail), [])
+
+
 def test_a_bug_keeps_its_traceback():
     def fail():
         raise ValueError("a bug")

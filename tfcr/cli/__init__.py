@@ -101,9 +101,13 @@ def _replace_what_cannot_be_encoded() -> None:
             stream.reconfigure(errors="replace")
 
 
+_FROM_OUTSIDE = ("ResourceExhaustedError", "DataLossError", "NotFoundError", "PermissionDeniedError")
+
+
 def _is_tensorflows(error: Exception) -> bool:
-    """Whether it is a tf.errors.OpError; that class is there only if a command has imported TensorFlow."""
-    return "tensorflow" in sys.modules and any(kind.__name__ == "OpError" for kind in type(error).__mro__)
+    """Whether it is a tf.errors.OpError that memory, disk or data caused; others are bugs and keep their traceback."""
+    kinds = [kind.__name__ for kind in type(error).__mro__]  # by name: TensorFlow may not be imported
+    return "OpError" in kinds and kinds[0] in _FROM_OUTSIDE
 
 
 def _of_tensorflow(error: Exception) -> str:

@@ -65,6 +65,12 @@ def evaluate_run(run: runs.Run, data: str | os.PathLike | None = None) -> Evalua
 
 def _refuse_unlike(run: runs.Run, config: Config, dataset: Dataset) -> None:
     """Refuses a dataset whose features mean something else to the network."""
+    for what, expected, found in (
+        ("the emotions", run.emotions, dataset.emotions),
+        ("the preset", config.preset, dataset.info["preset"]),
+    ):
+        if expected != found:
+            raise TfcrError(f"dataset {dataset.folder} has {what} {found}; {run.folder} was trained on {expected}")
     words = dataset.info["embeddings"]
     has_text = "text_logits" in run.metrics["training_means"]
     if has_text and (words["transductive"] or words["sha256"] != run.metrics["embeddings_sha256"]):
@@ -72,12 +78,6 @@ def _refuse_unlike(run: runs.Run, config: Config, dataset: Dataset) -> None:
             f"dataset {dataset.folder} has other word vectors ({words['source']}) than {run.folder} was trained on "
             f"({run.metrics['embeddings']}); prepare both with the same --embeddings"
         )
-    for what, expected, found in (
-        ("the emotions", run.emotions, dataset.emotions),
-        ("the preset", config.preset, dataset.info["preset"]),
-    ):
-        if expected != found:
-            raise TfcrError(f"dataset {dataset.folder} has {what} {found}; {run.folder} was trained on {expected}")
 
 
 def _unseen(run: runs.Run, dataset: Dataset) -> np.ndarray:
