@@ -81,10 +81,16 @@ def test_a_dataset_is_read_once_and_only_what_changed_again(dataset, hashed):
     assert hashed == [dataset.shards[2].name]
 
 
-def test_the_caller_hears_of_every_file(dataset):
-    heard = []
-    verify(dataset, lambda shard: heard.append(shard.name))
-    assert heard == all_files(dataset)
+def test_a_thorough_look_finds_a_byte_that_flipped_without_a_change_of_time(dataset):
+    verify(dataset)
+    path = dataset.folder / dataset.shards[1].name
+    status = path.stat()
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    with pytest.raises(TfcrError, match=path.name):
+        verify(dataset, thoroughly=True)
 
 
 @pytest.mark.parametrize("verified_before", [False, True])
@@ -154,7 +160,7 @@ def test_a_folder_without_a_dataset_is_named(tmp_path, exists):
     folder = tmp_path / "x"
     if exists:
         folder.mkdir()
-    with pytest.raises(TfcrError, match=f"{folder} .*tfcr prepare-tfrecords --out"):
+    with pytest.raises(TfcrError, match=f"{folder} .*tfcr prepare-tfrecords --corpus … --root …"):
         open_dataset(folder)
 
 

@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import pathlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -112,7 +111,10 @@ def open_dataset(folder: str | os.PathLike) -> Dataset:
     folder = pathlib.Path(folder)
     if not (folder / INFO).is_file():
         what = "does not exist" if not folder.exists() else f"has no {INFO}, so it is not a finished dataset"
-        raise TfcrError(f"dataset {folder} {what}; make it with `tfcr prepare-tfrecords --out {folder}`")
+        raise TfcrError(
+            f"dataset {folder} {what}; prepare it with `tfcr prepare-tfrecords --corpus … --root …`, "
+            "or name where it lies by --data"
+        )
     info = files.read_json(folder / INFO)
     keys = {"schema", "name", "emotions", "shards", "dataset_sha256", "utterances", "preset", "embeddings", "counts"}
     if not isinstance(info, dict) or not keys <= set(info) or info["schema"] != SCHEMA:
@@ -134,22 +136,21 @@ def latest_dataset(below: str | os.PathLike = "data") -> pathlib.Path:
     return found[-1].parent
 
 
-def verify(dataset: Dataset, on_shard: Callable[[Shard], None] = lambda shard: None) -> None:
+def verify(dataset: Dataset, thoroughly: bool = False) -> None:
     """Compares every shard's size and SHA-256 with the info file; unchanged shards are read once, not every time.
 
     Args:
-        on_shard: called after every shard.
+        thoroughly: reads every shard, also one whose size and time have not changed since it was read last.
 
     Raises:
         TfcrError: a shard or the index is missing, cut or changed; the message names it.
     """
-    known = _read_verified(dataset.folder)
+    known = {} if thoroughly else _read_verified(dataset.folder)
     files_to_check = [*dataset.shards, Shard(INDEX, dataset.info["utterances"], **dataset.info["index"])]
     for shard in files_to_check:
         reason = _difference(dataset.folder, shard, known)
         if reason:
             raise TfcrError(f"{dataset.folder / shard.name} {reason}; {_PREPARE_AGAIN}")
-        on_shard(shard)
     _write_verified(dataset.folder, known)
 
 

@@ -148,7 +148,9 @@ def check_weights(run: Run) -> None:
     """Refuses weights that are not those the run ended with."""
     path = run.folder / WEIGHTS
     if not path.is_file() or files.sha256_of_file(path) != run.metrics.get("weights_sha256"):
-        raise TfcrError(f"{path} is missing or was changed since it was trained; train the run again")
+        raise TfcrError(
+            f"{path} is missing or was changed since it was trained; remove {run.folder} and train it again"
+        )
 
 
 def write_split(folder: pathlib.Path, rows: Iterable[tuple[str, str, str]]) -> None:

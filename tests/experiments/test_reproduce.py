@@ -45,7 +45,7 @@ def test_the_main_job_ends_with_a_report_and_an_export_and_keeps_what_is_done(
     config = dataclasses.replace(small_config, epochs=1)
     said = []
     result = reproduce(small_dataset, config, tmp_path, workers=2, say=said.append)
-    assert said[0].startswith("2 trainings, 2 at a time: about ")
+    assert said[0].startswith("2 trainings, 2 at a time: at most ")  # of one epoch
     assert [sentence[:6] for sentence in said[1:]] == ["1 of 2", "2 of 2"]
     assert result.report.page.is_file() and any("confusion" in path.name for path in result.report.figures)
     assert read_manifest(result.export)["run"]["alpha"] == 0.1

@@ -8,7 +8,9 @@ from tfcr.cli.options import PATH, config_option
 @click.command("evaluate")
 @click.argument("run", type=PATH)
 @click.option(
-    "--data", type=PATH, help="Another dataset, of which every utterance is tested.  [default: the run's test fold]"
+    "--data",
+    type=PATH,
+    help="Where the run's dataset lies now, or another dataset.  [default: the run's own, its test fold]",
 )
 @config_option
 def command(run, data):

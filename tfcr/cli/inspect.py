@@ -20,7 +20,7 @@ def command(folder):
     if (folder / INFO).is_file():
         dataset = open_dataset(folder)
         describe_dataset(dataset)
-        verify(dataset)
+        verify(dataset, thoroughly=True)
         click.echo(f"intact: {len(dataset.shards)} shards and the index have the SHA-256 they were written with")
     elif (folder / CONFIG).is_file():
         describe_run(folder)
@@ -59,6 +59,7 @@ def describe_run(folder: pathlib.Path) -> None:
     """Configuration, progress and figures of a run, on standard output."""
     from tfcr import runs
     from tfcr.files import read_json
+    from tfcr.objectives.metrics import confusion
 
     config = runs.read_config(folder)
     click.echo(f"run {folder}")
@@ -76,6 +77,8 @@ def describe_run(folder: pathlib.Path) -> None:
     tested = len(run.predictions.id)
     if tested != run.metrics["sizes"]["test"]:
         raise TfcrError(f"{folder / runs.PREDICTIONS} has {tested} rows; expected {run.metrics['sizes']['test']}")
+    if confusion(run.predictions.label, run.predictions.logits).tolist() != run.metrics["test"]["confusion"]:
+        raise TfcrError(f"{folder / runs.METRICS} and {runs.PREDICTIONS} contradict each other; train the run again")
     runs.check_weights(run)
     click.echo("intact: metrics, predictions and weights are as they were written")
 

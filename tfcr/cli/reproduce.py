@@ -51,7 +51,7 @@ def command(context, corpus, root, embeddings, out, workers, epochs):
     confusions = [path for path in result.report.figures if path.name.startswith("confusion") and path.suffix == ".png"]
     click.echo("confusion matrices: " + ", ".join(map(str, confusions)))
     click.echo(f"report: {result.report.page}")
-    click.echo(f"exported model: {result.export}")
+    click.echo(f"exported model (the first fold's at alpha 0.1): {result.export}")
 
 
 if __name__ == "__main__":

@@ -64,7 +64,10 @@ def command(context, data, run, **options):
         finished = train_fold(experiment, folder, display)
     finally:
         display.stop()
+    metrics = finished.metrics
+    if not done and metrics["epochs"] < config.epochs:
+        say(f"Stopped after epoch {metrics['epochs']}: none since epoch {metrics['best_epoch']} was better")
     if done:
         say(f"{folder} was trained before; another --run or --seed trains anew")
-    console().print(metrics_table({part: finished.metrics[part] for part in ("validation", "test")}))
+    console().print(metrics_table({part: metrics[part] for part in ("validation", "test")}))
     click.echo(finished.folder)

@@ -132,6 +132,7 @@ def _checked_header(path: pathlib.Path, line: int, header: list[str]) -> list[st
         columns = ", ".join(repr(column) for column in missing)
         raise TfcrError(
             f"{path}, line {line}: column {columns} is missing; expected {', '.join(REQUIRED)}, found {found}"
+            + ("; separate them with commas, not semicolons" if ";" in found else "")
         )
     twice = [column for column in header if column and header.count(column) > 1]
     if twice:

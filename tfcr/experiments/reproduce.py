@@ -105,8 +105,11 @@ def _tell(ended: Iterable[tuple[Cell, str]], cells: Sequence[Cell], say: Callabl
             say(f"{done} of {len(cells)}: {cell.run} failed: {failure}")
             continue
         test = runs.open_run(cell.run).metrics["test"]
+        if done <= len(cells) - ahead:
+            say(f"{done} of {len(cells)} was trained before: {cell.run.name}")
+            continue
         say(
-            f"{done} of {len(cells)} trained: {cell.run.name}, WA {100 * test['wa']:.2f} %, "
+            f"{done} of {len(cells)} trained: {cell.run.name}, test WA {100 * test['wa']:.2f} %, "
             f"UA {100 * test['ua']:.2f} %; about {duration(left)} left"
         )
     if failures:
@@ -118,8 +121,6 @@ def _forecast(missing: Sequence[Cell], workers: int, prepare_process: Callable[[
     epoch = seconds_per_epoch(missing[0], workers, prepare_process)
     epochs = missing[0].config.epochs
     rounds = -(-len(missing) // workers)
-    typical, most = (duration(epoch * rounds * count) for count in (min(_TYPICAL_EPOCHS, epochs), epochs))
-    return (
-        f"{len(missing)} trainings, {min(workers, len(missing))} at a time: about {typical} if they stop after "
-        f"{_TYPICAL_EPOCHS} epochs, at most {most}"
-    )
+    typical, most = (duration(epoch * rounds * count) for count in (_TYPICAL_EPOCHS, epochs))
+    expected = f"about {typical} if they stop after {_TYPICAL_EPOCHS} epochs, " if epochs > _TYPICAL_EPOCHS else ""
+    return f"{len(missing)} trainings, {min(workers, len(missing))} at a time: {expected}at most {most} and the start"

@@ -15,8 +15,8 @@ PAPER_ALPHA = 0.1  # Sec. 4.3
 PROTOCOLS = {
     "random": "10 stratified folds over utterances, 8:1:1; training and test share speakers and scripts",
     "authors": (
-        "every fifth utterance by id is tested, fold 0 being the published split; training and test share speakers "
-        "and scripts"
+        "every fifth utterance by id is tested; on IEMOCAP's four classes fold 0 is the published split; "
+        "training and test share speakers and scripts"
     ),
     "speaker": "each fold tests one speaker, whom training has not heard",
     "session": "each fold tests one session; training has heard its speakers only if they speak in other sessions too",
