@@ -65,11 +65,12 @@ def draw_confusions(name: str, title: str, results: list[tuple[str, Result]]) ->
     emotions = results[0][1].group.emotions
     side = max(2.6, 0.75 * len(emotions) + 0.4)
     with matplotlib.rc_context(_STYLE):
-        figure = _figure(len(results) * (side + 0.4) + 0.8, side + 1.2)
+        figure = _figure(len(results) * (side + 0.4) + 0.8, side + 1.4)
         axes = figure.subplots(1, len(results), squeeze=False, sharey=True)[0]
         for axis, (heading, result) in zip(axes, results, strict=True):
             _draw_matrix(axis, result.confusion, emotions)
-            axis.set_title(heading, fontsize=10, parse_math=False)
+            protocol = result.group.condition.protocol
+            axis.set_title(f"{heading}\nprotocol {protocol}", fontsize=10, parse_math=False)
             axis.set_xlabel("predicted")
         axes[0].set_ylabel("true")
         return _saved(figure, name, title)
