@@ -274,3 +274,15 @@ def test_figures_open_and_are_not_blank(report):
 def test_the_report_loads_no_tensorflow():
     code = "import sys, tfcr.report; sys.exit(bool({'tensorflow', 'keras', 'matplotlib.pyplot'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=pathlib.Path(__file__).parents[2]).returncode == 0
+
+
+def test_a_mean_over_different_settings_says_so_in_every_form(make_run, tmp_path):
+    runs = [
+        make_run("one", fold=0, settings={"lstm_units": 200}),
+        make_run("two", fold=1, settings={"lstm_units": 16}),
+    ]
+    report = write_report(runs, tmp_path / "report")
+    remark = "its runs differ in lstm_units; their mean mixes settings"
+    assert remark in " ".join(report.summary.split())
+    assert remark in (tmp_path / "report" / "table1.md").read_text()
+    assert remark in " ".join(Page(report.page.read_text()).text)

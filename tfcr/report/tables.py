@@ -310,6 +310,12 @@ def warnings_of(section: Section) -> list[str]:
             "Transductive: the word vectors were trained on this corpus's own transcripts, test utterances included "
             "(without labels). Figures for a paper want pretrained vectors."
         )
+    for result in section.results:
+        if result.group.differing_settings:
+            condition, settings = result.group.condition, ", ".join(result.group.differing_settings)
+            warnings.append(
+                f"{condition.name} ({condition.protocol}): its runs differ in {settings}; their mean mixes settings."
+            )
     return warnings
 
 
