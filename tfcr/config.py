@@ -21,7 +21,7 @@ from tfcr.schema import NUM_BINS, SEGMENT_FRAMES
 
 Protocol = Literal["random", "authors", "speaker", "session", "script"]
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
-Preset = Literal["paper"]
+Preset = Literal["paper", "authors"]
 
 
 @dataclass(frozen=True)

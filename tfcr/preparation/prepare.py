@@ -1,6 +1,7 @@
 """From a corpus to verified TFRecords."""
 
 import csv
+import difflib
 import glob
 import hashlib
 import json
@@ -9,17 +10,17 @@ import pathlib
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from tfcr import __version__, corpora, files, schema
 from tfcr.corpora.audio import num_samples
 from tfcr.corpora.utterance import Utterance
 from tfcr.dataset_info import INDEX, INFO, SCHEMA, Dataset, IndexRow, content_sha256, open_dataset, write_index
 from tfcr.errors import TfcrError, UsageError
-from tfcr.features import spectrogram
 from tfcr.features.embeddings import Coverage, WordVectors, load_word_vectors, train_word_vectors
-from tfcr.features.words import split_words
-from tfcr.preparation.shards import ShardPlan, write_shards
+from tfcr.features.presets import PRESETS, FeaturePreset
+from tfcr.features.spectrogram import num_segments
+from tfcr.preparation.shards import Fingerprint, ShardPlan, Written, in_threads, receipt, write_shards
 
 MIN_SHARDS = 8
 SHARD_BYTES = 100_000_000
@@ -110,29 +111,44 @@ def prepare(preparation: Preparation, workers: int = 1, progress: Progress | Non
     for note in corpus.notes:
         progress.say(note)
     utterances, left_out = select(corpus.utterances, preparation.emotions, preparation.merge)
+    for hint in misspelt(left_out, preparation.emotions, preparation.merge):
+        progress.say(hint)
     if preparation.transcripts is not None:
         utterances = replace_transcripts(utterances, preparation.transcripts)
-    samples = [num_samples(utterance.audio) for utterance in utterances]
-    words = [split_words(utterance.transcript) for utterance in utterances]
+    samples = in_threads(num_samples, [utterance.audio for utterance in utterances], workers)
+    preset = PRESETS[preparation.preset]
+    words = [preset.split_words(utterance.transcript) for utterance in utterances]
     vectors = word_vectors(preparation.embeddings, words, progress)
-    rows, coverage = index(utterances, samples, words, vectors, preparation.emotions)
-    plan = ShardPlan(preparation.name, utterances, words, rows, vectors, number_of_shards(rows))
+    rows, coverage = index(utterances, samples, words, vectors, preparation.emotions, preset)
+    plan = ShardPlan(preparation.name, preparation.preset, utterances, words, rows, vectors, number_of_shards(rows))
 
     with files.held(preparation.out, "preparing"):
-        identities = [plan.sha256(shard) for shard in range(plan.count)]
-        adopt(preparation, hashlib.sha256(json.dumps([SCHEMA, *identities]).encode()).hexdigest())
+        adopt(preparation)
         progress.start(sum(samples) / schema.SAMPLE_RATE)
-        shards = write_shards(plan, preparation.out, identities, workers, progress.advance)
+        fingerprints = None
+        if (preparation.out / INFO).is_file():
+            fingerprints = plan.fingerprints(workers)
+            refuse_other_input(preparation, fingerprints)
+        results = write_shards(plan, preparation.out, workers, progress.advance, fingerprints)
         remove_other_shards(preparation.out, plan)
+        rows = [replace(row, recording=digest) for row, digest in zip(rows, recordings(results), strict=True)]
         write_index(preparation.out / INDEX, rows)
         info = describe(preparation, rows, vectors, coverage, left_out, corpus.notes)
-        info["shards"] = shards
+        info["shards"] = [asdict(result.shard) for result in results]
         info["dataset_sha256"] = content_sha256(info)
+        if fingerprints is None:
+            files.write_json(preparation.out / _MARK, mark(preparation, [result.fingerprint for result in results]))
         if not (preparation.out / INFO).is_file() or files.read_json(preparation.out / INFO) != info:
             files.write_json(preparation.out / INFO, info)
         else:
             os.utime(preparation.out / INFO)  # prepared last, even where nothing was left to do
+            progress.say(f"{preparation.out} was prepared before from the same input; it is complete and intact")
     return open_dataset(preparation.out)
+
+
+def recordings(results: Sequence[Written]) -> list[str]:
+    """What the index says of every recording, in order."""
+    return [digest[:_RECORDING_DIGITS] for result in results for digest in result.fingerprint.recordings]
 
 
 def select(
@@ -151,6 +167,16 @@ def select(
         there = ", ".join(sorted({utterance.emotion for utterance in merged})) or "none"
         raise TfcrError(f"no utterance has the emotion {absent[0]!r}; the corpus has {there}; choose by --emotions")
     return kept, left_out
+
+
+def misspelt(left_out: Counter, emotions: Sequence[str], merge: Mapping[str, str]) -> list[str]:
+    """A sentence for every label left out that is nearly one of those chosen."""
+    hints = []
+    for label, count in sorted(left_out.items()):
+        near = difflib.get_close_matches(label.lower(), [*emotions, *merge], n=1, cutoff=0.8)
+        if near:
+            hints.append(f"{count} utterances of the emotion {label!r} are left out; did you mean {near[0]!r}?")
+    return hints
 
 
 def replace_transcripts(utterances: Sequence[Utterance], path: pathlib.Path) -> list[Utterance]:
@@ -209,12 +235,13 @@ def index(
     words: Sequence[Sequence[str]],
     vectors: WordVectors,
     emotions: Sequence[str],
+    preset: FeaturePreset,
 ) -> tuple[list[IndexRow], Coverage]:
-    """One row an utterance, and how many of its words have a vector."""
+    """One row an utterance, but its recording's digest, and how many of its words have a vector."""
     coverage, rows = Coverage(), []
     for utterance, count, sentence in zip(utterances, samples, words, strict=True):
         coverage.count(sentence, vectors)
-        frames = spectrogram.num_frames(count)
+        frames = preset.num_frames(count)
         rows.append(
             IndexRow(
                 id=utterance.id,
@@ -225,9 +252,9 @@ def index(
                 script=utterance.script,
                 num_samples=count,
                 num_frames=frames,
-                num_segments=spectrogram.num_segments(frames),
+                num_segments=num_segments(frames),
                 num_tokens=len(vectors.embed(sentence)[0]),
-                recording=files.sha256_of_file(utterance.audio)[:_RECORDING_DIGITS],
+                recording="",
             )
         )
     return rows, coverage
@@ -266,23 +293,35 @@ def remove_other_shards(out: pathlib.Path, plan: ShardPlan) -> None:
     for path in out.glob(f"{glob.escape(plan.name)}-*-of-*.tfrecord"):
         if path.name not in names:
             path.unlink()
+            receipt(path).unlink(missing_ok=True)
 
 
-def adopt(preparation: Preparation, identity: str) -> None:
-    """Makes `out` the folder of this preparation; a dataset of other input is refused.
-
-    One that was never finished is not: its input may have been mended, and `write_shards` tells which shards hold.
-    """
-    mark = preparation.out / _MARK
-    content = {"options": preparation.to_dict(), "sha256": identity}
-    if not mark.is_file() or files.read_json(mark) != content:
-        if (preparation.out / INFO).is_file():
-            raise TfcrError(
-                f"{preparation.out} holds a dataset prepared from other recordings, transcripts or word vectors; "
-                "remove it, or choose another --out or --name"
-            )
-        files.write_json(mark, content)
+def adopt(preparation: Preparation) -> None:
+    """Makes `out` the folder of this preparation, and removes what a killed one left half-written."""
+    if not (preparation.out / _MARK).is_file():
+        files.write_json(preparation.out / _MARK, mark(preparation))
     files.remove_temporaries(preparation.out)
+
+
+def mark(preparation: Preparation, fingerprints: Sequence[Fingerprint] | None = None) -> dict:
+    """Whose folder it is: the options, and for a finished dataset a digest of all that it was made from."""
+    if fingerprints is None:
+        return {"options": preparation.to_dict()}
+    content = json.dumps([SCHEMA, *(fingerprint.sha256 for fingerprint in fingerprints)])
+    return {"options": preparation.to_dict(), "sha256": hashlib.sha256(content.encode()).hexdigest()}
+
+
+def refuse_other_input(preparation: Preparation, fingerprints: Sequence[Fingerprint]) -> None:
+    """Refuses to change a finished dataset that was made from something else.
+
+    One that was never finished is not refused: its input may have been mended, and `write_shards` tells which shards
+    hold.
+    """
+    if files.read_json(preparation.out / _MARK) != mark(preparation, fingerprints):
+        raise TfcrError(
+            f"{preparation.out} holds a dataset prepared from other recordings, transcripts or word vectors; "
+            "remove it, or choose another --out or --name"
+        )
 
 
 def describe(
@@ -319,8 +358,7 @@ def describe(
             "hop_length": schema.HOP_LENGTH,
             "bins": schema.NUM_BINS,
             "segment_frames": schema.SEGMENT_FRAMES,
-            "spectrogram_unit": "dB: 10 log10 of the power spectral density in 1/Hz",
-            "floor_db": schema.FLOOR_DB,
+            **PRESETS[preparation.preset].constants,
         },
         "embeddings": {
             "source": vectors.source,

@@ -10,7 +10,7 @@ import hashlib
 import json
 import pathlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -22,8 +22,29 @@ from tfcr.data.records import Record, serialise
 from tfcr.dataset_info import IndexRow, Shard, is_intact
 from tfcr.errors import TfcrError
 from tfcr.features.embeddings import WordVectors
-from tfcr.features.spectrogram import spectrogram
+from tfcr.features.presets import PRESETS
 from tfcr.schema import FEATURES_REVISION, SAMPLE_RATE
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What a shard is made from.
+
+    Attributes:
+        sha256: of everything that decides its bytes.
+        recordings: SHA-256 of every recording's file.
+    """
+
+    sha256: str
+    recordings: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Written:
+    """A shard that is there, and what it was made from."""
+
+    shard: Shard
+    fingerprint: Fingerprint
 
 
 @dataclass(frozen=True)
@@ -31,6 +52,7 @@ class ShardPlan:
     """What goes into the shards: utterances sorted by id, with their words and index rows, cut into equal runs."""
 
     name: str
+    preset: str
     utterances: Sequence[Utterance]
     words: Sequence[Sequence[str]]
     rows: Sequence[IndexRow]
@@ -45,47 +67,74 @@ class ShardPlan:
         total = len(self.utterances)
         return range(shard * total // self.count, (shard + 1) * total // self.count)
 
-    def sha256(self, shard: int) -> str:
+    def seconds(self, shard: int) -> float:
+        """How much audio a shard holds."""
+        return sum(self.rows[position].num_samples for position in self.positions(shard)) / SAMPLE_RATE
+
+    def fingerprint(self, shard: int) -> Fingerprint:
         """Identifies everything that decides a shard's bytes: recordings, transcripts, labels and word vectors."""
-        digest = hashlib.sha256(f"features {FEATURES_REVISION}".encode())
+        recordings = []
+        digest = hashlib.sha256(f"features {FEATURES_REVISION} {self.preset}".encode())
         for position in self.positions(shard):
             utterance, row = self.utterances[position], self.rows[position]
+            recordings.append(sha256_of_recording(utterance.audio))
             tokens, embeddings = self.vectors.embed(self.words[position])
-            digest.update(json.dumps([utterance.transcript, dataclasses.astuple(row), tokens]).encode())
+            content = [utterance.transcript, dataclasses.astuple(row), recordings[-1], tokens]
+            digest.update(json.dumps(content).encode())
             digest.update(embeddings.tobytes())
-        return digest.hexdigest()
+        return Fingerprint(digest.hexdigest(), recordings)
+
+    def fingerprints(self, workers: int) -> list[Fingerprint]:
+        """That of every shard; reads all recordings."""
+        return in_threads(self.fingerprint, range(self.count), workers)
+
+
+def in_threads(function: Callable, arguments: Iterable, workers: int, stop: threading.Event | None = None) -> list:
+    """`function` of every argument, in order, by several threads.
+
+    The first failure, or Ctrl-C, is raised as soon as the calls under way have ended; `stop` tells them to.
+    """
+    pool = concurrent.futures.ThreadPoolExecutor(workers)
+    try:
+        pending = [pool.submit(function, argument) for argument in arguments]
+        ended, _ = concurrent.futures.wait(pending, return_when=concurrent.futures.FIRST_EXCEPTION)
+        for future in ended:
+            future.result()  # a failure is told at once, not after those before it
+        return [future.result() for future in pending]
+    finally:
+        if stop is not None:
+            stop.set()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def sha256_of_recording(path: pathlib.Path) -> str:
+    """SHA-256 of a recording's file."""
+    try:
+        return files.sha256_of_file(path)
+    except OSError as error:
+        raise TfcrError(f"{path} cannot be read ({error.strerror})") from None
 
 
 def write_shards(
     plan: ShardPlan,
     out: pathlib.Path,
-    identities: Sequence[str],
     workers: int,
     advance: Callable[[float], None] = lambda seconds: None,
-) -> list[dict]:
+    fingerprints: Sequence[Fingerprint] | None = None,
+) -> list[Written]:
     """Writes what is missing, broken or made from something else of the shards.
 
     Args:
-        identities: of every shard, from `ShardPlan.sha256`.
         advance: called with the seconds of audio done, from any thread.
-
-    Returns:
-        Every shard's entry in `dataset_info.json`.
+        fingerprints: what the shards are made from, where it is known already.
     """
     stop = threading.Event()
-    pool = concurrent.futures.ThreadPoolExecutor(workers)
-    try:
-        pending = [
-            pool.submit(_shard, plan, number, out, identity, advance, stop)
-            for number, identity in enumerate(identities)
-        ]
-        ended, _ = concurrent.futures.wait(pending, return_when=concurrent.futures.FIRST_EXCEPTION)
-        for future in ended:
-            future.result()  # a failure is told at once, not after the shards before it
-        return [dataclasses.asdict(future.result()) for future in pending]
-    finally:
-        stop.set()  # an error or Ctrl-C: the others end at their next utterance and leave nothing half-written
-        pool.shutdown(wait=True, cancel_futures=True)
+
+    def shard(number: int) -> Written:
+        fingerprint = plan.fingerprint(number) if fingerprints is None else fingerprints[number]
+        return Written(_shard(plan, number, out, fingerprint.sha256, advance, stop), fingerprint)
+
+    return in_threads(shard, range(plan.count), workers, stop)
 
 
 def _shard(
@@ -97,30 +146,30 @@ def _shard(
     stop: threading.Event,
 ) -> Shard:
     """One shard: the one that is there when it is right, else a new one."""
-    finished = _finished(out / plan.file_name(number), identity)
-    if finished is not None:
-        advance(sum(plan.rows[position].num_samples for position in plan.positions(number)) / SAMPLE_RATE)
-        return finished
     path = out / plan.file_name(number)
+    finished = _finished(path, identity)
+    if finished is not None:
+        advance(plan.seconds(number))
+        return finished
     with files.written_whole(path) as temporary:
         _write(plan, number, temporary, advance, stop)
         shard = Shard(path.name, len(plan.positions(number)), temporary.stat().st_size, files.sha256_of_file(temporary))
-        files.write_json(_receipt(path), {"made_from": identity, "shard": dataclasses.asdict(shard)})
+        files.write_json(receipt(path), {"made_from": identity, "shard": dataclasses.asdict(shard)})
     return shard
 
 
 def _finished(path: pathlib.Path, identity: str) -> Shard | None:
     """The shard as an earlier call left it, or None when it is missing, cut, changed or made from something else."""
     try:
-        receipt = files.read_json(_receipt(path))
-        shard = Shard(**receipt["shard"])
-        right = receipt["made_from"] == identity and is_intact(path.parent, shard)
+        content = files.read_json(receipt(path))
+        shard = Shard(**content["shard"])
+        right = content["made_from"] == identity and is_intact(path.parent, shard)
     except (TfcrError, TypeError, KeyError):  # a receipt that is missing or broken proves nothing
         return None
     return shard if right else None
 
 
-def _receipt(path: pathlib.Path) -> pathlib.Path:
+def receipt(path: pathlib.Path) -> pathlib.Path:
     """Where a finished shard's count and SHA-256, and that of what it was made from, wait for `dataset_info.json`."""
     return path.with_name(f".{path.name}.json")
 
@@ -144,7 +193,7 @@ def _write(
 
 def _record(plan: ShardPlan, position: int) -> Record:
     utterance, row = plan.utterances[position], plan.rows[position]
-    segments, frames = spectrogram(read_audio(utterance.audio))
+    segments, frames = PRESETS[plan.preset].pictures(read_audio(utterance.audio))
     if frames != row.num_frames:
         raise TfcrError(f"{utterance.audio} changed while it was read: {frames} frames; expected {row.num_frames}")
     tokens, embeddings = plan.vectors.embed(plan.words[position])
