@@ -5,8 +5,9 @@ import pathlib
 
 import pytest
 
-from tfcr.config import FIELDS, Config, from_mapping, read_yaml
+from tfcr.config import FIELDS, PRESETS, Config, from_mapping, read_yaml
 from tfcr.errors import UsageError
+from tfcr.features import presets as features
 
 CONFIGS = pathlib.Path(__file__).parent.parent / "configs"
 
@@ -14,6 +15,7 @@ _AT_LEAST_ONE = (
     *("negatives_per_anchor", "conv_blocks", "conv_filters", "lstm_layers", "lstm_units", "discriminator_units"),
     *("batch_size", "epochs", "patience", "shuffle_buffer", "threads"),
 )
+_DROPOUTS = ("embedding_dropout", "head_dropout", "audio_head_dropout", "text_head_dropout")
 _WRONG = {
     "freq_mask": [-1, 128, 0.5, True, "3", None],  # 128 would hide every bin
     "time_mask": [-1, 128, 0.5, True, "3", None],
@@ -32,6 +34,13 @@ _WRONG = {
     "stop_on": ["wa", None],
     "precision": ["float16", "bfloat16", None],
     "dataset_sha256": [0, True, ["a"]],
+    "discriminator": ["cos", None],
+    "standardization": ["bin", None, True],
+    "mask_padding": [0, 1, "no", None],
+    "initializers": ["torch", None],
+    "adam_epsilon": [0, -1e-8, float("nan"), float("inf"), "1e-8", True, None],
+    "text_norm_penalty": [-0.1, float("nan"), "0", True, None],
+    **{name: [-0.1, 1, 1.5, float("nan"), "0", True, None] for name in _DROPOUTS},
     **{name: [0, -1, 1.5, "8", True] for name in _AT_LEAST_ONE},
 }
 
@@ -100,11 +109,17 @@ def test_the_files_that_come_with_the_package_are_the_presets(path):
     content = read_yaml(path)
     assert tuple(content) == FIELDS  # every field, in the class's order
     assert content["preset"] == path.stem
-    assert from_mapping(content) == Config(preset=path.stem)
+    assert from_mapping(content) == Config(**content) == PRESETS[path.stem]
 
 
-def test_there_is_a_file_for_the_default_preset():
-    assert (CONFIGS / f"{Config().preset}.yaml").is_file()
+def test_there_is_a_file_for_every_preset():
+    assert set(PRESETS) == {path.stem for path in CONFIGS.glob("*.yaml")} == set(features.PRESETS)
+
+
+def test_what_is_left_open_is_the_presets():
+    assert from_mapping({"preset": "authors", "epochs": 3}).batch_size == 128
+    assert from_mapping({"epochs": 3}, preset="authors") == dataclasses.replace(PRESETS["authors"], epochs=3)
+    assert from_mapping({"preset": "paper"}, preset="authors") == Config()  # what is named counts
 
 
 @pytest.mark.parametrize("text", ["1e-3", "1.e-3", "0.001", "1E-03", ".1e-2", "+1e-3"])

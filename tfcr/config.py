@@ -46,18 +46,31 @@ class Config:
     negatives_per_anchor: int | None = None  # null: all in the batch; 64: "N is equal to batch size" (Sec. 3.2)
     negative_weights: Literal["uniform", "balanced"] = "uniform"  # balanced: equal weight for each other emotion
 
+    discriminator: Literal["hidden-layer", "cosine"] = "hidden-layer"  # "a single hidden layer" (Sec. 3.2)
+    discriminator_units: int = 320  # width of the hidden layer; the authors' code's
+
     # The networks (Sec. 3.2 and 4.3)
+    standardization: Literal["bins", "none"] = "bins"  # of each bin by the training part (the text is silent)
     conv_blocks: int = 4  # "four-layers CNN"
     conv_filters: int = 8  # "output channels are all 8"
     lstm_layers: int = 2  # "two-layers LSTM"
     lstm_units: int = 200  # "200 hidden nodes"
+    mask_padding: bool = True  # LSTM and attention pass over padding (the text is silent)
     head_bias: bool = False  # Eq. 1-3 have none
-    discriminator_units: int = 320  # "a single hidden layer" (Sec. 3.2); its width is the authors' code's
+    initializers: Literal["keras", "pytorch"] = "keras"  # the text is silent
+
+    # Regularisation: drop rates, and the weight of a penalty (the text has none)
+    embedding_dropout: float = 0.0  # on word embeddings
+    head_dropout: float = 0.0  # before the linear head of a fusion
+    audio_head_dropout: float = 0.0  # before the linear classifier of speech alone
+    text_head_dropout: float = 0.0  # before the linear classifier of words alone
+    text_norm_penalty: float = 0.0  # times the sum of the parameters' 2-norms, for words alone
 
     # Training (Sec. 4.3)
     segments: Literal["all", "random"] = "all"  # all: each once per epoch; random: one per utterance and epoch
     batch_size: int = 64  # examples, that is segments
     learning_rate: float = 0.001  # Adam
+    adam_epsilon: float = 1e-7  # Keras's
     epochs: int = 100  # at most (the text is silent)
     stop_on: Literal["ua", "loss"] = "ua"  # what early stopping watches on the validation part (the text is silent)
     patience: int = 10  # epochs without a better value (the text is silent)
@@ -85,8 +98,13 @@ class Config:
             _check_range(name, getattr(self, name), 1, math.inf)
         _check_range("freq_mask", self.freq_mask, 0, NUM_BINS - 1)
         _check_range("time_mask", self.time_mask, 0, SEGMENT_FRAMES - 1)
-        if not 0 < self.learning_rate < math.inf:
-            raise UsageError(f"learning_rate must be above 0; received {self.learning_rate!r}")
+        _check_range("text_norm_penalty", self.text_norm_penalty, 0, math.inf)
+        for name in ("embedding_dropout", "head_dropout", "audio_head_dropout", "text_head_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UsageError(f"{name} must be from 0 to below 1; received {getattr(self, name)!r}")
+        for name in ("learning_rate", "adam_epsilon"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise UsageError(f"{name} must be above 0; received {getattr(self, name)!r}")
 
     def to_dict(self) -> dict[str, Any]:
         """Field → value, in the order of the class."""
@@ -97,14 +115,18 @@ _TYPES = typing.get_type_hints(Config)
 FIELDS = tuple(field.name for field in dataclasses.fields(Config))
 
 
-def from_mapping(values: Mapping[str, Any]) -> Config:
-    """A configuration from `name: value` pairs.
+def from_mapping(values: Mapping[str, Any], preset: str = "paper") -> Config:
+    """A configuration from `name: value` pairs; what they leave open is the preset's.
+
+    Args:
+        preset: where the pairs name none.
 
     Raises:
         UsageError: an unknown name, or a value outside its range.
     """
     check_names(values, FIELDS)
-    return Config(**values)
+    named = values.get("preset", preset)
+    return dataclasses.replace(PRESETS[named] if named in typing.get_args(Preset) else Config(), **values)
 
 
 def read_yaml(path: str | os.PathLike) -> dict[str, Any]:
@@ -175,3 +197,29 @@ def _check_range(name: str, value: float | None, least: float, most: float) -> N
     if value is not None and not least <= value <= most:
         limits = f"at least {least}" if most == math.inf else f"from {least} to {most}"
         raise UsageError(f"{name} must be {limits}; received {value!r}")
+
+
+PRESETS = {
+    "paper": Config(),  # the text, and our choice where it is silent
+    "authors": Config(  # their code, where it differs
+        preset="authors",
+        protocol="authors",
+        negatives="any",
+        discriminator="cosine",
+        standardization="none",
+        lstm_layers=1,
+        mask_padding=False,
+        head_bias=True,
+        initializers="pytorch",
+        embedding_dropout=0.75,
+        head_dropout=0.7,
+        audio_head_dropout=0.5,
+        text_head_dropout=0.4,
+        text_norm_penalty=0.0015,
+        batch_size=128,
+        adam_epsilon=1e-8,
+        epochs=1000,
+        stop_on="loss",
+        patience=30,
+    ),
+}

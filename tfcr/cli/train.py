@@ -36,7 +36,8 @@ def command(context, data, run, **options):
     """Train and test one fold."""
     further = fields_of_config(context)
     fields = {name: value for name, value in further.items() if name in FIELDS}
-    config = from_mapping({**fields, **{name: value for name, value in options.items() if value is not None}})
+    fields |= {name: value for name, value in options.items() if value is not None}
+    from_mapping(fields)  # wrong usage is said before anything is read
 
     from tfcr.cli.display import TrainingProgress, console, metrics_table, say
     from tfcr.cli.tensorflow import import_quietly
@@ -50,6 +51,7 @@ def command(context, data, run, **options):
     for name in _PREPARATION:
         if name in further and further[name] != open_dataset(data).info[name]:
             raise UsageError(f"{name} of the configuration contradicts dataset {data}: {open_dataset(data).info[name]}")
+    config = from_mapping(fields, open_dataset(data).info["preset"])
     import_quietly()
     from tfcr.training.train import Observer, plan, train_fold
 

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from tfcr.models.initializers import linear_initializers
+
 
 @keras.saving.register_keras_serializable("tfcr")
 class LinearFusion(keras.layers.Layer):
@@ -12,6 +14,8 @@ class LinearFusion(keras.layers.Layer):
         num_classes: C of Eq. 5.
         use_bias: adds a bias to s. Eq. 1-3 have none, and with one argmax s_a and argmax s_t mean less.
 
+        initializers: `keras` or `pytorch`.
+
     Call arguments:
         audio_embedding: [batch, audio units].
         text_embedding: [batch, text units].
@@ -20,19 +24,22 @@ class LinearFusion(keras.layers.Layer):
         A dictionary of `logits`, `audio_logits` and `text_logits`, each [batch, num_classes].
     """
 
-    def __init__(self, num_classes, use_bias=False, **kwargs):
+    def __init__(self, num_classes, use_bias=False, initializers="keras", **kwargs):
         super().__init__(**kwargs)
         if num_classes < 1:
             raise ValueError(f"Argument `num_classes` must be an integer of at least 1. Received: {num_classes=}")
         self.num_classes = num_classes
         self.use_bias = use_bias
+        self.initializers = initializers
 
     def build(self, audio_embedding_shape, text_embedding_shape):
         self.audio_units = audio_embedding_shape[-1]
         units = self.audio_units + text_embedding_shape[-1]
-        self.kernel = self.add_weight(name="kernel", shape=(units, self.num_classes), initializer="glorot_uniform")
+        drawn = linear_initializers(self.initializers, units)
+        kernel, bias = drawn.get("kernel_initializer", "glorot_uniform"), drawn.get("bias_initializer", "zeros")
+        self.kernel = self.add_weight(name="kernel", shape=(units, self.num_classes), initializer=kernel)
         if self.use_bias:
-            self.bias = self.add_weight(name="bias", shape=(self.num_classes,), initializer="zeros")
+            self.bias = self.add_weight(name="bias", shape=(self.num_classes,), initializer=bias)
 
     def call(self, audio_embedding, text_embedding):
         audio_logits = ops.matmul(audio_embedding, self.kernel[: self.audio_units])
@@ -45,4 +52,5 @@ class LinearFusion(keras.layers.Layer):
         return {"logits": shape, "audio_logits": shape, "text_logits": shape}
 
     def get_config(self):
-        return {**super().get_config(), "num_classes": self.num_classes, "use_bias": self.use_bias}
+        own = {"num_classes": self.num_classes, "use_bias": self.use_bias, "initializers": self.initializers}
+        return {**super().get_config(), **own}

@@ -11,19 +11,24 @@ AUDIO, TEXT, HEAD = "audio_encoder", "text_encoder", "head"  # the layers' names
 
 
 def connect(
-    audio_encoder: keras.Model | None, text_encoder: keras.Model | None, head: keras.layers.Layer
+    audio_encoder: keras.Model | None,
+    text_encoder: keras.Model | None,
+    head: keras.layers.Layer,
+    dropout: float = 0.0,
 ) -> keras.Model:
     """A network over examples: the encoders' inputs by name → the outputs of `_outputs`.
 
     Args:
         audio_encoder, text_encoder: functional models with one output [batch, units]; None leaves a modality out.
         head: `LinearFusion` or the like over two embeddings, or a `Dense` layer over one.
+        dropout: rate, on what the head sees of the embeddings; the regulariser sees all of them.
     """
     encoders = [encoder for encoder in (audio_encoder, text_encoder) if encoder is not None]
     inputs = {tensor.name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name)
               for encoder in encoders for tensor in encoder.inputs}  # fmt: skip
     embeddings = [encoder([inputs[tensor.name] for tensor in encoder.inputs]) for encoder in encoders]
-    return keras.Model(inputs, _outputs(audio_encoder, text_encoder, head, embeddings), name="network")
+    outputs = _outputs(audio_encoder, text_encoder, head, embeddings, dropout)
+    return keras.Model(inputs, outputs, name="network")
 
 
 def over_utterances(network: keras.Model) -> keras.Model:
@@ -52,12 +57,15 @@ def over_utterances(network: keras.Model) -> keras.Model:
     return keras.Model(inputs, _outputs(audio_encoder, text_encoder, layers[HEAD], embeddings), name="utterances")
 
 
-def _outputs(audio_encoder, text_encoder, head, embeddings) -> Mapping[str, keras.KerasTensor]:
+def _outputs(audio_encoder, text_encoder, head, embeddings, dropout=0.0) -> Mapping[str, keras.KerasTensor]:
     """`logits`, and of each modality there is `audio_logits` or `text_logits` and its embedding."""
+    seen = embeddings
+    if dropout:
+        seen = [keras.layers.Dropout(dropout, name=f"head_dropout_{n}")(x) for n, x in enumerate(embeddings)]
     if audio_encoder is not None and text_encoder is not None:
-        return {**head(*embeddings), "audio_embedding": embeddings[0], "text_embedding": embeddings[1]}
+        return {**head(*seen), "audio_embedding": embeddings[0], "text_embedding": embeddings[1]}
     modality = "audio" if text_encoder is None else "text"
-    logits = head(embeddings[0])
+    logits = head(seen[0])
     return {"logits": logits, f"{modality}_logits": logits, f"{modality}_embedding": embeddings[0]}
 
 

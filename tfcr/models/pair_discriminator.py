@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from tfcr.models.initializers import linear_weights
+
 
 @keras.saving.register_keras_serializable("tfcr")
 class PairDiscriminator(keras.layers.Layer):
@@ -12,6 +14,7 @@ class PairDiscriminator(keras.layers.Layer):
 
     Args:
         units: width of the hidden layer.
+        initializers: `keras` or `pytorch`.
 
     Call arguments:
         audio_embedding: [anchors, audio units].
@@ -21,19 +24,18 @@ class PairDiscriminator(keras.layers.Layer):
         [anchors, texts], entry (i, j) scores audio i with text j. It knows no labels.
     """
 
-    def __init__(self, units=320, **kwargs):
+    def __init__(self, units=320, initializers="keras", **kwargs):
         super().__init__(**kwargs)
         if units < 1:
             raise ValueError(f"Argument `units` must be an integer of at least 1. Received: {units=}")
         self.units = units
+        self.initializers = initializers
 
     def build(self, audio_embedding_shape, text_embedding_shape):
         self.audio_units = audio_embedding_shape[-1]
         pair = self.audio_units + text_embedding_shape[-1]
-        self.hidden_kernel = self.add_weight(name="hidden_kernel", shape=(pair, self.units))
-        self.hidden_bias = self.add_weight(name="hidden_bias", shape=(self.units,), initializer="zeros")
-        self.score_kernel = self.add_weight(name="score_kernel", shape=(self.units, 1))
-        self.score_bias = self.add_weight(name="score_bias", shape=(1,), initializer="zeros")
+        self.hidden_kernel, self.hidden_bias = linear_weights(self, "hidden", pair, self.units, self.initializers)
+        self.score_kernel, self.score_bias = linear_weights(self, "score", self.units, 1, self.initializers)
 
     def call(self, audio_embedding, text_embedding):
         audio = ops.matmul(audio_embedding, self.hidden_kernel[: self.audio_units])
@@ -45,4 +47,4 @@ class PairDiscriminator(keras.layers.Layer):
         return (audio_embedding_shape[0], text_embedding_shape[0])
 
     def get_config(self):
-        return {**super().get_config(), "units": self.units}
+        return {**super().get_config(), "units": self.units, "initializers": self.initializers}

@@ -3,26 +3,54 @@
 import keras
 from keras import layers, ops
 
+from tfcr.models.initializers import lstm_initializers
 from tfcr.schema import EMBEDDING_DIM, MAX_TOKENS
 
 
 def text_encoder(
-    lstm_layers: int = 2, lstm_units: int = 200, use_cudnn: bool | str = "auto", dtype=None
+    lstm_layers: int = 2,
+    lstm_units: int = 200,
+    mask_padding: bool = True,
+    dropout: float = 0.0,
+    initializers: str = "keras",
+    regularizer: keras.regularizers.Regularizer | None = None,
+    use_cudnn: bool | str = "auto",
+    dtype=None,
 ) -> keras.Model:
     """A single-directional LSTM of some layers, and the attention of its last state over its outputs (Sec. 4.3).
 
+    Args:
+        mask_padding: without it, as in the authors' code, LSTM and attention run over zero padding as over words.
+        dropout: rate, on the word embeddings.
+        initializers: `keras` or `pytorch`.
+        regularizer: of every weight.
+
     Returns:
         A model named `text_encoder`: `embeddings` float32 [batch, 30, 300] and `num_tokens` int32 [batch], which may
-        exceed 30, to [batch, lstm_units]. Padding is masked; without words the result is zero.
+        exceed 30, to [batch, lstm_units]. Where padding is masked, the result without words is zero.
     """
     embeddings = keras.Input((MAX_TOKENS, EMBEDDING_DIM), name="embeddings", dtype="float32")
     num_tokens = keras.Input((), name="num_tokens", dtype="int32")
-    x = TrimPadding(name="trim_padding", dtype=dtype)(embeddings, num_tokens)
-    mask = TokenMask(name="token_mask", dtype=dtype)(x, num_tokens)
+    x, mask = embeddings, None
+    if mask_padding:
+        x = TrimPadding(name="trim_padding", dtype=dtype)(x, num_tokens)
+        mask = TokenMask(name="token_mask", dtype=dtype)(x, num_tokens)
+    if dropout:
+        x = layers.Dropout(dropout, name="embedding_dropout", dtype=dtype)(x)
     for layer in range(lstm_layers):
-        lstm = layers.LSTM(lstm_units, return_sequences=True, use_cudnn=use_cudnn, name=f"lstm_{layer}", dtype=dtype)
+        lstm = layers.LSTM(
+            lstm_units,
+            return_sequences=True,
+            use_cudnn=use_cudnn,
+            kernel_regularizer=regularizer,
+            recurrent_regularizer=regularizer,
+            bias_regularizer=regularizer,
+            name=f"lstm_{layer}",
+            dtype=dtype,
+            **lstm_initializers(initializers, lstm_units),
+        )
         x = lstm(x, mask=mask)
-    x = LastStateAttention(name="text_embedding", dtype=dtype)(x, num_tokens)
+    x = LastStateAttention(masked=mask_padding, name="text_embedding", dtype=dtype)(x, num_tokens)
     return keras.Model([embeddings, num_tokens], x, name="text_encoder")
 
 
@@ -85,6 +113,9 @@ class LastStateAttention(layers.Layer):
 
     The weights are the softmax, over real steps, of the dot products of the last real output with every output.
 
+    Args:
+        masked: without it every step counts as real.
+
     Call arguments:
         outputs: [batch, steps, units].
         num_tokens: int [batch], how many steps are real; more than `steps` counts as `steps`.
@@ -93,8 +124,9 @@ class LastStateAttention(layers.Layer):
         [batch, units], the weighted mean of the outputs; zeros where no step is real.
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, masked=True, **kwargs):
         super().__init__(**kwargs)
+        self.masked = masked
         self.supports_masking = True  # the LSTM's mask may come along; the count of tokens says more
 
     def build(self, outputs_shape, num_tokens_shape):
@@ -110,6 +142,8 @@ class LastStateAttention(layers.Layer):
         """The weights alone: [batch, steps], which sum to 1, or to 0 where no step is real."""
         steps = ops.shape(outputs)[1]
         num_tokens = ops.minimum(ops.cast(num_tokens, "int32"), steps)
+        if not self.masked:
+            num_tokens = ops.full_like(num_tokens, steps)
         last_step = ops.one_hot(ops.maximum(num_tokens - 1, 0), steps, dtype=outputs.dtype)
         last = ops.einsum("bt,btd->bd", last_step, outputs)
         scores = ops.cast(ops.einsum("btd,bd->bt", outputs, last), self.variable_dtype)
@@ -121,4 +155,4 @@ class LastStateAttention(layers.Layer):
         return (outputs_shape[0], outputs_shape[2])
 
     def get_config(self):
-        return super().get_config()  # what Keras makes up without one refuses a dtype that is a policy object
+        return {**super().get_config(), "masked": self.masked}

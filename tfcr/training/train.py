@@ -20,10 +20,12 @@ from tfcr.data.spec_augment import SpecAugment
 from tfcr.dataset_info import Dataset, open_dataset, verify
 from tfcr.errors import TfcrError, UsageError
 from tfcr.models.contrastive import ContrastiveModel
+from tfcr.models.cosine_discriminator import CosineDiscriminator
 from tfcr.models.pair_discriminator import PairDiscriminator
 from tfcr.models.restore import restore_network
 from tfcr.models.systems import resolve_alpha, system
 from tfcr.objectives.metrics import unweighted_accuracy, weighted_accuracy
+from tfcr.objectives.weighting import combine
 from tfcr.training import evaluate, runtime
 from tfcr.training.checkpoint import Checkpoint, State, save_weights
 from tfcr.training.statistics import bin_statistics
@@ -150,13 +152,14 @@ def build_model(experiment: Experiment) -> ContrastiveModel:
     keras.utils.set_random_seed(config.seed)
     policy = runtime.policy(config.precision)
     network = system(config.system).build(config, len(experiment.dataset.emotions), dtype=policy)
-    if "spectrogram" in network.input:
+    if "spectrogram" in network.input and config.standardization == "bins":
         pipeline = Pipeline(experiment.dataset, network.input, config.threads)
         standardization = network.get_layer("audio_encoder").get_layer("standardization")
         standardization.set_statistics(*bin_statistics(pipeline, experiment.split.train))
     discriminator = None
     if config.alpha > 0:
-        discriminator = PairDiscriminator(config.discriminator_units, name="discriminator", dtype=policy)
+        kind = CosineDiscriminator if config.discriminator == "cosine" else PairDiscriminator
+        discriminator = kind(config.discriminator_units, config.initializers, name="discriminator", dtype=policy)
     model = ContrastiveModel(
         network,
         alpha=config.alpha,
@@ -169,7 +172,7 @@ def build_model(experiment: Experiment) -> ContrastiveModel:
     )
     # XLA is slower than the plain graph on CPU; on GPU "auto" decides
     jit_compile = "auto" if tf.config.list_physical_devices("GPU") else False
-    model.compile(keras.optimizers.Adam(config.learning_rate), jit_compile=jit_compile)
+    model.compile(keras.optimizers.Adam(config.learning_rate, epsilon=config.adam_epsilon), jit_compile=jit_compile)
     model.optimizer.build(model.trainable_variables)
     return model
 
@@ -295,7 +298,7 @@ def _remember(
     config: Config,
 ) -> None:
     """Adds an epoch to the state, the checkpoint, `history.csv` and the TensorBoard events."""
-    value = row["val_ua"] if config.stop_on == "ua" else -row["val_loss"]
+    value = row["val_ua"] if config.stop_on == "ua" else -_objective(row, config.alpha)
     state.history.append(row)
     if state.best_value is None or value > state.best_value:
         state.best_value, state.best_epoch = value, row["epoch"]
@@ -305,6 +308,13 @@ def _remember(
         if name != "epoch":
             tf.summary.scalar(name, figure, step=row["epoch"])
     tf.summary.flush()
+
+
+def _objective(row: Mapping[str, float], alpha: float) -> float:
+    """Eq. 7 on the validation part, without penalties on weights, which say nothing about it."""
+    if "val_contrastive_loss" not in row:
+        return row["val_classification_loss"]
+    return combine(row["val_classification_loss"], row["val_contrastive_loss"], alpha)
 
 
 def reseed(model: keras.Model, seed: int, epoch: int) -> None:

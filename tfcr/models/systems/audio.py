@@ -5,11 +5,14 @@ import keras
 from tfcr.config import Config
 from tfcr.models import network
 from tfcr.models.audio_encoder import audio_encoder
+from tfcr.models.initializers import linear_initializers
 
 REGULARISED = False
 
 
 def build(config: Config, num_classes: int, dtype=None, use_cudnn: bool | str = "auto") -> keras.Model:
     """CNN and a linear classifier (Eq. 2)."""
-    head = keras.layers.Dense(num_classes, use_bias=config.head_bias, name=network.HEAD, dtype=dtype)
-    return network.connect(audio_encoder(config.conv_blocks, config.conv_filters, dtype=dtype), None, head)
+    encoder = audio_encoder(config.conv_blocks, config.conv_filters, config.initializers, dtype=dtype)
+    drawn = linear_initializers(config.initializers, encoder.output_shape[-1])
+    head = keras.layers.Dense(num_classes, use_bias=config.head_bias, name=network.HEAD, dtype=dtype, **drawn)
+    return network.connect(encoder, None, head, config.audio_head_dropout)

@@ -14,7 +14,16 @@ REGULARISED = True
 def build(config: Config, num_classes: int, dtype=None, use_cudnn: bool | str = "auto") -> keras.Model:
     """CNN and LSTM, fused by a linear head (Eq. 1-4)."""
     return network.connect(
-        audio_encoder(config.conv_blocks, config.conv_filters, dtype=dtype),
-        text_encoder(config.lstm_layers, config.lstm_units, use_cudnn=use_cudnn, dtype=dtype),
-        LinearFusion(num_classes, use_bias=config.head_bias, name=network.HEAD, dtype=dtype),
+        audio_encoder(config.conv_blocks, config.conv_filters, config.initializers, dtype=dtype),
+        text_encoder(
+            config.lstm_layers,
+            config.lstm_units,
+            config.mask_padding,
+            config.embedding_dropout,
+            config.initializers,
+            use_cudnn=use_cudnn,
+            dtype=dtype,
+        ),
+        LinearFusion(num_classes, config.head_bias, config.initializers, name=network.HEAD, dtype=dtype),
+        config.head_dropout,
     )

@@ -4,6 +4,8 @@ import keras
 
 from tfcr.config import Config
 from tfcr.models import network
+from tfcr.models.initializers import linear_initializers
+from tfcr.models.norm_penalty import NormPenalty
 from tfcr.models.text_encoder import text_encoder
 
 REGULARISED = False
@@ -11,6 +13,24 @@ REGULARISED = False
 
 def build(config: Config, num_classes: int, dtype=None, use_cudnn: bool | str = "auto") -> keras.Model:
     """LSTM with attention and a linear classifier (Eq. 3)."""
-    head = keras.layers.Dense(num_classes, use_bias=config.head_bias, name=network.HEAD, dtype=dtype)
-    encoder = text_encoder(config.lstm_layers, config.lstm_units, use_cudnn=use_cudnn, dtype=dtype)
-    return network.connect(None, encoder, head)
+    penalty = NormPenalty(config.text_norm_penalty) if config.text_norm_penalty else None
+    encoder = text_encoder(
+        config.lstm_layers,
+        config.lstm_units,
+        config.mask_padding,
+        config.embedding_dropout,
+        config.initializers,
+        penalty,
+        use_cudnn=use_cudnn,
+        dtype=dtype,
+    )
+    head = keras.layers.Dense(
+        num_classes,
+        use_bias=config.head_bias,
+        kernel_regularizer=penalty,
+        bias_regularizer=penalty,
+        name=network.HEAD,
+        dtype=dtype,
+        **linear_initializers(config.initializers, config.lstm_units),
+    )
+    return network.connect(None, encoder, head, config.text_head_dropout)
