@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import regex
 
 from tfcr.corpora import Corpus
-from tfcr.corpora.utterance import Utterance
+from tfcr.corpora.utterance import Utterance, normalised
 from tfcr.errors import TfcrError
 
 FILE_NAME = "manifest.csv"
@@ -22,7 +22,6 @@ _READ = (*REQUIRED, "session", "script")
 _FILLED = ("id", "path", "emotion", "speaker")  # a transcript may be empty: some recordings hold no words
 
 _CONTROL = regex.compile(r"[\p{Cc}\p{Zl}\p{Zp}]")
-_NO_WORD = regex.compile(r"[^\pL\pM\pN\s]+")
 
 
 def read(root: str | pathlib.Path) -> Corpus:
@@ -53,11 +52,6 @@ def read(root: str | pathlib.Path) -> Corpus:
     if not utterances:
         raise TfcrError(f"{path} has no rows below its header; expected one per recording")
     return Corpus(utterances)
-
-
-def normalised(transcript: str) -> str:
-    """A transcript as protocol `script` compares it: lower case, no punctuation, single spaces."""
-    return " ".join(_NO_WORD.sub(" ", unicodedata.normalize("NFC", transcript).lower()).split())
 
 
 def _utterance(folder: pathlib.Path, row: dict[str, str]) -> Utterance:

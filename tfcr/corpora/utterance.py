@@ -1,7 +1,12 @@
 """What every corpus yields."""
 
 import pathlib
+import unicodedata
 from dataclasses import dataclass
+
+import regex
+
+_NO_WORD = regex.compile(r"[^\pL\pM\pN\s]+")
 
 
 @dataclass(frozen=True)
@@ -25,3 +30,8 @@ class Utterance:
     speaker: str
     session: str = ""
     script: str = ""
+
+
+def normalised(transcript: str) -> str:
+    """A transcript as protocol `script` compares it: lower case, no punctuation, single spaces."""
+    return " ".join(_NO_WORD.sub(" ", unicodedata.normalize("NFC", transcript).lower()).split())

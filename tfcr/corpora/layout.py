@@ -1,0 +1,148 @@
+"""What the readers of corpora share: folders without the files that systems leave there, names and tables checked."""
+
+import csv
+import io
+import pathlib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from tfcr.errors import TfcrError
+
+LFS_POINTER = b"version https://git-lfs.github.com/spec/v1"  # how the text begins that Git LFS leaves for a file
+_WHITE_SPACE = " \t\r\n"  # not the C1 controls, which in corpora are lost punctuation
+
+
+def checked_root(corpus: str, root: str | pathlib.Path, expected: str) -> pathlib.Path:
+    """The folder that the corpus lies in.
+
+    Raises:
+        TfcrError: it is none; the line ends with what is expected.
+    """
+    root = pathlib.Path(root)
+    if not root.is_dir():
+        what = "is a file" if root.exists() else "does not exist"
+        raise TfcrError(f"{corpus}: {root} {what}; {expected}")
+    return root
+
+
+def files_in(folder: pathlib.Path, *suffixes: str) -> list[pathlib.Path]:
+    """The files of a folder itself, sorted by name, without hidden and AppleDouble (`._*`) ones."""
+    if not folder.is_dir():
+        return []
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if not path.name.startswith(".") and path.suffix.lower() in suffixes and path.is_file()
+    )
+
+
+def by_name(
+    corpus: str, root: pathlib.Path, paths: Sequence[pathlib.Path], pattern: re.Pattern, expected: str, notes: list[str]
+) -> list[tuple[pathlib.Path, re.Match]]:
+    """The files whose name, without its suffix, has the pattern; a note counts the others.
+
+    Raises:
+        TfcrError: there are no files, none is named so, or some are pointers of Git LFS.
+    """
+    if not paths:
+        raise TfcrError(f"{corpus}: {root} holds no recordings; {expected}")
+    named = [(path, match) for path in paths if (match := pattern.fullmatch(path.stem))]
+    others = [path for path in paths if not pattern.fullmatch(path.stem)]
+    if not named:
+        raise TfcrError(f"{corpus}: {root} holds {len(others)} files, none so named: {others[0].name}; {expected}")
+    pointers = [path for path, _ in named if _is_pointer(path)]
+    if pointers:
+        raise TfcrError(
+            f"{corpus} at {root}: {len(pointers)} of {len(named)} recordings are pointers of Git LFS instead of sound; "
+            f"the first is {pointers[0]}. Fetch them: install git-lfs and run `git lfs pull` in the clone"
+        )
+    if others:
+        notes.append(
+            f"{corpus} at {root}: {len(others)} files have other names and were left out; the first is {others[0]}."
+        )
+    return named
+
+
+def note_count(corpus: str, root: pathlib.Path, found: int, release: int, notes: list[str]) -> None:
+    """Says how many recordings there are where the release has another number."""
+    if found != release:
+        notes.append(f"{corpus} at {root}: found {found} recordings; the release has {release}.")
+
+
+def read_text(path: pathlib.Path, notes: list[str], fallback: str | None = None) -> str:
+    """A text file in UTF-8, or else in the encoding `fallback`, which a note says.
+
+    Raises:
+        TfcrError: it is in neither.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise TfcrError(f"{path} cannot be read ({error.strerror})") from None
+    if b"\0" in content:
+        line = content.count(b"\n", 0, content.index(b"\0")) + 1
+        raise TfcrError(
+            f"{path}, line {line}: holds NUL bytes, so it is no UTF-8 text; copy it again or save it as UTF-8"
+        )
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        byte, line = content[error.start], content.count(b"\n", 0, error.start) + 1
+    if fallback:
+        try:
+            text = content.decode(fallback)
+        except UnicodeDecodeError:
+            pass
+        else:
+            notes.append(f"{path} is not UTF-8 (byte 0x{byte:02x} in line {line}); it was read as {fallback}.")
+            return text
+    raise TfcrError(f"{path}, line {line}: not UTF-8 (byte 0x{byte:02x}); copy it again or save it as UTF-8")
+
+
+def rows(path: pathlib.Path, text: str, required: Iterable[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a CSV file with a header, each with the line it begins in; blank lines are passed over.
+
+    Raises:
+        TfcrError: a required column is missing or stands twice, or a row is broken or of another length.
+    """
+    required = list(required)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header: list[str] | None = None
+    while True:
+        line = reader.line_num + 1  # a quoted value may run over several lines
+        try:
+            values = [value.strip(_WHITE_SPACE) for value in next(reader)]
+        except StopIteration:
+            break
+        except csv.Error as error:
+            raise TfcrError(f"{path}, line {line}: not CSV ({error}); is the file cut short? Copy it again") from None
+        if len(values) < 2 and not any(values):
+            continue
+        if header is None:
+            header = _checked_header(path, line, values, required)
+        elif len(values) != len(header):
+            raise TfcrError(
+                f"{path}, line {line}: {len(values)} values for {len(header)} columns; "
+                "is the file cut short or edited? Copy it again"
+            )
+        else:
+            row = dict(zip(header, values, strict=True))
+            yield line, {column: row[column] for column in required}
+    if header is None:
+        raise TfcrError(f"{path} is empty; expected a CSV file with the columns {', '.join(required)}")
+
+
+def _checked_header(path: pathlib.Path, line: int, header: list[str], required: list[str]) -> list[str]:
+    found = ", ".join(header)
+    for column in required:
+        if header.count(column) != 1:
+            fault = "stands twice" if column in header else "is missing"
+            raise TfcrError(
+                f"{path}, line {line}: column {column!r} {fault}; expected {', '.join(required)}, found {found}"
+            )
+    return header
+
+
+def _is_pointer(path: pathlib.Path) -> bool:
+    with open(path, "rb") as file:
+        return file.read(len(LFS_POINTER)) == LFS_POINTER
