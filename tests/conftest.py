@@ -38,6 +38,14 @@ def _configure() -> None:
     runtime.configure(Config().threads)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    """What is kept of word vectors lies in a folder of the tests, never in the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TFCR_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def tensorflow():
     """TensorFlow as a training configures it: two threads, deterministic. Importing it takes 4 s, so it waits."""
@@ -55,6 +63,14 @@ def small_corpus(tmp_path_factory) -> pathlib.Path:
     root = tmp_path_factory.mktemp("small-corpus")
     synthetic.read(root, seed=0, utterances=SMALL_UTTERANCES)
     return root
+
+
+@pytest.fixture(scope="session")
+def iemocap_tree(tmp_path_factory) -> pathlib.Path:
+    """The root of a made-up corpus of IEMOCAP's size and counts; recordings last 0.1 s. Not to be changed."""
+    from iemocap_tree import write_tree
+
+    return write_tree(tmp_path_factory.mktemp("iemocap") / "IEMOCAP_full_release")
 
 
 @pytest.fixture(scope="session")

@@ -256,11 +256,13 @@ def test_the_release_has_5531_utterances_of_the_four_classes():
 
 
 def add_sessions_in_full(release: pathlib.Path, sessions: str) -> None:
-    """Writes sessions that have as many utterances of each class as the release, every third happy one excited."""
+    """Writes sessions with as many utterances of each class and speaker as the release; some happy ones excited."""
     for session in sessions:
+        of_f = iemocap.RELEASE_SPEAKERS[session][f"Ses0{session}F"]
+        letters = iter("F" * of_f + "M" * (sum(RELEASE[session]) - of_f))
         for index, (code, count) in enumerate(zip(("neu", "hap", "sad", "ang"), RELEASE[session], strict=True)):
             dialog = f"Ses0{session}F_impro0{index + 2}"
-            ids = [f"{dialog}_F{number:03d}" for number in range(count)]
+            ids = [f"{dialog}_{next(letters)}{number:03d}" for number in range(count)]
             add_simple_dialog(release, dialog, ids, code)
             labels = release / f"Session{session}" / "dialog" / "EmoEvaluation" / f"{dialog}.txt"
             labels.write_text(labels.read_text().replace("3\thap", "3\texc"))
@@ -296,6 +298,41 @@ def test_a_changed_label_is_seen_though_the_session_has_its_amount(tmp_path):
         TfcrError, match=r"found 5531; Session3 has 319 neutral \(expected 320\), 241 anger \(expected 240\)"
     ):
         iemocap.read(tmp_path)
+
+
+def test_a_changed_speaker_is_seen_though_the_emotions_have_their_amounts(tmp_path):
+    add_sessions_in_full(tmp_path, "12345")
+    # Session 4's last angry utterance is M's: 327 of them, numbered from 000.
+    for path in (tmp_path / "Session4").rglob("Ses04F_impro05*.txt"):
+        path.write_text(path.read_text().replace("Ses04F_impro05_M326", "Ses04F_impro05_F326"))
+    wav = tmp_path / "Session4" / "sentences" / "wav" / "Ses04F_impro05"
+    (wav / "Ses04F_impro05_M326.wav").rename(wav / "Ses04F_impro05_F326.wav")
+    with pytest.raises(TfcrError) as raised:
+        iemocap.read(tmp_path)
+    assert str(raised.value) == (
+        f"IEMOCAP at {tmp_path}: expected 5531 utterances of the four classes, found 5531; "
+        "Session4 has 529 Ses04F (expected 528), 502 Ses04M (expected 503). "
+        "Is the release complete? (--allow-partial to go on)"
+    )
+
+
+def test_a_dialog_with_transcripts_and_no_labels_is_named(release):
+    add_simple_dialog(release, "Ses01F_impro02", ["Ses01F_impro02_F000"])
+    path = release / "Session1" / "dialog" / "EmoEvaluation" / "Ses01F_impro02.txt"
+    path.unlink()
+    with pytest.raises(TfcrError) as raised:
+        iemocap.read_layout(release)
+    assert str(raised.value) == (
+        f"IEMOCAP at {release}: 1 dialogs have transcripts and no labels; "
+        f"the first is Ses01F_impro02, expected in {path}. Is the copy complete?"
+    )
+
+
+def test_what_has_no_label_may_stand_twice_in_a_transcript(release):
+    path = release / "Session1" / "dialog" / "transcriptions" / "Ses01F_impro01.txt"
+    others = "Ses01F_impro01_FXX0 [012.0000-012.5000]: Yeah.\nM: [LAUGHTER]: one\nM: [LAUGHTER]: another\n"
+    path.write_text(TRANSCRIPT + others)
+    assert iemocap.read_layout(release).notes == []
 
 
 def test_allow_partial_goes_on_and_says_what_is_missing(release):

@@ -1,15 +1,24 @@
 """Progress and tables: bars with the time left on a terminal, plain lines in a log."""
 
+import re
+import sys
 import time
+from collections import Counter
+from collections.abc import Sequence
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from tfcr.durations import duration
 
 _EPOCHS_BETWEEN_SIGNS = 5
 _LOG_EVERY = 10.0  # seconds between two lines of a log
+_MOST_SPEAKERS = 30  # that a table gives rows to
+_MOST_NAMED = 4  # speakers of a session
+_WIDEST = 10_000  # columns of a table that nothing cuts
 
 
 def console() -> Console:
@@ -110,6 +119,65 @@ def metrics_table(parts: dict[str, dict]) -> Table:
         cells = (figures[name] for name in names)
         table.add_row(part, *("–" if value is None else f"{100 * value:.2f}" for value in cells))
     return table
+
+
+def counts_table(rows: Sequence, emotions: Sequence[str]) -> Table:
+    """How many utterances every session has, of each emotion and speaker; without sessions, how many every speaker has.
+
+    Speakers whose names end in a digit and F or M, as IEMOCAP's do, have a column for each letter. Of others a session
+    names up to four; more are counted. Beyond 30 speakers without sessions there is one row for all.
+
+    Args:
+        rows: one an utterance, with `session`, `speaker` and `emotion`.
+        emotions: the columns.
+    """
+    names = {row.speaker for row in rows}
+    by_session = any(row.session for row in rows)
+    by_speaker = not by_session and len(names) <= _MOST_SPEAKERS
+    lettered = not by_speaker and all(re.search(r"\d[FM]$", name) for name in names)
+    letters = sorted({name[-1] for name in names}) if lettered else []
+    groups: dict[str, list] = {}
+    if by_session or by_speaker:
+        for row in rows:
+            groups.setdefault((row.session if by_session else row.speaker) or "none", []).append(row)
+
+    table = Table("session" if by_session else "speaker", box=box.MARKDOWN)
+    for name in "total", *emotions, *(f"{letter} speaker" for letter in letters):
+        table.add_column(Text(name), justify="right")
+    if not by_speaker and not lettered:
+        table.add_column("speakers")
+    for name, members in [*sorted(groups.items(), key=_natural), ("all", rows)]:
+        of_emotion = Counter(row.emotion for row in members)
+        of_letter = Counter(row.speaker[-1:] for row in members)
+        counts = [
+            len(members),
+            *(of_emotion[emotion] for emotion in emotions),
+            *(of_letter[letter] for letter in letters),
+        ]
+        who = [] if by_speaker or lettered else [_speakers(Counter(row.speaker or "none" for row in members))]
+        table.add_row(*map(Text, (name, *map(str, counts), *who)))
+    return table
+
+
+def _speakers(counts: Counter) -> str:
+    if len(counts) > _MOST_NAMED:
+        return str(len(counts))
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items(), key=_natural))
+
+
+def _natural(item: tuple[str, object]) -> list[tuple]:
+    """Sorts by name, s2 before s10."""
+    parts = re.split(r"([0-9]+)", item[0])
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
+
+
+def print_table(table: Table) -> None:
+    """Prints a result on standard output; a narrow terminal or a pipe loses no figure of it."""
+    wide = Console(file=sys.stdout, highlight=False, width=_WIDEST)
+    wide.width = wide.measure(table).maximum
+    with wide.capture() as capture:
+        wide.print(table)
+    print(capture.get().strip())  # some boxes have blank edges
 
 
 def _hours(seconds: float) -> str:

@@ -29,7 +29,9 @@ def command(folder):
 
 
 def describe_dataset(dataset) -> None:
-    """Corpus, counts, coverage and shards of a dataset, on standard output."""
+    """Corpus, shards, coverage and a table of counts of a dataset, on standard output."""
+    from tfcr.cli.display import counts_table, print_table
+
     info = dataset.info
     click.echo(f"dataset {dataset.folder}: corpus {info['corpus']}, preset {info['preset']}, {dataset.sha256[:12]}")
     click.echo(
@@ -37,10 +39,7 @@ def describe_dataset(dataset) -> None:
         f"mean {info['seconds'] / info['utterances']:.2f} s, {len(dataset.shards)} shards, "
         f"{sum(shard.bytes for shard in dataset.shards) / 1e6:.0f} MB"
     )
-    for name in ("emotion", "speaker", "session"):
-        counts = info["counts"][name]
-        if any(counts):
-            click.echo(f"{name}: " + ", ".join(f"{group or 'none'} {count}" for group, count in counts.items()))
+    click.echo("emotion: " + ", ".join(f"{emotion} {count}" for emotion, count in info["counts"]["emotion"].items()))
     scripts = [script for script in info["counts"]["script"] if script]
     if scripts:
         click.echo(f"script: {len(scripts)} groups")
@@ -53,6 +52,7 @@ def describe_dataset(dataset) -> None:
     if words["out_of_vocabulary"]:
         most = ", ".join(f"{word} {count}" for word, count in list(words["out_of_vocabulary"].items())[:10])
         click.echo(f"without vector: {words['distinct_out_of_vocabulary']} different words, most often {most}")
+    print_table(counts_table(dataset.index, dataset.emotions))
 
 
 def describe_run(folder: pathlib.Path) -> None:

@@ -38,11 +38,20 @@ RELEASE_COUNTS = {
     "5": {"neutral": 384, "happiness": 442, "sadness": 245, "anger": 170},
 }
 
+# What each of the ten speakers says of these.
+RELEASE_SPEAKERS = {
+    "1": {"Ses01F": 528, "Ses01M": 557},
+    "2": {"Ses02F": 481, "Ses02M": 542},
+    "3": {"Ses03F": 522, "Ses03M": 629},
+    "4": {"Ses04F": 528, "Ses04M": 503},
+    "5": {"Ses05F": 590, "Ses05M": 651},
+}
+
 _RELEASE = "IEMOCAP_full_release"
 _TIMES = re.compile(r"\[\s*[\d.]+\s*-\s*[\d.]+\s*\]\s")
 _LABEL = re.compile(_TIMES.pattern + r"\s*(?P<id>\S+)\s+(?P<code>[a-z]{3})\s+\[")
 _TEXT = re.compile(r"(?P<id>\S+)\s+\[[^\]]*\]:(?P<text>.*)")  # up to the first "]:": the words may hold colons, tags
-_ID = re.compile(r"(?P<dialog>Ses0(?P<session>\d)[FM]_\w+)_(?P<gender>[FM])\d{3}")
+_ID = re.compile(r"(?P<dialog>Ses0(?P<session>[1-5])[FM]_\w+)_(?P<gender>[FM])\d{3}")
 _SCRIPT = re.compile(r"script\d+_\d+")
 
 
@@ -57,8 +66,8 @@ def read(root: str | pathlib.Path, allow_partial: bool = False) -> Corpus:
         Every labelled utterance, sorted by id.
 
     Raises:
-        TfcrError: no release below `root`; a recording or transcript is missing; or the utterances of the four classes
-            are not as many as the release has.
+        TfcrError: no release below `root`; labels, a recording or a transcript are missing; or the utterances of the
+            four classes are not as many as the release has, per session, emotion and speaker.
     """
     corpus = _read(pathlib.Path(root), allow_partial)
     difference = _difference(corpus.utterances)
@@ -81,6 +90,7 @@ class _Found:
     code_of: dict[str, str] = field(default_factory=dict)  # utterance id → emotion code
     session_of: dict[str, pathlib.Path] = field(default_factory=dict)  # utterance id → Session<N>
     text_of: dict[str, str] = field(default_factory=dict)  # utterance id → words
+    labels_of: dict[str, pathlib.Path] = field(default_factory=dict)  # dialog with words → where its labels should be
     notes: list[str] = field(default_factory=list)
 
 
@@ -97,7 +107,12 @@ def _read(root: pathlib.Path, allow_partial: bool) -> Corpus:
     ids = sorted(found.code_of)
     without_text = [id for id in ids if id not in found.text_of]
     without_audio = _without_recording(ids, found.session_of)
-    for problem in _missing_text(root, without_text, found), _missing_audio(root, without_audio, len(ids), found):
+    problems = (
+        _missing_labels(root, found),
+        _missing_text(root, without_text, found),
+        _missing_audio(root, without_audio, len(ids), found),
+    )
+    for problem in problems:
         if problem and not allow_partial:
             raise TfcrError(f"{problem}. Is the copy complete?")
         if problem:
@@ -149,9 +164,11 @@ def _read_transcripts(session: pathlib.Path, found: _Found) -> None:
     for path in _text_files(session / "dialog" / "transcriptions"):
         for number, line in _lines(path, found.notes):
             match = _TEXT.match(line)
-            if match is None:  # "M: sorry": nobody's id
+            if match is None or not _ID.fullmatch(match["id"]):  # "M: sorry" has no id, `…_FXX0` no label
                 continue
             text = match["text"].strip()
+            dialog = _parts(match["id"])["dialog"]
+            found.labels_of.setdefault(dialog, session / "dialog" / "EmoEvaluation" / f"{dialog}.txt")
             if found.text_of.setdefault(match["id"], text) != text:
                 found.notes.append(f"{path}, line {number}: {match['id']} has another transcript already, which stays.")
 
@@ -219,6 +236,17 @@ def _without_recording(ids: Iterable[str], session_of: dict[str, pathlib.Path]) 
     return missing
 
 
+def _missing_labels(root: pathlib.Path, found: _Found) -> str:
+    labelled = {_parts(id)["dialog"] for id in found.code_of}
+    without = sorted(dialog for dialog in found.labels_of if dialog not in labelled)
+    if not without:
+        return ""
+    return (
+        f"IEMOCAP at {root}: {len(without)} dialogs have transcripts and no labels; "
+        f"the first is {without[0]}, expected in {found.labels_of[without[0]]}"
+    )
+
+
 def _missing_text(root: pathlib.Path, ids: list[str], found: _Found) -> str:
     if not ids:
         return ""
@@ -238,21 +266,26 @@ def _missing_audio(root: pathlib.Path, ids: list[str], labelled: int, found: _Fo
 
 def _difference(utterances: Iterable[Utterance]) -> str:
     """How the four classes differ from the complete release: an empty string, or a sentence without its full stop."""
-    found: dict[str, collections.Counter] = collections.defaultdict(collections.Counter)
+    found: dict[str, collections.Counter] = collections.defaultdict(collections.Counter)  # session → emotion, speaker
     for utterance in utterances:
         emotion = "happiness" if utterance.emotion == "excitement" else utterance.emotion
-        found[utterance.session][emotion] += 1
+        if emotion in RELEASE_COUNTS[utterance.session]:
+            found[utterance.session].update([emotion, utterance.speaker])
     differences = []
-    total = 0
-    for session, expected in RELEASE_COUNTS.items():
-        here = {emotion: found[session][emotion] for emotion in expected}
-        total += sum(here.values())
-        if sum(here.values()) != sum(expected.values()):
-            differences.append(f"Session{session} has {sum(here.values())} of {sum(expected.values())}")
-        elif here != expected:
-            classes = (f"{here[e]} {e} (expected {expected[e]})" for e in expected if here[e] != expected[e])
-            differences.append(f"Session{session} has {', '.join(classes)}")
+    total = release = 0
+    for session, emotions in RELEASE_COUNTS.items():
+        here, complete = (sum(counts[emotion] for emotion in emotions) for counts in (found[session], emotions))
+        total, release = total + here, release + complete
+        expected = emotions | RELEASE_SPEAKERS[session]
+        groups = [
+            f"{found[session][group]} {group} (expected {count})"
+            for group, count in expected.items()
+            if found[session][group] != count
+        ]
+        if here != complete:
+            differences.append(f"Session{session} has {here} of {complete}")
+        elif groups:
+            differences.append(f"Session{session} has {', '.join(groups)}")
     if not differences:
         return ""
-    release = sum(sum(expected.values()) for expected in RELEASE_COUNTS.values())
     return f"expected {release} utterances of the four classes, found {total}; {'; '.join(differences)}"
