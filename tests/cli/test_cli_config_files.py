@@ -21,9 +21,12 @@ class ReachedError(TfcrError):
 @pytest.fixture
 def planned(tfcr, tmp_path, monkeypatch):
     """Types `tfcr train` with a file and options; returns what the library is asked to train, and where."""
+    from tfcr import dataset_info
     from tfcr.training import train
 
     asked = {}
+    anywhere = types.SimpleNamespace(info={"preset": "paper"})
+    monkeypatch.setattr(dataset_info, "open_dataset", lambda folder: anywhere)
 
     def plan(config, data):
         asked.update(config.to_dict(), data=str(data))

@@ -90,7 +90,9 @@ def test_the_same_command_again_says_that_it_is_done_and_changes_nothing(workspa
 
 def test_preparing_again_writes_no_shard(workspace, tfcr):
     before = {path: path.stat().st_mtime_ns for path in workspace.folder.glob("data/synthetic/*.tfrecord")}
-    assert tfcr("prepare-tfrecords", "--config", workspace.config) == workspace.prepared
+    again = tfcr("prepare-tfrecords", "--config", workspace.config)
+    assert again.out == workspace.prepared.out
+    assert again.err.endswith("was prepared before from the same input; it is complete and intact\n")
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 

@@ -1,21 +1,31 @@
-"""Word vectors: the three formats, the words of a transcript, and files that are no vectors."""
+"""Word vectors: every format, the words of a transcript, and files that are no vectors."""
 
+import gzip
 import hashlib
+import io
 import os
+import pickle
 import subprocess
 import sys
 import time
 import tracemalloc
+import zipfile
 
 import numpy as np
 import pytest
 from gensim.models import KeyedVectors
 
 from tfcr.errors import TfcrError
+from tfcr.features import vector_files
 from tfcr.features.embeddings import Coverage, WordVectors, load_word_vectors, train_word_vectors
 from tfcr.schema import EMBEDDING_DIM, MAX_TOKENS
 
 WORDS = ["the", "The", "cat", "don't", "café", "x"]
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(monkeypatch, tmp_path_factory):
+    monkeypatch.setenv("TFCR_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
 @pytest.fixture(scope="module")
@@ -39,41 +49,240 @@ def write(path, content):
     return path
 
 
-@pytest.fixture(
-    params=["binary", "binary with newlines", "gensim binary", "text", "gensim text", "glove", "glove crlf"]
-)
-def vectors_file(request, table, tmp_path):
-    kind = request.param
+FORMATS = [
+    "binary",
+    "binary with newlines",
+    "gensim binary",
+    "text",
+    "gensim text",
+    "fasttext",
+    "fasttext crlf",
+    "glove",
+    "glove crlf",
+]
+PACKINGS = {
+    "plain": lambda content: content,
+    "gzip": gzip.compress,
+    "zip": lambda content: zipped({"vectors": content}),
+}
+
+
+def zipped(members, compression=zipfile.ZIP_DEFLATED):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", compression) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return packed.getvalue()
+
+
+def content_of(kind, table, tmp_path):
+    """The bytes of a file of these vectors."""
     if kind.startswith("gensim"):
         keyed = KeyedVectors(EMBEDDING_DIM)
         keyed.add_vectors(list(table), list(table.values()))
-        path = tmp_path / ("vectors.bin" if kind.endswith("binary") else "vectors.txt")
-        keyed.save_word2vec_format(str(path), binary=kind.endswith("binary"))
-        return path
+        keyed.save_word2vec_format(str(tmp_path / "by-gensim"), binary=kind.endswith("binary"))
+        return (tmp_path / "by-gensim").read_bytes()
     if kind.startswith("binary"):
-        return write(tmp_path / "vectors.bin", binary_bytes(table, newline=b"\n" if "newlines" in kind else b""))
+        return binary_bytes(table, newline=b"\n" if "newlines" in kind else b"")
     lines = text_lines(table)
-    if kind == "text":
+    if kind.startswith("fasttext"):
+        lines = [line + " " for line in lines]  # as its tool writes them
+    if not kind.startswith("glove"):
         lines = [f"{len(table)} {EMBEDDING_DIM}", *lines]
-    end = "\r\n" if kind == "glove crlf" else "\n"
-    return write(tmp_path / "vectors.txt", end.join(lines) + end)
+    end = "\r\n" if kind.endswith("crlf") else "\n"
+    return (end.join(lines) + end).encode()
 
 
-def test_every_format_gives_equal_vectors(vectors_file, table):
-    found = load_word_vectors(vectors_file, WORDS)
+def read_by_gensim(kind, path):
+    """Every vector of a file that is not packed."""
+    keyed = KeyedVectors.load_word2vec_format(str(path), binary="binary" in kind, no_header="glove" in kind)
+    return {word: keyed[word] for word in keyed.key_to_index}
+
+
+@pytest.fixture(params=PACKINGS)
+def packing(request):
+    return PACKINGS[request.param]
+
+
+@pytest.fixture(params=FORMATS)
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def vectors_file(kind, table, tmp_path):
+    return write(tmp_path / "vectors", content_of(kind, table, tmp_path))
+
+
+def test_every_format_in_every_packing_gives_equal_vectors(kind, packing, table, tmp_path):
+    path = write(tmp_path / "vectors.x", packing(content_of(kind, table, tmp_path)))
+    found = load_word_vectors(path, WORDS)
     assert set(found.vectors) == set(WORDS)
     for word, vector in table.items():
         assert found.vectors[word].dtype == np.float32
         np.testing.assert_array_equal(found.vectors[word], vector)
-    assert found.source == vectors_file.name
-    assert found.sha256 == hashlib.sha256(vectors_file.read_bytes()).hexdigest()
+    assert found.source == "vectors.x"
+    assert found.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()  # of the file as it is given
     assert not found.transductive
+
+
+def assert_as_gensim_reads(kind, path):
+    expected = read_by_gensim(kind, path)
+    found = load_word_vectors(path, expected).vectors
+    assert set(found) == set(expected)
+    for word, vector in expected.items():
+        np.testing.assert_array_equal(found[word], vector, strict=True)
+
+
+def test_gensim_reads_the_same(kind, vectors_file):
+    assert_as_gensim_reads(kind, vectors_file)
+
+
+@pytest.mark.parametrize("block", [1, 7, 1_200, 1_205, 1_206, 1_300, 4_096])
+@pytest.mark.parametrize("kind", ["binary", "binary with newlines", "text"])
+def test_vectors_that_lie_across_two_blocks(kind, block, vectors_file, monkeypatch):
+    monkeypatch.setattr(vector_files, "_BLOCK", block)
+    assert_as_gensim_reads(kind, vectors_file)
+
+
+@pytest.mark.parametrize("kind", ["binary", "text", "glove"])
+def test_words_with_unicode_spaces_are_words_as_gensim_takes_them(kind, tmp_path):
+    words = ["a\u00a0b", "\u3000", "\u2028x", "y\x85", "\u200b", "ａ", "0.5", "<unk>", "#", "—"]
+    table = {word: np.full(EMBEDDING_DIM, number + 0.3, np.float32) for number, word in enumerate(words)}
+    assert_as_gensim_reads(kind, write(tmp_path / "vectors", content_of(kind, table, tmp_path)))
+
+
+@pytest.mark.parametrize("kind", ["binary", "text", "glove"])
+def test_of_a_word_that_stands_twice_the_first_counts_as_for_gensim(kind, table, tmp_path):
+    content = content_of(kind, {"cat": table["x"], "dog": table["the"], "Cat": table["cat"]}, tmp_path)
+    path = write(tmp_path / "vectors", content.replace(b"Cat", b"cat").replace(b"dog", b"cat"))
+    assert_as_gensim_reads(kind, path)
+    np.testing.assert_array_equal(load_word_vectors(path, ["cat"]).vectors["cat"], table["x"])
+
+
+def test_numbers_are_rounded_as_gensim_rounds_them(tmp_path):
+    rng = np.random.default_rng(0)
+    spelled = ["1e-3", "-.5", "1E+2", "5.", "+7", "-0", "1e-46", "1e-400", "0.1000000014901161193847656250000001"]
+    numbers = [*spelled, *(repr(float(x)) for x in rng.normal(size=EMBEDDING_DIM - len(spelled)))]
+    assert_as_gensim_reads("glove", write(tmp_path / "vectors", " ".join(["word", *numbers]) + "\n"))
+
+
+def test_bytes_that_are_no_utf_8_are_other_words(table, tmp_path):
+    content = content_of("glove", {"caf?": table["x"], "caf": table["the"]}, tmp_path).replace(b"?", b"\xe9")
+    found = load_word_vectors(write(tmp_path / "vectors", content), ["caf\ufffd", "café", "caf", "caf\udce9", "c\0f"])
+    assert set(found.vectors) == {"caf"}
+
+
+@pytest.mark.parametrize("header", [True, False])
+def test_words_with_spaces_inside_as_in_glove_840b(table, tmp_path, header):
+    words = [". . .", "at name@domain.com", "• name@domain.com", "a  b"]
+    lines = text_lines({"x": table["x"], **dict.fromkeys(words, table["cat"]), "the": table["the"]})
+    if header:
+        lines.insert(0, f"{len(lines)} 300")
+    path = write(tmp_path / "vectors.txt", "\n".join(lines) + "\n")
+    found = load_word_vectors(path, ["x", "at", ".", "a", "name@domain.com", "the", *words[:1]]).vectors
+    assert set(found) == {"x", "the", ". . ."}
+    np.testing.assert_array_equal(found["the"], table["the"])
+    np.testing.assert_array_equal(found[". . ."], table["cat"])
+
+
+@pytest.mark.parametrize("kind", ["binary", "text", "glove"])
+@pytest.mark.parametrize("name", ["vectors.bin", "vectors.txt", "vectors.vec", "vectors.gz", "vectors.zip", "vectors"])
+def test_the_content_decides_the_format_not_the_name(kind, name, table, tmp_path):
+    path = write(tmp_path / name, content_of(kind, table, tmp_path))
+    np.testing.assert_array_equal(load_word_vectors(path, ["cat"]).vectors["cat"], table["cat"])
+
+
+@pytest.mark.parametrize("value", [0.1, 0.5, 1, 2, -3, 1e-30, 20.125])
+def test_binary_vectors_of_one_number_are_told_from_text(value, tmp_path):
+    table = {"cat": np.full(EMBEDDING_DIM, value, np.float32), "dog": np.zeros(EMBEDDING_DIM, np.float32)}
+    path = write(tmp_path / "vectors", content_of("binary", table, tmp_path))
+    np.testing.assert_array_equal(load_word_vectors(path, ["cat"]).vectors["cat"], table["cat"])
+
+
+def test_text_of_short_numbers_is_told_from_binary(tmp_path):
+    lines = [f"{word} " + " ".join(["0"] * 300) for word in ("a", "é\u3000", "b")]
+    path = write(tmp_path / "vectors", "\n".join(["3 300", *lines]))
+    assert set(load_word_vectors(path, ["a", "b"]).vectors) == {"a", "b"}
+
+
+class TestZip:
+    def test_the_file_with_300_numbers_is_taken_of_several_widths(self, table, tmp_path):
+        members = {f"glove.6B.{width}d.txt": "\n".join(text_lines(table, width)) for width in (50, 100, 200, 300)}
+        path = write(tmp_path / "glove.6B.zip", zipped({**members, "README": "GloVe\n", "__MACOSX/._g.300d.txt": "x"}))
+        found = load_word_vectors(path, WORDS)
+        assert set(found.vectors) == set(WORDS)
+        assert found.source == "glove.6B.zip"
+
+    @pytest.mark.parametrize("widths", [(), (50, 100), (300, 300)])
+    def test_none_or_several_with_300_numbers(self, table, tmp_path, widths):
+        members = {f"{place}.txt": "\n".join(text_lines(table, width)) for place, width in enumerate(widths)}
+        message = refusal(write(tmp_path / "glove.zip", zipped({**members, "README": "", "LICENSE": "none"})))
+        assert f"holds {widths.count(300)} files with vectors of 300 numbers" in message
+
+    def test_the_only_file_has_another_width(self, table, tmp_path):
+        message = refusal(write(tmp_path / "v.zip", zipped({"a\n\x1b.txt": "\n".join(text_lines(table, 50))})))
+        assert "(a\\n\\x1b.txt') has vectors of 50 numbers; expected 300".replace("(a", "('a") in message
+
+    def test_an_empty_archive(self, tmp_path):
+        refusal(write(tmp_path / "v.zip", zipped({})))
+
+    def test_an_encrypted_archive(self, table, tmp_path):
+        content = bytearray(zipped({"v.txt": "\n".join(text_lines(table))}))
+        content[6] |= 1  # the flag in the file's own header
+        content[content.index(b"PK\x01\x02") + 8] |= 1  # and in the directory
+        assert "encrypted" in refusal(write(tmp_path / "v.zip", bytes(content)))
+
+    def test_a_packing_that_python_does_not_know(self, table, tmp_path):
+        content = bytearray(zipped({"v.txt": "\n".join(text_lines(table))}))
+        content[8] = content[content.index(b"PK\x01\x02") + 10] = 99
+        refusal(write(tmp_path / "v.zip", bytes(content)))
+
+    def test_a_changed_byte_is_noticed(self, table, tmp_path):
+        content = zipped({"v.txt": "\n".join(text_lines(table)) + "\n"}, zipfile.ZIP_STORED)
+        changed = content.replace(b"cat ", b"car ")
+        assert changed != content
+        refusal(write(tmp_path / "v.zip", changed))
+
+
+@pytest.mark.parametrize("kind", ["binary", "glove"])
+@pytest.mark.parametrize("suffix", ["gz", "zip"])
+def test_a_packed_file_that_is_cut_off_anywhere(kind, suffix, table, tmp_path):
+    content = PACKINGS["gzip" if suffix == "gz" else "zip"](content_of(kind, table, tmp_path))
+    for length in (1, 3, 10, 100, len(content) // 2, len(content) - 9, len(content) - 1):
+        refusal(write(tmp_path / f"vectors.{suffix}", content[:length]))
+
+
+@pytest.mark.parametrize("suffix", ["gz", "zip"])
+@pytest.mark.parametrize("content", [bytes, lambda size: b"1000000 300\na " + bytes(size), lambda size: b"x" * size])
+def test_a_file_that_swells_when_unpacked_fills_no_memory(suffix, content, tmp_path):
+    refusal(write(tmp_path / f"v.{suffix}", PACKINGS["gzip" if suffix == "gz" else "zip"](content(150_000_000))))
+
+
+@pytest.mark.parametrize("kind", ["binary", "glove"])
+def test_a_large_file_fills_no_memory(kind, table, tmp_path):
+    (record,) = {content_of(kind, {"cat": table["cat"]}, tmp_path).removeprefix(b"1 300\n")}
+    count = 60_000_000 // len(record)
+    header = f"{count} 300\n".encode() if kind == "binary" else b""
+    path = write(tmp_path / "vectors", header + record * count)
+    tracemalloc.start()
+    try:
+        assert set(load_word_vectors(path, WORDS).vectors) == {"cat"}
+        assert tracemalloc.get_traced_memory()[1] < 20e6
+    finally:
+        tracemalloc.stop()
 
 
 def test_only_the_corpus_words_are_kept_as_written_and_in_lower_case(vectors_file):
     assert set(load_word_vectors(vectors_file, ["THE", "Cat", "unknown"]).vectors) == {"the", "cat"}
     assert set(load_word_vectors(vectors_file, ["The"]).vectors) == {"The", "the"}
     assert load_word_vectors(vectors_file, []).vectors == {}
+
+
+def test_the_user_hears_what_is_read_and_how_many_words_have_a_vector(vectors_file):
+    said = []
+    load_word_vectors(vectors_file, ["The", "THE", "Cat", "unknown"], said.append)
+    assert said == [f"Reading word vectors from {vectors_file}", "3 of 4 different words have a vector"]
 
 
 class TestEmbed:
@@ -237,6 +446,34 @@ class TestRefused:
         for seed in range(20):
             content = b"3 300\n" + np.random.default_rng(seed).bytes(3_618)
             refusal(write(tmp_path / "vectors.txt", content))
+
+    @pytest.mark.parametrize("protocol", [2, 4, 5])
+    def test_a_pickle_is_never_opened(self, tmp_path, protocol):
+        class Trap:
+            def __reduce__(self):
+                return os.mkdir, (str(tmp_path / "sprung"),)
+
+        path = write(tmp_path / "vectors.kv", pickle.dumps({"vectors": Trap()}, protocol))
+        assert "is a Python pickle, which is never opened" in refusal(path)
+        assert not (tmp_path / "sprung").exists()
+
+    def test_vectors_as_gensim_saves_them_itself(self, table, tmp_path):
+        keyed = KeyedVectors(EMBEDDING_DIM)
+        keyed.add_vectors(list(table), list(table.values()))
+        keyed.save(str(tmp_path / "vectors.kv"), separately=["vectors"])
+        assert "save_word2vec_format" in refusal(tmp_path / "vectors.kv")
+        assert "is a NumPy array" in refusal(tmp_path / "vectors.kv.vectors.npy")
+
+    def test_a_fasttext_model(self, tmp_path):
+        assert ".vec file" in refusal(write(tmp_path / "cc.en.300.bin", b"\xba\x16\x4f\x2f" + b"\x0c\0\0\0" * 999))
+
+    @pytest.mark.parametrize("more", [b"x", b"\0", b"\n\nword"])
+    def test_a_binary_file_that_goes_on(self, table, tmp_path, more):
+        assert "holds more" in refusal(write(tmp_path / "vectors.bin", binary_bytes(table) + more))
+
+    def test_a_pipe(self, tmp_path):
+        os.mkfifo(tmp_path / "pipe")
+        assert "is no file" in refusal(tmp_path / "pipe")
 
     def test_a_directory(self, tmp_path):
         refusal(tmp_path)

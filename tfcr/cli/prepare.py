@@ -18,7 +18,10 @@ from tfcr.errors import UsageError
 )
 @click.option("--root", type=PATH, help="The folder the corpus lies in. The synthetic one is made there.")
 @click.option(
-    "--embeddings", type=PATH, help="Word vectors: word2vec (.bin or text) or GloVe (.txt), 300 numbers each."
+    "--embeddings",
+    metavar="FILE",
+    help="Word vectors of 300 numbers: word2vec (.bin or text), GloVe (.txt) or fastText (.vec), also in gzip or zip; "
+    "or gensim:NAME, which gensim downloads, say gensim:word2vec-google-news-300.",
 )
 @click.option("--name", help="The dataset's name.  [default: the corpus's; for a manifest the root folder's]")
 @click.option("--out", type=PATH, help="The dataset's folder.  [default: data/<name>]")

@@ -52,14 +52,16 @@ def serialise(record: Record) -> bytes:
         "num_frames": record.num_frames,
         "num_tokens": len(record.tokens),
     }
-    feature = {name: _bytes([getattr(record, name).encode()]) for name in _TEXTS}
-    feature |= {
-        name: tf.train.Feature(int64_list=tf.train.Int64List(value=[number])) for name, number in numbers.items()
-    }
-    feature["tokens"] = _bytes([token.encode() for token in record.tokens])
-    feature["spectrogram"] = _bytes([record.spectrogram.astype("<f4").tobytes()])
-    feature["embeddings"] = _bytes([record.embeddings.astype("<f4").tobytes()])
-    return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString(deterministic=True)
+    example = tf.train.Example()
+    feature = example.features.feature  # filled in place: a message that is handed over would be copied
+    for name in _TEXTS:
+        feature[name].bytes_list.value.append(getattr(record, name).encode())
+    for name, number in numbers.items():
+        feature[name].int64_list.value.append(number)
+    feature["tokens"].bytes_list.value.extend(token.encode() for token in record.tokens)
+    for name in ("spectrogram", "embeddings"):
+        feature[name].bytes_list.value.append(getattr(record, name).astype("<f4", copy=False).tobytes())
+    return example.SerializeToString(deterministic=True)
 
 
 def parse(serialised: tf.Tensor, *names: str) -> dict[str, tf.Tensor]:
@@ -94,7 +96,3 @@ def to_record(parsed: dict[str, tf.Tensor]) -> Record:
         spectrogram=parsed["spectrogram"].numpy(),
         embeddings=parsed["embeddings"].numpy(),
     )
-
-
-def _bytes(values: list[bytes]) -> tf.train.Feature:
-    return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))

@@ -1,19 +1,18 @@
-"""Word vectors: read from a file or trained on the corpus itself, through gensim."""
+"""Word vectors: pretrained ones, or trained on the corpus itself through gensim."""
 
 import os
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import BinaryIO
 
 import numpy as np
 
-from tfcr import files
 from tfcr.errors import TfcrError
+from tfcr.features import gensim_data, vector_cache, vector_files
+from tfcr.features.vector_cache import Source, Vocabulary
 from tfcr.features.words import in_vocabulary
 from tfcr.schema import EMBEDDING_DIM, MAX_TOKENS
 
-_FORMATS = "expected word2vec vectors (.bin or text) or GloVe vectors (.txt)"
 _WORD2VEC = {"vector_size": EMBEDDING_DIM, "window": 5, "min_count": 1, "sg": 1, "negative": 10, "epochs": 40}
 
 
@@ -87,97 +86,85 @@ def train_word_vectors(sentences: Sequence[Sequence[str]], seed: int = 0) -> Wor
     return WordVectors(vectors, "Word2Vec trained on this corpus's own transcripts", transductive=True)
 
 
-def load_word_vectors(path: str | os.PathLike, words: Iterable[str]) -> WordVectors:
+def load_word_vectors(
+    path: str | os.PathLike, words: Iterable[str], say: Callable[[str], None] = lambda sentence: None
+) -> WordVectors:
     """Reads pretrained vectors and keeps those of `words`, as written and in lower case.
 
+    What was read is cached (`vector_cache`): the same words of an unchanged file, or of one that has gone since, come
+    from there and are the same bits. The cache only ever saves time: where it cannot be written, `say` hears of it.
+
     Args:
-        path: word2vec's binary format (`.bin`), its text format, or GloVe's text format.
+        path: a file that `vector_files` reads, or `gensim:NAME` for one that gensim's downloader offers.
+        words: of the corpus.
+        say: takes sentences for the user.
 
     Raises:
         TfcrError: no such file, another format, another width than 300, or a header that the file does not keep.
     """
-    from gensim.models import KeyedVectors
-
-    path = pathlib.Path(path)
-    if not path.is_file():
-        raise TfcrError(f"--embeddings {path} does not exist; {_FORMATS}")
-    binary = path.suffix == ".bin"
+    words = set(words)
+    wanted = sorted(form for form in words | {word.lower() for word in words} if _can_be_written(form))
+    named = os.fspath(path)
+    by_name = named.startswith(gensim_data.PREFIX)
+    file = gensim_data.data_file(named.removeprefix(gensim_data.PREFIX)) if by_name else pathlib.Path(named)
+    place = named if by_name else os.path.abspath(named)
     try:
-        has_header = _check_header(path, binary)
-        everything = KeyedVectors.load_word2vec_format(
-            str(path), binary=binary, no_header=not has_header, unicode_errors="replace"
-        )
-    except (OSError, ValueError, EOFError, UnicodeDecodeError, IndexError) as error:
-        raise TfcrError(f"--embeddings {path} cannot be read ({' '.join(str(error).split())}); {_FORMATS}") from None
-    if binary:
-        _check_nothing_is_left(path, everything)
-    wanted = {form for word in words for form in (word, word.lower())}
-    kept = {word: everything[word].astype(np.float32) for word in sorted(wanted) if word in everything.key_to_index}
-    if not all(np.isfinite(vector).all() for vector in kept.values()):
-        raise TfcrError(f"--embeddings {path} holds numbers that are not finite; {_FORMATS}")
-    return WordVectors(kept, path.name, sha256=files.sha256_of_file(path))
+        if file.exists() and not file.is_file():
+            raise TfcrError(f"--embeddings {path} is no file; {vector_files.FORMATS}")
+        source = vector_cache.identify(place, file)
+        known = vector_cache.read(source.sha256) if source else None
+        if known is not None and known.knows(wanted):
+            new = None
+            gone = "" if file.exists() else ", which is gone,"
+            say(f"The vectors of {path}{gone} were read before and come from {vector_cache.folder()}")
+        else:
+            if not file.exists():
+                if not by_name:
+                    raise TfcrError(_missing(path, known, wanted))
+                file = gensim_data.download(named.removeprefix(gensim_data.PREFIX), say)
+            say(f"Reading word vectors from {file}")
+            source, new = _read(file, source, wanted)
+            known = new
+    except OSError as error:
+        raise TfcrError(f"--embeddings {path} cannot be read ({error}); {vector_files.FORMATS}") from None
+    _keep(place, source, new, say)
+    vectors = {word: known.vectors[word] for word in wanted if word in known.vectors}
+    covered = sum(in_vocabulary(word, vectors) is not None for word in words)
+    say(f"{covered} of {len(words)} different words have a vector")
+    return WordVectors(vectors, named if by_name else file.name, sha256=source.sha256)
 
 
-def _check_header(path: pathlib.Path, binary: bool) -> bool:
-    """Whether the file starts with `<words> <width>`; a header that the file does not keep is an error, before any
-    memory is set aside for what it says."""
-    size = path.stat().st_size
-    with open(path, "rb") as file:
-        first = file.readline(1 << 20)
-        fields = first.split()
-        if len(fields) == 2 and all(part.isdigit() for part in fields):
-            count, width = (int(digits[:19]) for digits in fields)  # no file is longer, and int() has its limits
-            _check_width(path, width)
-            if binary:
-                least = len(first) + count * (width * 4 + 2)  # a word has a letter and a space at least
-                if size < least:
-                    raise TfcrError(
-                        f"--embeddings {path}: its header promises {count} words of {width} numbers, which take "
-                        f"{least} bytes at least, and the file has {size}; download it again"
-                    )
-            else:
-                lines = _count_lines(path, file)
-                if lines != count:
-                    raise TfcrError(
-                        f"--embeddings {path}: its header promises {count} words and the file has {lines}; "
-                        "download it again"
-                    )
-            return True
-        if binary:
-            raise TfcrError(f"--embeddings {path} has no word2vec header; {_FORMATS}")
-        if len(fields) < 3:
-            raise TfcrError(f"--embeddings {path} holds no vectors; {_FORMATS}")
-        _check_width(path, len(fields) - 1)
-        _count_lines(path, file)
-    return False
+def _read(file: pathlib.Path, source: Source | None, wanted: list[str]) -> tuple[Source, Vocabulary]:
+    """Reads the large file; its SHA-256 is of the very bytes, not recalled."""
+    if source is None or source.recalled:
+        source = vector_cache.hashed(file)
+    vectors = vector_files.read_vectors(file, wanted)
+    if vector_cache.stamp(file) != source.stamp:
+        raise TfcrError(f"--embeddings {file} has changed while it was read; try again")
+    return source, Vocabulary(vectors, frozenset(wanted) - vectors.keys())
 
 
-def _count_lines(path: pathlib.Path, file: BinaryIO) -> int:
-    """How many words the rest of a text file has; one with another count of numbers is an error, for gensim would take
-    a single number for all 300."""
-    lines = 0
-    for line in file:
-        line = line.rstrip()
-        if line:
-            lines += 1
-            _check_width(path, line.count(b" "))
-    return lines
+def _keep(place: str, source: Source, new: Vocabulary | None, say: Callable[[str], None]) -> None:
+    """Caches what was read; where that fails, it is only said."""
+    try:
+        if new is not None:
+            vector_cache.extend(source.sha256, new)
+        if not source.recalled:
+            vector_cache.remember(place, source)
+    except OSError as error:
+        say(f"The vectors could not be cached ({error}); the next preparation reads the whole file again")
 
 
-def _check_nothing_is_left(path: pathlib.Path, everything) -> None:
-    """A binary file that goes on after the words its header counts has lost the others."""
-    with open(path, "rb") as file:
-        count = int(file.readline().split()[0])
-        header = file.tell()
-    if len(everything) != count:
-        return  # words that stand twice are kept once, so the bytes cannot be told
-    most = header + sum(len(word.encode()) + 2 + 4 * EMBEDDING_DIM for word in everything.index_to_key)
-    if path.stat().st_size > most:
-        raise TfcrError(
-            f"--embeddings {path}: its header promises {count} words and the file holds more; download it again"
-        )
+def _missing(path: str | os.PathLike, known: Vocabulary | None, wanted: list[str]) -> str:
+    if known is None:
+        return f"--embeddings {path} does not exist; {vector_files.FORMATS}"
+    new = [word for word in wanted if not known.knows([word])]
+    return (
+        f"--embeddings {path} does not exist, and {len(new)} of this corpus's words, such as {new[0]!r}, were not "
+        "looked up while it did; put the file back"
+    )
 
 
-def _check_width(path: pathlib.Path, width: int) -> None:
-    if width != EMBEDDING_DIM:
-        raise TfcrError(f"--embeddings {path} has vectors of {width} numbers; expected {EMBEDDING_DIM} (Sec. 4.2)")
+def _can_be_written(word: str) -> bool:
+    """Whether a word can stand in a file at all: surrogates have no UTF-8, and HDF5 ends a text at NUL."""
+    return "\0" not in word and not any("\ud800" <= letter <= "\udfff" for letter in word)

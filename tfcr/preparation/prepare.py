@@ -42,7 +42,7 @@ class Preparation:
         preset: which preset's features.
         emotions: the classes, in label order.
         merge: emotion → class that it joins.
-        embeddings: a file of word vectors; None trains them on the corpus's own transcripts.
+        embeddings: a file of word vectors, or gensim:NAME; None trains them on the corpus's own transcripts.
         transcripts: a CSV file (id,transcript) that replaces the corpus's words.
         options: for the corpus's reader.
     """
@@ -54,7 +54,7 @@ class Preparation:
     preset: str = "paper"
     emotions: Sequence[str] = schema.EMOTIONS
     merge: Mapping[str, str] = field(default_factory=lambda: dict(schema.MERGE))
-    embeddings: pathlib.Path | None = None
+    embeddings: str | os.PathLike | None = None
     transcripts: pathlib.Path | None = None
     options: Mapping = field(default_factory=dict)
 
@@ -217,11 +217,10 @@ def replace_transcripts(utterances: Sequence[Utterance], path: pathlib.Path) -> 
     return [replace(utterance, transcript=words[utterance.id]) for utterance in utterances]
 
 
-def word_vectors(path: pathlib.Path | None, words: Sequence[Sequence[str]], progress: Progress) -> WordVectors:
+def word_vectors(path: str | os.PathLike | None, words: Sequence[Sequence[str]], progress: Progress) -> WordVectors:
     """Pretrained vectors, or without a file vectors trained on the corpus itself."""
     if path is not None:
-        progress.say(f"Reading word vectors from {path}")
-        return load_word_vectors(path, sorted({word for sentence in words for word in sentence}))
+        return load_word_vectors(path, {word for sentence in words for word in sentence}, progress.say)
     progress.say(
         "No --embeddings: Word2Vec is trained on this corpus's own transcripts, test ones included (transductive). "
         "Figures for a paper want the pretrained vectors that it used."
