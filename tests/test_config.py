@@ -36,6 +36,7 @@ _WRONG = {
     "dataset_sha256": [0, True, ["a"]],
     "discriminator": ["cos", None],
     "standardization": ["bin", None, True],
+    "start": ["end-to-end", None],
     "mask_padding": [0, 1, "no", None],
     "initializers": ["torch", None],
     "adam_epsilon": [0, -1e-8, float("nan"), float("inf"), "1e-8", True, None],

@@ -67,6 +67,7 @@ class Config:
     text_norm_penalty: float = 0.0  # times the sum of the parameters' 2-norms, for words alone
 
     # Training (Sec. 4.3)
+    start: Literal["fresh", "unimodal", "baseline"] = "fresh"  # whose encoders a fusion starts from
     segments: Literal["all", "random"] = "all"  # all: each once per epoch; random: one per utterance and epoch
     batch_size: int = 64  # examples, that is segments
     learning_rate: float = 0.001  # Adam
@@ -216,6 +217,7 @@ PRESETS = {
         audio_head_dropout=0.5,
         text_head_dropout=0.4,
         text_norm_penalty=0.0015,
+        start="unimodal",
         batch_size=128,
         adam_epsilon=1e-8,
         epochs=1000,

@@ -119,9 +119,12 @@ def find_runs(paths: Iterable[str | os.PathLike]) -> list[Run]:
     return [open_run(folder) for _, folder in sorted(found.items())]
 
 
-def default_folder(dataset: str, protocol: str, system: str, alpha: float, fold: int, seed: int) -> pathlib.Path:
-    """`runs/<dataset>/<protocol>-<system>-a<alpha>-f<fold>-s<seed>`."""
-    return pathlib.Path("runs") / dataset / f"{protocol}-{system}-a{alpha:.12g}-f{fold}-s{seed}"
+def default_folder(
+    dataset: str, protocol: str, system: str, alpha: float, fold: int, seed: int, start: str = "fresh"
+) -> pathlib.Path:
+    """`runs/<dataset>/<protocol>-<system>-a<alpha>-f<fold>-s<seed>`, and `-continued` for a baseline trained on."""
+    continued = "-continued" if alpha == 0 and start == "baseline" else ""
+    return pathlib.Path("runs") / dataset / f"{protocol}-{system}-a{alpha:.12g}-f{fold}-s{seed}{continued}"
 
 
 def refuse_other(folder: str | os.PathLike, config: Config) -> None:

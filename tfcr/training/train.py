@@ -28,6 +28,7 @@ from tfcr.objectives.metrics import unweighted_accuracy, weighted_accuracy
 from tfcr.objectives.weighting import combine
 from tfcr.training import evaluate, runtime
 from tfcr.training.checkpoint import Checkpoint, State, save_weights
+from tfcr.training.pretraining import origins_of, resolve_start, take_encoders
 from tfcr.training.statistics import bin_statistics
 
 
@@ -56,7 +57,7 @@ class Experiment:
     def folder(self) -> pathlib.Path:
         """Where its run goes by default."""
         c = self.config
-        return runs.default_folder(self.dataset.name, c.protocol, c.system, c.alpha, c.fold, c.seed)
+        return runs.default_folder(self.dataset.name, c.protocol, c.system, c.alpha, c.fold, c.seed, c.start)
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -80,6 +81,7 @@ def plan(config: Config, data: str | os.PathLike) -> Experiment:
         TfcrError: no dataset, or one that is not intact.
     """
     config = replace(config, alpha=resolve_alpha(config.system, config.alpha))
+    config = replace(config, start=resolve_start(config))
     dataset = open_dataset(data)
     if config.preset != dataset.info["preset"]:
         raise UsageError(
@@ -94,10 +96,16 @@ def plan(config: Config, data: str | os.PathLike) -> Experiment:
     return Experiment(replace(config, dataset_sha256=dataset.sha256), dataset, split)
 
 
-def train_fold(experiment: Experiment, run: pathlib.Path | None = None, observer: Observer | None = None) -> runs.Run:
+def train_fold(
+    experiment: Experiment, run: pathlib.Path | None = None, observer: Observer | None = None, wait: bool = False
+) -> runs.Run:
     """Trains on the training part, stops by the validation part, and then looks at the test part once.
 
-    The same call again resumes what was cut off, or returns the finished run.
+    The same call again resumes what was cut off, or returns the finished run. Runs that this one starts from are
+    trained first, into folders beside it.
+
+    Args:
+        wait: for another process that trains this run, rather than fail.
 
     Raises:
         TfcrError: the folder belongs to another configuration or dataset, or the loss is no longer finite.
@@ -106,7 +114,7 @@ def train_fold(experiment: Experiment, run: pathlib.Path | None = None, observer
     observer = observer or Observer()
     refuse_other(run, experiment)
     if not (run / runs.METRICS).is_file():
-        with files.held(run, "training"):
+        with files.held(run, "training", wait):
             refuse_other(run, experiment)  # another process may have taken it meanwhile
             if not (run / runs.METRICS).is_file():
                 _adopt(run, experiment)
@@ -205,14 +213,26 @@ class _Clock(keras.callbacks.Callback):
 def _train_and_test(experiment: Experiment, run: pathlib.Path, observer: Observer) -> None:
     config = experiment.config
     runtime.configure(config.threads)
-    model = build_model(experiment)
-    pipeline = Pipeline(experiment.dataset, model.network.input, config.threads)
     checkpoint = Checkpoint(run)
     state = checkpoint.load()
+    origins = [] if state.epochs else _train_origins(experiment, run, observer)
+    model = build_model(experiment)
     if state.epochs:
         model.load_weights(checkpoint.last_weights(state))
+    for origin in origins:
+        take_encoders(model.network, origin, len(experiment.dataset.emotions))
+    pipeline = Pipeline(experiment.dataset, model.network.input, config.threads)
     _fit(experiment, run, model, pipeline, checkpoint, state, observer)
     _test(experiment, run, pipeline, checkpoint, state)
+
+
+def _train_origins(experiment: Experiment, run: pathlib.Path, observer: Observer) -> list[runs.Run]:
+    """The finished runs whose encoders this one starts from; they lie beside it."""
+    origins = []
+    for config in origins_of(experiment.config):
+        origin = replace(experiment, config=config)
+        origins.append(train_fold(origin, run.parent / origin.folder.name, observer, wait=True))
+    return origins
 
 
 def _fit(
@@ -351,7 +371,7 @@ def _test(experiment: Experiment, run: pathlib.Path, pipeline: Pipeline, checkpo
 def _describe(experiment: Experiment, state: State, parts: dict, means: dict[str, np.ndarray]) -> dict:
     """The content of `metrics.json`."""
     config, dataset = experiment.config, experiment.dataset
-    shared = ("preset", "system", "protocol", "fold", "alpha", "seed", "fold_seed", "threads", "precision")
+    shared = ("preset", "system", "protocol", "fold", "alpha", "seed", "fold_seed", "start", "threads", "precision")
     return {
         "schema": runs.METRICS_SCHEMA,
         "version": __version__,

@@ -1,0 +1,50 @@
+"""Training in stages, as the authors' code does it.
+
+Speech alone and words alone are trained first, then the baseline from their encoders, and then the contrastive model
+from the baseline's. In their comparison the contrastive model has had more training than its baseline; beside it we
+train the baseline on under the same rule (`start: baseline` with alpha 0).
+"""
+
+from dataclasses import replace
+
+import keras
+
+from tfcr.config import Config, from_mapping
+from tfcr.models.network import AUDIO, TEXT
+from tfcr.models.restore import restore_network
+from tfcr.runs import WEIGHTS, Run, check_weights
+
+
+def resolve_start(config: Config) -> str:
+    """Whose encoders a training starts from: of speech and words `unimodal`, of the `baseline`, or of nobody (`fresh`).
+
+    `unimodal` with alpha above 0 is the last stage, which starts from the baseline. A system that is no fusion of the
+    paper's two encoders always starts afresh.
+    """
+    if config.system != "fusion":
+        return "fresh"
+    return "baseline" if config.start == "unimodal" and config.alpha else config.start
+
+
+def origins_of(config: Config) -> list[Config]:
+    """The trainings, of the same fold and seed, whose encoders one starts from; `config.start` is resolved."""
+    if config.start == "unimodal":
+        return [replace(config, system=system, alpha=0.0, start="fresh") for system in ("audio", "text")]
+    if config.start == "baseline":
+        return [replace(config, alpha=0.0, start="unimodal")]
+    return []
+
+
+def take_encoders(network: keras.Model, origin: Run, num_classes: int) -> None:
+    """Gives a network the encoders of a finished run; its head stays as it was drawn.
+
+    Raises:
+        TfcrError: the run's weights are broken or were changed.
+    """
+    check_weights(origin)
+    config = from_mapping({name: value for name, value in origin.config.items() if name != "data"})
+    trained = restore_network(config, num_classes, origin.folder / WEIGHTS)
+    names = {layer.name for layer in trained.layers}
+    for encoder in (AUDIO, TEXT):
+        if encoder in names:
+            network.get_layer(encoder).set_weights(trained.get_layer(encoder).get_weights())
