@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, and how they are told apart."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -11,6 +12,12 @@ from collections.abc import Iterator
 
 from tfcr.errors import TfcrError
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
+
+class NoRoomError(TfcrError, OSError):
+    """The disk, or the user's share of it, is full. An `OSError` too: what can be done without is skipped as before."""
+
 
 @contextlib.contextmanager
 def written_whole(path: str | os.PathLike) -> Iterator[pathlib.Path]:
@@ -18,18 +25,35 @@ def written_whole(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 
     The bytes are on the disk before the name is: a reader, or a machine that lost power, sees the old file, the new
     one or none. When the block raises, the temporary file is removed.
+
+    Raises:
+        NoRoomError: the disk is full.
     """
     path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
-    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # less the process's umask
+    with full_disk_named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # less the process's umask
+        try:
+            yield temporary
+            with open(temporary, "rb") as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def full_disk_named(path: pathlib.Path) -> Iterator[None]:
+    """Where the block finds the disk full, the error names `path` and the remedy (`NoRoomError`)."""
     try:
-        yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise NoRoomError(
+            f"{path.parent} cannot take {path.name} ({error.strerror}); make room, and the same command goes on"
+        ) from None
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
@@ -66,17 +90,22 @@ def sha256_of_file(path: str | os.PathLike) -> str:
 
 
 @contextlib.contextmanager
-def held(folder: str | os.PathLike, purpose: str) -> Iterator[None]:
+def held(folder: str | os.PathLike, purpose: str, wait: bool = False) -> Iterator[None]:
     """Holds `folder` by a lock of the operating system, which ends with the process that has it.
 
+    Args:
+        wait: for another process that holds it, rather than fail.
+
     Raises:
-        TfcrError: another process holds it.
+        TfcrError: another process holds it, or the disk is full.
     """
-    folder = pathlib.Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "a") as lock:
+    path = pathlib.Path(folder) / ".lock"
+    with full_disk_named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    with open(path, "a") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             raise TfcrError(f"another process is {purpose} {folder}; wait for it, or name another folder") from None
         yield
