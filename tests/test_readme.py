@@ -4,11 +4,13 @@ Only the size of the job is changed (a small corpus, few epochs and a small netw
 to bring are made to exist.
 """
 
+import gzip
 import pathlib
 import re
 import shlex
 import shutil
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -37,7 +39,14 @@ def readers_folder(tmp_path, monkeypatch):
     words = [b"the", b"I", b"you", b"we"]
     vectors = np.random.default_rng(0).normal(size=(len(words), 300)).astype("<f4")
     rows = b"".join(word + b" " + vector.tobytes() + b"\n" for word, vector in zip(words, vectors, strict=True))
-    (tmp_path / "GoogleNews-vectors-negative300.bin").write_bytes(b"4 300\n" + rows)
+    (tmp_path / "GoogleNews-vectors-negative300.bin.gz").write_bytes(gzip.compress(b"4 300\n" + rows))
+    with zipfile.ZipFile(tmp_path / "glove.6B.zip", "w") as archive:
+        for width in (50, 300):
+            lines = (
+                f"{word.decode()} {' '.join(map(str, vector[:width]))}\n"
+                for word, vector in zip(words, vectors, strict=True)
+            )
+            archive.writestr(f"glove.6B.{width}d.txt", "".join(lines))
     own = tmp_path / "my-corpus"
     shutil.copytree(tmp_path / "IEMOCAP_full_release", own)
     corpus = synthetic.read(own, utterances=120)

@@ -1,6 +1,7 @@
 """Progress and tables: bars with the time left on a terminal, plain lines in a log."""
 
 import re
+import statistics
 import sys
 import time
 from collections import Counter
@@ -13,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tfcr.durations import duration
+from tfcr.schema import SAMPLE_RATE
 
 _EPOCHS_BETWEEN_SIGNS = 5
 _LOG_EVERY = 10.0  # seconds between two lines of a log
@@ -156,6 +158,24 @@ def counts_table(rows: Sequence, emotions: Sequence[str]) -> Table:
         ]
         who = [] if by_speaker or lettered else [_speakers(Counter(row.speaker or "none" for row in members))]
         table.add_row(*map(Text, (name, *map(str, counts), *who)))
+    return table
+
+
+def durations_table(rows: Sequence, emotions: Sequence[str]) -> Table:
+    """How long the utterances of every emotion last, and how long all do.
+
+    Args:
+        rows: one an utterance, with `num_samples` and `emotion`.
+        emotions: the rows of the table.
+    """
+    measures = {"shortest": min, "median": statistics.median, "mean": statistics.mean, "longest": max}
+    table = Table("seconds", box=box.MARKDOWN)
+    for name in measures:
+        table.add_column(name, justify="right")
+    groups = [(emotion, [row for row in rows if row.emotion == emotion]) for emotion in emotions]
+    for name, members in [*groups, ("all", rows)]:
+        seconds = [row.num_samples / SAMPLE_RATE for row in members]
+        table.add_row(Text(name), *(f"{measure(seconds):.2f}" for measure in measures.values()))
     return table
 
 

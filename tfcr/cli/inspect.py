@@ -5,16 +5,31 @@ import pathlib
 import click
 
 from tfcr.cli.options import PATH
-from tfcr.errors import TfcrError
+from tfcr.errors import TfcrError, UsageError
+
+_FIGURE = "inspection.png"
+_FORMATS = (".png", ".svg")
 
 
 @click.command("inspect")
 @click.argument("folder", type=PATH)
-def command(folder):
+@click.option(
+    "--figure",
+    type=PATH,
+    metavar="FILE",
+    help="Where the picture of a dataset goes, PNG or SVG: spectrograms of some utterances of each emotion, and "
+    f"durations.  [default: {_FIGURE} in the dataset's folder]",
+)
+@click.option("--no-figure", is_flag=True, help="Draw nothing.")
+def command(folder, figure, no_figure):
     """Say what a dataset, run or export holds, and whether it is intact."""
     from tfcr.dataset_info import INFO, open_dataset, verify
     from tfcr.runs import CONFIG
 
+    if figure is not None and no_figure:
+        raise UsageError("--figure and --no-figure contradict each other; give one of them")
+    if figure is not None and figure.suffix.lower() not in _FORMATS:
+        raise UsageError(f"--figure must end in {' or '.join(_FORMATS)}; received {figure}")
     if not folder.is_dir():
         raise TfcrError(f"{folder} is no folder; expected a dataset, a run or an export")
     if (folder / INFO).is_file():
@@ -22,21 +37,65 @@ def command(folder):
         describe_dataset(dataset)
         verify(dataset, thoroughly=True)
         click.echo(f"intact: {len(dataset.shards)} shards and the index have the SHA-256 they were written with")
+        if not no_figure:
+            write_figure(dataset, figure)
+    elif figure is not None:
+        raise UsageError(f"--figure draws datasets; {folder} is none")
     elif (folder / CONFIG).is_file():
         describe_run(folder)
     else:
         describe_export(folder)
 
 
+def write_figure(dataset, path: pathlib.Path | None) -> None:
+    """Draws a dataset into a file; without a path into its folder, unless that cannot be written to."""
+    from tfcr import files
+
+    to = path or dataset.folder / _FIGURE
+    try:
+        with files.written_whole(to) as temporary:
+            drawing = draw(dataset)
+            temporary.write_bytes(drawing.svg if to.suffix.lower() == ".svg" else drawing.png)
+    except OSError as error:
+        reason = f"{to} cannot be written ({error.strerror or error})"
+        if path is not None:
+            raise TfcrError(f"{reason}; name another --figure") from None
+        click.echo(f"no figure: {reason}; --figure FILE puts it elsewhere", err=True)
+    else:
+        click.echo(f"figure: {to}")
+
+
+def draw(dataset):
+    """The figure of a dataset."""
+    from tfcr.cli.tensorflow import import_quietly
+
+    import_quietly()
+    from tfcr.data.examples import typical_examples
+    from tfcr.report.dataset_figures import draw_dataset
+
+    audio = dataset.info["audio"]
+    durations = {
+        emotion: [row.num_samples / audio["sample_rate"] for row in dataset.index if row.emotion == emotion]
+        for emotion in dataset.emotions
+    }
+    return draw_dataset(
+        f"dataset {dataset.name}, preset {dataset.info['preset']}: utterances of about their emotion's median duration",
+        typical_examples(dataset),
+        durations,
+        audio["spectrogram_unit"],
+        audio.get("frames_per_column", 1) * audio["hop_length"] / audio["sample_rate"],
+    )
+
+
 def describe_dataset(dataset) -> None:
     """Corpus, shards, coverage and a table of counts of a dataset, on standard output."""
-    from tfcr.cli.display import counts_table, print_table
+    from tfcr.cli.display import counts_table, durations_table, print_table
 
     info = dataset.info
     click.echo(f"dataset {dataset.folder}: corpus {info['corpus']}, preset {info['preset']}, {dataset.sha256[:12]}")
     click.echo(
         f"{info['utterances']} utterances, {info['seconds'] / 3600:.2f} h, {info['segments']} segments, "
-        f"mean {info['seconds'] / info['utterances']:.2f} s, {len(dataset.shards)} shards, "
+        f"{len(dataset.shards)} shards, "
         f"{sum(shard.bytes for shard in dataset.shards) / 1e6:.0f} MB"
     )
     click.echo("emotion: " + ", ".join(f"{emotion} {count}" for emotion, count in info["counts"]["emotion"].items()))
@@ -52,7 +111,31 @@ def describe_dataset(dataset) -> None:
     if words["out_of_vocabulary"]:
         most = ", ".join(f"{word} {count}" for word, count in list(words["out_of_vocabulary"].items())[:10])
         click.echo(f"without vector: {words['distinct_out_of_vocabulary']} different words, most often {most}")
+    describe_cuts(dataset)
+    print_table(durations_table(dataset.index, dataset.emotions))
     print_table(counts_table(dataset.index, dataset.emotions))
+
+
+def describe_cuts(dataset) -> None:
+    """What of the utterances a model does not see, and what it sees that is none, on standard output."""
+    from tfcr.features.spectrogram import num_frames
+    from tfcr.schema import FFT_LENGTH, HOP_LENGTH, MAX_TOKENS, SAMPLE_RATE, SEGMENT_FRAMES
+
+    rows = dataset.index
+    long_texts = sum(row.num_tokens > MAX_TOKENS for row in rows)
+    cuts = [f"{_percent(long_texts, len(rows))} of the utterances after {MAX_TOKENS} words"]
+    most = dataset.info["audio"].get("frames_at_most")
+    if most is not None:
+        long_speech = sum(num_frames(row.num_samples) > most for row in rows)
+        seconds = ((most - 1) * HOP_LENGTH + FFT_LENGTH) / SAMPLE_RATE
+        cuts.append(f"{_percent(long_speech, len(rows))} after {seconds:.2f} s")
+    frames = sum(row.num_segments for row in rows) * SEGMENT_FRAMES
+    click.echo(f"cut: {', '.join(cuts)}")
+    click.echo(f"padding: {_percent(frames - sum(row.num_frames for row in rows), frames)} of the segments")
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f} %"
 
 
 def describe_run(folder: pathlib.Path) -> None:
