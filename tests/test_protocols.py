@@ -1,13 +1,14 @@
 """Which utterances train, validate and test: facts about every fold of every protocol."""
 
 import collections
+import typing
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfcr import protocols
+from tfcr import config, protocols
 from tfcr.errors import TfcrError, UsageError
 from tfcr.protocols import Labelled, num_folds, split
 
@@ -250,3 +251,21 @@ def test_a_corpus_too_small_for_a_validation_part_is_an_error():
 def test_the_constants_are_the_papers_and_the_authors():
     assert (protocols.RANDOM_FOLDS, protocols.SCRIPT_FOLDS) == (10, 5)
     assert (protocols.AUTHORS_TEST_EVERY, protocols.AUTHORS_VALIDATE_EVERY) == (5, 10)
+
+
+def test_every_protocol_is_listed_with_its_folds_or_the_reason_why_not():
+    scripts_are_few = Labelled(
+        ids=[f"u{number:03d}" for number in range(120)],
+        labels=[number % 4 for number in range(120)],
+        speakers=[f"s{number % 6}" for number in range(120)],
+        sessions=[""] * 120,
+        scripts=[f"t{number % 3}" for number in range(120)],
+    )
+    assert protocols.folds_of_all(scripts_are_few) == {
+        "random": 10,
+        "authors": 5,
+        "speaker": 6,
+        "session": "protocol 'session' needs a session for every utterance, and this corpus lacks them",
+        "script": "protocol 'script' needs at least 5 scripts; this corpus has 3",
+    }
+    assert set(protocols.NAMES) == set(typing.get_args(config.Protocol))

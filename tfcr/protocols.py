@@ -7,6 +7,7 @@ import numpy as np
 
 from tfcr.errors import TfcrError, UsageError
 
+NAMES = ("random", "authors", "speaker", "session", "script")
 RANDOM_FOLDS = 10  # "10-fold cross validation" (Sec. 4.3)
 SCRIPT_FOLDS = 5
 AUTHORS_TEST_EVERY = 5  # the authors' code: every 5th utterance tests,
@@ -50,7 +51,19 @@ def num_folds(protocol: str, utterances: Labelled) -> int:
     if protocol == "script":
         _count(utterances.scripts, "script", SCRIPT_FOLDS)
         return SCRIPT_FOLDS
-    raise UsageError(f"there is no protocol {protocol!r}; expected random, authors, speaker, session or script")
+    raise UsageError(f"there is no protocol {protocol!r}; expected {', '.join(NAMES[:-1])} or {NAMES[-1]}")
+
+
+def folds_of_all(utterances: Labelled) -> dict[str, int | str]:
+    """Every protocol with its number of folds on this corpus, or with the reason why it has none."""
+    found: dict[str, int | str] = {}
+    for protocol in NAMES:
+        try:
+            split(protocol, 0, utterances)
+            found[protocol] = num_folds(protocol, utterances)
+        except TfcrError as error:
+            found[protocol] = str(error)
+    return found
 
 
 def split(protocol: str, fold: int, utterances: Labelled, fold_seed: int = 0) -> Split:

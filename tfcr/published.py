@@ -126,6 +126,11 @@ FIGURE_2 = (
 )
 
 
+def is_test_set(sizes: Mapping[str, int]) -> bool:
+    """Whether a test part has as many utterances of every emotion as that of Table 1."""
+    return dict(sizes) == dict(TEST_SIZES)
+
+
 def table_1_row(system: str, alpha: float) -> PublishedRow | None:
     """The row of Table 1 for a system at an alpha, if the paper prints one."""
     return next((row for row in TABLE_1 if (row.system, row.alpha) == (system, alpha)), None)

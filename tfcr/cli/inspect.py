@@ -112,6 +112,7 @@ def describe_dataset(dataset) -> None:
         most = ", ".join(f"{word} {count}" for word, count in list(words["out_of_vocabulary"].items())[:10])
         click.echo(f"without vector: {words['distinct_out_of_vocabulary']} different words, most often {most}")
     describe_cuts(dataset)
+    describe_protocols(dataset)
     print_table(durations_table(dataset.index, dataset.emotions))
     print_table(counts_table(dataset.index, dataset.emotions))
 
@@ -134,6 +135,23 @@ def describe_cuts(dataset) -> None:
     click.echo(f"padding: {_percent(frames - sum(row.num_frames for row in rows), frames)} of the segments")
 
 
+def describe_protocols(dataset) -> None:
+    """How many folds every protocol has on a dataset, or why it has none, on standard output."""
+    from tfcr import protocols, published
+
+    folds = protocols.folds_of_all(dataset.labelled)
+    possible = [f"{name} ({number} folds)" for name, number in folds.items() if isinstance(number, int)]
+    click.echo(f"protocols: {', '.join(possible)}")
+    for reason in folds.values():
+        if isinstance(reason, str):
+            click.echo(f"  {reason}")
+    if isinstance(folds[published.PROTOCOL], int):
+        test = protocols.split(published.PROTOCOL, published.FOLD, dataset.labelled).test
+        labels = [dataset.index[position].emotion for position in test]
+        if published.is_test_set({emotion: labels.count(emotion) for emotion in dataset.emotions}):
+            click.echo(f"  fold {published.FOLD} of {published.PROTOCOL!r} is the test set of the paper's Table 1")
+
+
 def _percent(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} %"
 
@@ -153,6 +171,9 @@ def describe_run(folder: pathlib.Path) -> None:
         click.echo(f"not finished: {done} epochs are done; the same `tfcr train` command goes on with it")
         return
     run = runs.open_run(folder)
+    sizes = ", ".join(f"{part} {count}" for part, count in run.metrics["sizes"].items())
+    of = run.metrics.get("num_folds")
+    click.echo(f"protocol {config['protocol']}, fold {config['fold']}{f' of {of}' if of else ''}: {sizes}")
     for part in ("validation", "test"):
         figures = run.metrics[part]
         click.echo(f"{part}: WA {100 * figures['wa']:.2f} %, UA {100 * figures['ua']:.2f} %")
