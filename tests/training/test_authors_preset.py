@@ -10,8 +10,9 @@ from tfcr.config import PRESETS, Config
 from tfcr.data.pipeline import Pipeline
 from tfcr.errors import UsageError
 from tfcr.models.restore import restore_network
+from tfcr.models.systems import resolve_start
 from tfcr.training import train
-from tfcr.training.pretraining import origins_of, resolve_start
+from tfcr.training.pretraining import origins_of
 from tfcr.training.train import plan, train_fold
 
 

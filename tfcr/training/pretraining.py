@@ -12,24 +12,14 @@ import keras
 from tfcr.config import Config, from_mapping
 from tfcr.models.network import AUDIO, TEXT
 from tfcr.models.restore import restore_network
+from tfcr.models.systems.fusion import STARTS_FROM
 from tfcr.runs import WEIGHTS, Run, check_weights
-
-
-def resolve_start(config: Config) -> str:
-    """Whose encoders a training starts from: of speech and words `unimodal`, of the `baseline`, or of nobody (`fresh`).
-
-    `unimodal` with alpha above 0 is the last stage, which starts from the baseline. A system that is no fusion of the
-    paper's two encoders always starts afresh.
-    """
-    if config.system != "fusion":
-        return "fresh"
-    return "baseline" if config.start == "unimodal" and config.alpha else config.start
 
 
 def origins_of(config: Config) -> list[Config]:
     """The trainings, of the same fold and seed, whose encoders one starts from; `config.start` is resolved."""
     if config.start == "unimodal":
-        return [replace(config, system=system, alpha=0.0, start="fresh") for system in ("audio", "text")]
+        return [replace(config, system=system, alpha=0.0, start="fresh") for system in STARTS_FROM]
     if config.start == "baseline":
         return [replace(config, alpha=0.0, start="unimodal")]
     return []

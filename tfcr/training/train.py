@@ -23,12 +23,12 @@ from tfcr.models.contrastive import ContrastiveModel
 from tfcr.models.cosine_discriminator import CosineDiscriminator
 from tfcr.models.pair_discriminator import PairDiscriminator
 from tfcr.models.restore import restore_network
-from tfcr.models.systems import resolve_alpha, system
+from tfcr.models.systems import resolve_alpha, resolve_start, system
 from tfcr.objectives.metrics import unweighted_accuracy, weighted_accuracy
 from tfcr.objectives.weighting import combine
 from tfcr.training import evaluate, runtime
 from tfcr.training.checkpoint import Checkpoint, State, save_weights
-from tfcr.training.pretraining import origins_of, resolve_start, take_encoders
+from tfcr.training.pretraining import origins_of, take_encoders
 from tfcr.training.statistics import bin_statistics
 
 

@@ -13,6 +13,7 @@ import importlib
 import pkgutil
 from types import ModuleType
 
+from tfcr.config import Config
 from tfcr.errors import UsageError
 
 DEFAULT_ALPHA = 0.1  # "The hyperparameter alpha is selected as 0.1" (Sec. 4.3)
@@ -46,3 +47,14 @@ def resolve_alpha(name: str, alpha: float | None) -> float:
     if alpha and not regularised:
         raise UsageError(f"alpha must be 0 for system {name!r}, which has no regulariser; received {alpha}")
     return float(alpha)
+
+
+def resolve_start(config: Config) -> str:
+    """Whose encoders a training starts from: of speech and words `unimodal`, of the `baseline`, or of nobody (`fresh`).
+
+    `unimodal` with alpha above 0 is the last stage, which starts from the baseline. Only the paper's fusion can start
+    from others; every other system starts afresh.
+    """
+    if config.system != "fusion":
+        return "fresh"
+    return "baseline" if config.start == "unimodal" and config.alpha else config.start

@@ -9,6 +9,7 @@ from tfcr.models.linear_fusion import LinearFusion
 from tfcr.models.text_encoder import text_encoder
 
 REGULARISED = True
+STARTS_FROM = ("audio", "text")  # the systems that have its encoders, one each
 
 
 def build(config: Config, num_classes: int, dtype=None, use_cudnn: bool | str = "auto") -> keras.Model:
