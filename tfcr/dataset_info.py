@@ -85,7 +85,7 @@ class Dataset:
         path = self.folder / INDEX
         try:
             rows = read_index(path)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
             raise TfcrError(f"{path} is missing or broken ({error}); {_PREPARE_AGAIN}") from None
         if len(rows) != self.info["utterances"]:
             raise TfcrError(
@@ -119,7 +119,18 @@ def open_dataset(folder: str | os.PathLike) -> Dataset:
     keys = {"schema", "name", "emotions", "shards", "dataset_sha256", "utterances", "preset", "embeddings", "counts"}
     if not isinstance(info, dict) or not keys <= set(info) or info["schema"] != SCHEMA:
         raise TfcrError(f"{folder / INFO} is not of schema {SCHEMA}; {_PREPARE_AGAIN}")
+    if not _keeps_its_sha256(info):
+        raise TfcrError(f"{folder / INFO} was changed since it was written; {_PREPARE_AGAIN}")
     return Dataset(folder, info)
+
+
+def _keeps_its_sha256(info: dict) -> bool:
+    """Whether what identifies the dataset, and the number of its records, are those it was written with."""
+    try:
+        records = sum(Shard(**shard).records for shard in info["shards"])
+        return info["dataset_sha256"] == content_sha256(info) and info["utterances"] == records
+    except (TypeError, KeyError):
+        return False
 
 
 def latest_dataset(below: str | os.PathLike = "data") -> pathlib.Path:

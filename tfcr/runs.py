@@ -1,6 +1,8 @@
 """The run folder: one trained and tested fold, as `tfcr train` leaves it and all else reads it. No TensorFlow."""
 
 import csv
+import hashlib
+import io
 import os
 import pathlib
 from collections.abc import Iterable, Mapping
@@ -23,6 +25,8 @@ WEIGHTS = "model.weights.h5"
 SPLIT = "split.csv"
 TENSORBOARD = "tensorboard"
 METRICS_SCHEMA = 1
+_USER_BLOCK = 512  # bytes, the smallest that HDF5 has
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 
 _REMEDY = "train it with `tfcr train`, or name another folder"
 
@@ -69,8 +73,12 @@ class Run:
     @cached_property
     def history(self) -> list[dict[str, float]]:
         """One dictionary an epoch, in order (`history.csv`)."""
-        with open(self.folder / HISTORY, encoding="utf-8", newline="") as file:
-            return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+        path = self.folder / HISTORY
+        try:
+            with open(path, encoding="utf-8", newline="") as file:
+                return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+        except (OSError, ValueError, TypeError, csv.Error) as error:
+            raise TfcrError(f"{path} is missing or broken ({error}); train the run again") from None
 
     @cached_property
     def predictions(self) -> Predictions:
@@ -95,8 +103,8 @@ def open_run(folder: str | os.PathLike) -> Run:
     if not (folder / METRICS).is_file():
         raise TfcrError(f"{folder} is a run that is not finished; the same `tfcr train` command resumes it")
     run = Run(folder)
-    missing = {"schema", "emotions", "test", "validation"} - set(run.metrics)
-    if missing or run.metrics["schema"] != METRICS_SCHEMA:
+    keys = {"schema", "emotions", "test", "validation"}
+    if not isinstance(run.metrics, dict) or not keys <= set(run.metrics) or run.metrics["schema"] != METRICS_SCHEMA:
         raise TfcrError(f"{folder / METRICS} is not of schema {METRICS_SCHEMA}; {_REMEDY}")
     return run
 
@@ -201,8 +209,12 @@ def write_history(folder: pathlib.Path, epochs: list[Mapping[str, float]]) -> No
 
 
 def write_predictions(path: pathlib.Path, predictions: Predictions) -> None:
-    """Writes `predictions.h5`: one dataset a field, strings as variable-length UTF-8. Equal content, equal bytes."""
-    with files.written_whole(path) as temporary, h5py.File(temporary, "w") as file:
+    """Writes `predictions.h5`: one dataset a field, strings as variable-length UTF-8. Equal content, equal bytes.
+
+    A user block, bytes that HDF5 leaves to others, holds the digest of the rest.
+    """
+    content = io.BytesIO()
+    with h5py.File(content, "w", userblock_size=_USER_BLOCK) as file:
         for field in fields(Predictions):
             value = getattr(predictions, field.name)
             if value is None:
@@ -211,6 +223,15 @@ def write_predictions(path: pathlib.Path, predictions: Predictions) -> None:
                 file.create_dataset(field.name, data=value.astype(object), dtype=h5py.string_dtype("utf-8"))
             else:
                 file.create_dataset(field.name, data=value)
+    written = content.getvalue()
+    with files.written_whole(path) as temporary:
+        temporary.write_bytes(_user_block(written) + written[_USER_BLOCK:])
+
+
+def _user_block(content: bytes) -> bytes:
+    """The first bytes that belong before the rest of `content`."""
+    digest = hashlib.sha256(memoryview(content)[_USER_BLOCK:]).hexdigest()
+    return f"tfcr predictions\n{digest}\n".encode().ljust(_USER_BLOCK, b"\0")
 
 
 def read_predictions(path: pathlib.Path) -> Predictions:
@@ -220,7 +241,11 @@ def read_predictions(path: pathlib.Path) -> Predictions:
         TfcrError: it is missing, broken or lacks a field that every system has.
     """
     try:
-        with h5py.File(path, "r") as file:
+        written = path.read_bytes()
+        # A broken file can keep HDF5 busy for ever; one that begins as HDF5 is from before there was a digest.
+        if written[:_USER_BLOCK] != _user_block(written) and not written.startswith(_HDF5):
+            raise ValueError("its digest is another")
+        with h5py.File(io.BytesIO(written)) as file:
             content = {}
             for field in fields(Predictions):
                 if field.name in file:
@@ -228,5 +253,5 @@ def read_predictions(path: pathlib.Path) -> Predictions:
                     text = h5py.check_string_dtype(data.dtype)
                     content[field.name] = np.asarray(data.asstr()[()], dtype=str) if text else data[()]
         return Predictions(**content)
-    except (OSError, TypeError) as error:
+    except (OSError, TypeError, ValueError, RuntimeError) as error:
         raise TfcrError(f"{path} is missing or broken ({error}); `tfcr evaluate` writes it anew") from None

@@ -127,7 +127,8 @@ def test_a_full_disk_is_one_line(tfcr, tiny_corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(shards, "serialise", full)
     outcome = tfcr(*MANIFEST, "--root", tiny_corpus)
     assert outcome.code == 1
-    assert outcome.err.splitlines()[-1].startswith("Error: No space left on device")
+    (line,) = (line for line in outcome.err.splitlines() if line.startswith("Error: "))
+    assert line.startswith("Error: data/tiny cannot take tiny-0000") and "(No space left on device); make room" in line
     left = {path.name for path in (tmp_path / "data" / "tiny").iterdir()}
     assert left == {".lock", ".preparation.json"}
 

@@ -161,3 +161,57 @@ def test_samples_that_are_no_numbers_are_refused(tmp_path):
     path = written(tmp_path / "a.wav", samples, subtype="FLOAT")
     with pytest.raises(TfcrError, match="holds samples that are not finite numbers"):
         read_audio(path)
+
+
+def test_an_ogg_file_with_a_broken_page_is_refused(tmp_path):
+    """libsndfile would leave the page out and return the 640 samples before it."""
+    path = written(tmp_path / "a.ogg", np.random.default_rng(0).uniform(-0.3, 0.3, 16_000))
+    content = bytearray(path.read_bytes())
+    place = content.rindex(b"OggS")
+    content[place + 100] ^= 1
+    path.write_bytes(content)
+    assert f"a.ogg is damaged: the page of its Ogg stream at byte {place} has another checksum" in message(path)
+
+
+def test_an_mp3_file_of_varying_bit_rate_without_its_first_frame_is_refused(tmp_path):
+    """That frame has no sound but the number of frames; libsndfile would guess a length and stop halfway."""
+    sound = np.sin(np.arange(160_000) * 0.05) * np.sin(np.arange(160_000) * 0.0003) * 0.4
+    path = written(tmp_path / "a.mp3", sound + np.random.default_rng(0).normal(0, 0.01, len(sound)))
+    content = path.read_bytes()
+    assert num_samples(path) == 160_000
+    path.write_bytes(content[content.index(content[:2], 4) :])
+    # 160,000 samples and the encoder's delay of 1,105 fill 280 frames of 576.
+    assert "a.mp3 holds 280 frames, yet 136 by its first one" in message(path)
+
+
+def test_a_header_that_promises_far_too_much_costs_no_memory(tmp_path):
+    path = written(tmp_path / "a.flac", np.zeros(16_000, np.int16))
+    content = bytearray(path.read_bytes())
+    content[21] |= 0x0F  # the highest bits of the number of samples (RFC 9639, Sec. 8.2)
+    path.write_bytes(content)
+    with pytest.raises(TfcrError, match=r"a\.flac"):
+        read_audio(path)
+
+
+@pytest.mark.parametrize("rate", [100, 2_000_000])
+def test_a_rate_that_no_recorder_has_is_refused(tmp_path, rate):
+    path = written(tmp_path / "a.wav", np.ones(1000, np.int16), rate)
+    assert message(path) == f"{path} has a rate of {rate} Hz; expected one from 1000 to 1000000"
+
+
+def test_a_wav_header_that_promises_less_than_there_is_is_refused(tmp_path):
+    path = written(tmp_path / "a.wav", np.full(1000, -1, np.int16))
+    content = bytearray(path.read_bytes())
+    place = content.index(b"data") + 4
+    content[place : place + 4] = (600).to_bytes(4, "little")
+    path.write_bytes(content)
+    assert message(path) == (
+        f"{path}: its header says 600 bytes of samples, yet 1400 bytes follow that are no chunk; copy it again"
+    )
+
+
+@pytest.mark.parametrize("behind", [b"LIST\x04\0\0\0INFO", b"\0" * 100, b"\xff" * 100])
+def test_what_others_put_behind_the_samples_is_passed_over(tmp_path, behind):
+    path = written(tmp_path / "a.wav", np.ones(1000, np.int16))
+    path.write_bytes(path.read_bytes() + behind)
+    assert len(read_audio(path)) == num_samples(path) == 1000

@@ -171,7 +171,7 @@ def test_lines_that_begin_like_labels_are_noted_not_passed_over_in_silence(relea
     path.write_text(LABELS + "[12.0 - 13.0]\tSes01F_impro01_F001\tjoy\t[2.5, 2.5, 2.5]\n")
     # The ten lines of LABELS come before.
     assert iemocap.read_layout(release).notes == [
-        f"{path}: 1 lines begin as labels do but are none, the first is line 11."
+        f"{path}: 1 lines look like labels but are none, the first is line 11."
     ]
 
 

@@ -187,3 +187,15 @@ def test_a_real_corpus_has_its_published_counts():
     emotions = collections.Counter(utterance.emotion for utterance in utterances)
     assert emotions == {"anger": 127, "neutral": 79, "happiness": 71, "sadness": 62}
     assert all(utterance.audio.is_file() for utterance in utterances)
+
+
+def test_a_column_that_is_nearly_named_as_one_that_may_be_there_is_noted(tmp_path):
+    (tmp_path / "manifest.csv").write_text("id,path,transcript,emotion,speaker,sesion,age\na,a.wav,No.,anger,ann,1,7\n")
+    (note,) = read("manifest", tmp_path).notes
+    assert note == f"{tmp_path / 'manifest.csv'}: the column 'sesion' is not read; did you mean 'session'?"
+
+
+def test_a_block_of_zeros_in_the_words_is_named_with_its_line(tmp_path):
+    (tmp_path / "manifest.csv").write_bytes(b"id,path,transcript,emotion,speaker\na,a.wav,No\0\0,anger,ann\n")
+    with pytest.raises(TfcrError, match=r"manifest.csv, line 2: holds NUL bytes"):
+        read("manifest", tmp_path)

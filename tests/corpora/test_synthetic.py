@@ -236,7 +236,10 @@ def test_a_full_disk_is_one_line_that_names_the_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(synthetic, "write_dialog", full)
     with pytest.raises(TfcrError) as raised:
         synthetic.read(tmp_path, utterances=SMALL)
-    assert str(raised.value) == f"the synthetic corpus cannot be written to {tmp_path} (No space left on device)"
+    assert str(raised.value) == (
+        f"{tmp_path.parent} cannot take {tmp_path.name} (No space left on device); "
+        "make room, and the same command goes on"
+    )
 
 
 def test_a_root_that_is_a_file_is_refused(tmp_path):

@@ -245,6 +245,15 @@ def test_running_again_mends_the_index(prepared):
     assert (folder / INDEX).read_bytes() == before
 
 
+@pytest.mark.parametrize("damage", [cut, flipped, emptied, lambda path: path.write_text("{}")])
+def test_running_again_mends_the_info_file(prepared, damage):
+    folder = prepared().folder
+    before = (folder / INFO).read_bytes()
+    damage(folder / INFO)
+    verify(prepared())
+    assert (folder / INFO).read_bytes() == before
+
+
 # ---- something else in the folder -----------------------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ from types import ModuleType
 from tfcr.corpora.utterance import Utterance
 from tfcr.errors import UsageError
 
-_PARTS = {"audio", "layout", "utterance", "voices"}  # modules of this folder that are no corpora
+_PARTS = {"audio", "containers", "layout", "utterance", "voices"}  # modules of this folder that are no corpora
 
 
 @dataclass(frozen=True)

@@ -147,7 +147,7 @@ def _read_labels(session: pathlib.Path, found: _Found, allow_partial: bool) -> N
         for number, line in _lines(path, found.notes):
             label = _LABEL.match(line)
             if label is None or label["code"] not in EMOTION_OF_CODE or not _ID.fullmatch(label["id"]):
-                if _TIMES.match(line):
+                if _TIMES.match(line) or _ID.search(line):
                     unclear.append(number)
                 continue
             if label["id"] in found.code_of:
@@ -156,7 +156,7 @@ def _read_labels(session: pathlib.Path, found: _Found, allow_partial: bool) -> N
             found.session_of[label["id"]] = session
         if unclear:
             found.notes.append(
-                f"{path}: {len(unclear)} lines begin as labels do but are none, the first is line {unclear[0]}."
+                f"{path}: {len(unclear)} lines look like labels but are none, the first is line {unclear[0]}."
             )
 
 
@@ -184,6 +184,10 @@ def _lines(path: pathlib.Path, notes: list[str]) -> Iterator[tuple[int, str]]:
         content = path.read_bytes()
     except OSError as error:
         raise TfcrError(f"{path} cannot be read ({error.strerror})") from None
+    if b"\0" in content:
+        line = content.count(b"\n", 0, content.index(b"\0")) + 1
+        notes.append(f"{path} holds NUL bytes (the first in line {line}); they were replaced by U+FFFD.")
+        content = content.replace(b"\0", "\ufffd".encode())
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

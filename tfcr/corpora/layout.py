@@ -79,11 +79,7 @@ def read_text(path: pathlib.Path, notes: list[str], fallback: str | None = None)
         content = path.read_bytes()
     except OSError as error:
         raise TfcrError(f"{path} cannot be read ({error.strerror})") from None
-    if b"\0" in content:
-        line = content.count(b"\n", 0, content.index(b"\0")) + 1
-        raise TfcrError(
-            f"{path}, line {line}: holds NUL bytes, so it is no UTF-8 text; copy it again or save it as UTF-8"
-        )
+    refuse_nul(path, content)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -97,6 +93,15 @@ def read_text(path: pathlib.Path, notes: list[str], fallback: str | None = None)
             notes.append(f"{path} is not UTF-8 (byte 0x{byte:02x} in line {line}); it was read as {fallback}.")
             return text
     raise TfcrError(f"{path}, line {line}: not UTF-8 (byte 0x{byte:02x}); copy it again or save it as UTF-8")
+
+
+def refuse_nul(path: pathlib.Path, content: bytes) -> None:
+    """Raises `TfcrError` for a text with NUL bytes: it is in UTF-16, or a block of it was lost on the disk."""
+    if b"\0" in content:
+        line = content.count(b"\n", 0, content.index(b"\0")) + 1
+        raise TfcrError(
+            f"{path}, line {line}: holds NUL bytes, so it is no UTF-8 text; copy it again or save it as UTF-8"
+        )
 
 
 def rows(path: pathlib.Path, text: str, required: Iterable[str]) -> Iterator[tuple[int, dict[str, str]]]:

@@ -5,6 +5,7 @@ ignored. Paths are relative to the manifest's folder.
 """
 
 import csv
+import difflib
 import io
 import pathlib
 import unicodedata
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 
 import regex
 
-from tfcr.corpora import Corpus
+from tfcr.corpora import Corpus, layout
 from tfcr.corpora.utterance import Utterance, normalised
 from tfcr.errors import TfcrError
 
@@ -33,7 +34,8 @@ def read(root: str | pathlib.Path) -> Corpus:
     path = pathlib.Path(root) / FILE_NAME
     utterances = []
     line_of: dict[str, int] = {}
-    for line, row in _rows(path, _text(path)):
+    notes: list[str] = []
+    for line, row in _rows(path, _text(path), notes):
         for column in _FILLED:
             if not row[column]:
                 raise TfcrError(f"{path}, line {line}: {column!r} is empty; expected a value in every row")
@@ -51,7 +53,7 @@ def read(root: str | pathlib.Path) -> Corpus:
         utterances.append(_utterance(path.parent, row))
     if not utterances:
         raise TfcrError(f"{path} has no rows below its header; expected one per recording")
-    return Corpus(utterances)
+    return Corpus(utterances, notes)
 
 
 def _utterance(folder: pathlib.Path, row: dict[str, str]) -> Utterance:
@@ -75,6 +77,7 @@ def _text(path: pathlib.Path) -> str:
         raise TfcrError(f"{path} does not exist; expected a CSV file with the columns {','.join(REQUIRED)}") from None
     except OSError as error:
         raise TfcrError(f"{path} cannot be read ({error.strerror})") from None
+    layout.refuse_nul(path, content)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -84,7 +87,7 @@ def _text(path: pathlib.Path) -> str:
         ) from None
 
 
-def _rows(path: pathlib.Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
+def _rows(path: pathlib.Path, text: str, notes: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
     """The rows with the line each begins in, values stripped of outer white space; blank lines are passed over."""
     rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     header: list[str] | None = None
@@ -102,6 +105,7 @@ def _rows(path: pathlib.Path, text: str) -> Iterator[tuple[int, dict[str, str]]]
             continue
         if header is None:
             header = _checked_header(path, line, values)
+            notes += _misspelt(path, header)
         elif len(values) != len(header):
             raise TfcrError(
                 f"{path}, line {line}: {len(values)} values for {len(header)} columns; "
@@ -117,6 +121,15 @@ def _rows(path: pathlib.Path, text: str) -> Iterator[tuple[int, dict[str, str]]]
 def _composed(column: str, value: str) -> str:
     """The value as NFC, so that a name is one name however its accents were typed; a path stays as the disk has it."""
     return value if column == "path" else unicodedata.normalize("NFC", value)
+
+
+def _misspelt(path: pathlib.Path, header: list[str]) -> list[str]:
+    """A note for every column that is not read and nearly has the name of one that may be there and is not."""
+    notes = []
+    for column in (column for column in _READ if column not in header):
+        for near in difflib.get_close_matches(column, set(header) - set(_READ), n=1, cutoff=0.8):
+            notes.append(f"{path}: the column {near!r} is not read; did you mean {column!r}?")
+    return notes
 
 
 def _checked_header(path: pathlib.Path, line: int, header: list[str]) -> list[str]:

@@ -132,6 +132,7 @@ def _transcripts(folder: pathlib.Path, names: list[str], notes: list[str]) -> di
             words[name] = ""
             continue
         content = path.read_bytes()
+        layout.refuse_nul(path, content)
         text = content.decode("utf-8-sig", errors="replace")
         if text.encode("utf-8") != content.removeprefix(b"\xef\xbb\xbf"):
             garbled.append(path)

@@ -61,12 +61,14 @@ def read(root: str | pathlib.Path, seed: int = 0, conflict_rate: float = 0.2, ut
             with files.held(root, "writing the synthetic corpus in"):
                 corpus = _complete(root, parameters)  # by another process, meanwhile
                 if corpus is None:
-                    _write(root, parameters)
+                    with files.full_disk_named(root):
+                        _write(root, parameters)
                     corpus = iemocap.read_layout(root)
         return corpus
-    except (OSError, soundfile.SoundFileError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise TfcrError(f"the synthetic corpus cannot be written to {root} ({reason})") from error
+    except files.NoRoomError:
+        raise
+    except OSError as error:
+        raise TfcrError(f"the synthetic corpus cannot be written to {root} ({error.strerror or error})") from error
 
 
 def _checked(seed: int, conflict_rate: float, utterances: int) -> dict:
@@ -363,7 +365,9 @@ def write_dialog(session: pathlib.Path, dialog: str, turns: list[Turn], random: 
     labels = ["% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]", ""]
     lines = []
     for turn, end in zip(turns, starts, strict=True):
-        soundfile.write(recordings / f"{turn.id}.wav", turn.samples, SAMPLE_RATE, subtype="PCM_16")
+        wav = io.BytesIO()  # libsndfile itself would not say why it cannot write
+        soundfile.write(wav, turn.samples, SAMPLE_RATE, subtype="PCM_16", format="WAV")
+        (recordings / f"{turn.id}.wav").write_bytes(wav.getvalue())
         start = end - len(turn.samples) / SAMPLE_RATE
         code = _CODE_OF_EMOTION[turn.emotion]
         ratings = ", ".join(f"{rating:.4f}" for rating in random.integers(2, 11, 3) / 2)

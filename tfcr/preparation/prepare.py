@@ -138,12 +138,20 @@ def prepare(preparation: Preparation, workers: int = 1, progress: Progress | Non
         info["dataset_sha256"] = content_sha256(info)
         if fingerprints is None:
             files.write_json(preparation.out / _MARK, mark(preparation, [result.fingerprint for result in results]))
-        if not (preparation.out / INFO).is_file() or files.read_json(preparation.out / INFO) != info:
+        if not _says(preparation.out / INFO, info):
             files.write_json(preparation.out / INFO, info)
         else:
             os.utime(preparation.out / INFO)  # prepared last, even where nothing was left to do
             progress.say(f"{preparation.out} was prepared before from the same input; it is complete and intact")
     return open_dataset(preparation.out)
+
+
+def _says(path: pathlib.Path, content: dict) -> bool:
+    """Whether a JSON file is there, whole, and holds just that."""
+    try:
+        return files.read_json(path) == content
+    except TfcrError:
+        return False
 
 
 def recordings(results: Sequence[Written]) -> list[str]:
@@ -183,7 +191,7 @@ def replace_transcripts(utterances: Sequence[Utterance], path: pathlib.Path) -> 
     """Takes the words from a CSV file with the columns id and transcript, say a recogniser's output."""
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
+            reader = csv.reader(file, strict=True)  # else an open quotation mark takes in all that follows
             header = [name.strip() for name in next(reader, [])]
             missing = {"id", "transcript"} - set(header)
             if missing:
@@ -202,6 +210,8 @@ def replace_transcripts(utterances: Sequence[Utterance], path: pathlib.Path) -> 
                     name: unicodedata.normalize("NFC", value.strip())
                     for name, value in zip(header, values, strict=True)
                 }
+                if "\0" in row["transcript"]:
+                    raise TfcrError(f"--transcripts {path}, line {line}: holds NUL bytes; copy it again")
                 if row["id"] in words:
                     raise TfcrError(f"--transcripts {path}: the id {row['id']!r} stands twice; expected unique ids")
                 words[row["id"]] = row["transcript"]
