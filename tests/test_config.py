@@ -31,7 +31,7 @@ _WRONG = {
     "head_bias": [0, 1, "no", None],
     "segments": ["one", 1],
     "learning_rate": [0, -0.001, float("nan"), float("inf"), "0.001", True, None],
-    "stop_on": ["wa", None],
+    "stop_on": ["wa", "cross_entropy", None],
     "precision": ["float16", "bfloat16", None],
     "dataset_sha256": [0, True, ["a"]],
     "discriminator": ["cos", None],

@@ -73,7 +73,7 @@ class Config:
     learning_rate: float = 0.001  # Adam
     adam_epsilon: float = 1e-7  # Keras's
     epochs: int = 100  # at most (the text is silent)
-    stop_on: Literal["ua", "loss"] = "ua"  # what early stopping watches on the validation part (the text is silent)
+    stop_on: Literal["ua", "loss", "cross-entropy"] = "ua"  # on the validation part; loss: Eq. 7 (the text is silent)
     patience: int = 10  # epochs without a better value (the text is silent)
     shuffle_buffer: int = 2048  # segments that the shuffle holds at a time
     freq_mask: int = 0  # SpecAugment: the widest mask over frequency, in bins; the paper has none
@@ -113,6 +113,9 @@ class Config:
 
 
 _TYPES = typing.get_type_hints(Config)
+REGULARISER = (  # the fields that mean nothing where alpha is 0
+    *("negatives", "negatives_per_anchor", "negative_weights", "discriminator", "discriminator_units"),
+)
 FIELDS = tuple(field.name for field in dataclasses.fields(Config))
 
 
@@ -221,7 +224,7 @@ PRESETS = {
         batch_size=128,
         adam_epsilon=1e-8,
         epochs=1000,
-        stop_on="loss",
+        stop_on="cross-entropy",
         patience=30,
     ),
 }

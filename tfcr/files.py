@@ -8,7 +8,7 @@ import json
 import os
 import pathlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from tfcr.errors import TfcrError
 
@@ -90,11 +90,11 @@ def sha256_of_file(path: str | os.PathLike) -> str:
 
 
 @contextlib.contextmanager
-def held(folder: str | os.PathLike, purpose: str, wait: bool = False) -> Iterator[None]:
+def held(folder: str | os.PathLike, purpose: str, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
     """Holds `folder` by a lock of the operating system, which ends with the process that has it.
 
     Args:
-        wait: for another process that holds it, rather than fail.
+        on_wait: called before waiting for another process that holds it; None fails instead.
 
     Raises:
         TfcrError: another process holds it, or the disk is full.
@@ -105,7 +105,10 @@ def held(folder: str | os.PathLike, purpose: str, wait: bool = False) -> Iterato
         path.touch()
     with open(path, "a") as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise TfcrError(f"another process is {purpose} {folder}; wait for it, or name another folder") from None
+            if on_wait is None:
+                raise TfcrError(f"another process is {purpose} {folder}; wait for it, or name another folder") from None
+            on_wait()
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -1,5 +1,6 @@
 """Protocols: which utterances train, validate and test. Drawn over utterances sorted by id, by the fold seed alone."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -38,9 +39,12 @@ def num_folds(protocol: str, utterances: Labelled) -> int:
     """How many folds the protocol has on this corpus.
 
     Raises:
-        TfcrError: too few groups for it.
+        TfcrError: too few groups or utterances for it.
     """
     if protocol == "random":
+        least = min(Counter(utterances.labels).values())
+        if least < RANDOM_FOLDS:
+            raise TfcrError(f"protocol 'random' needs {RANDOM_FOLDS} utterances of every emotion; one has {least}")
         return RANDOM_FOLDS
     if protocol == "authors":
         return AUTHORS_TEST_EVERY
@@ -59,7 +63,6 @@ def folds_of_all(utterances: Labelled) -> dict[str, int | str]:
     found: dict[str, int | str] = {}
     for protocol in NAMES:
         try:
-            split(protocol, 0, utterances)
             found[protocol] = num_folds(protocol, utterances)
         except TfcrError as error:
             found[protocol] = str(error)
@@ -106,11 +109,6 @@ def _random(utterances: Labelled, fold_seed: int) -> np.ndarray:
     from sklearn.model_selection import StratifiedKFold
 
     labels = np.asarray(utterances.labels)
-    counts = np.bincount(labels)
-    if counts[counts > 0].min() < RANDOM_FOLDS:
-        raise TfcrError(
-            f"protocol 'random' needs {RANDOM_FOLDS} utterances of every emotion; one has {counts[counts > 0].min()}"
-        )
     folds = StratifiedKFold(RANDOM_FOLDS, shuffle=True, random_state=fold_seed)
     return _parts(folds.split(np.zeros(len(labels)), labels), len(labels))
 

@@ -8,7 +8,7 @@ import pytest
 from tfcr import runs
 from tfcr.config import PRESETS, Config
 from tfcr.data.pipeline import Pipeline
-from tfcr.errors import UsageError
+from tfcr.errors import TfcrError, UsageError
 from tfcr.models.restore import restore_network
 from tfcr.models.systems import resolve_start
 from tfcr.training import train
@@ -58,7 +58,7 @@ def test_a_configuration_of_the_other_preset_contradicts_it(authors_dataset, sma
 
 
 @pytest.mark.parametrize(("system", "alpha"), [("fusion", 0.1), ("text", None)])
-def test_it_trains_and_stops_by_the_objective_without_penalties(stages, system, alpha):
+def test_it_stops_by_the_cross_entropy_without_penalties(stages, system, alpha):
     run = runs.open_run(stages / f"authors-{system}-a{alpha or 0}-f0-s0")
     assert run.metrics["preset"] == "authors"
     lines = (run.folder / "history.csv").read_text().splitlines()
@@ -66,9 +66,7 @@ def test_it_trains_and_stops_by_the_objective_without_penalties(stages, system, 
     if system == "text":
         # validation logs the penalty as Keras does; the epoch is chosen by the cross-entropy alone
         assert all(row["val_loss"] > row["val_classification_loss"] for row in rows)
-        best = min(rows, key=lambda row: row["val_classification_loss"])
-    else:
-        best = min(rows, key=lambda row: 0.9 * row["val_classification_loss"] + 0.1 * row["val_contrastive_loss"])
+    best = min(rows, key=lambda row: row["val_classification_loss"])
     assert run.metrics["best_epoch"] == best["epoch"]
 
 
@@ -92,6 +90,31 @@ def test_every_stage_starts_from_the_one_before():
     assert (audio.system, text.system, audio.start, text.start) == ("audio", "text", "fresh", "fresh")
     assert origins_of(audio) == origins_of(text) == []
     assert {(stage.fold, stage.seed) for stage in (baseline, audio, text)} == {(2, 7)}
+
+
+def test_contrastive_models_share_a_baseline_whatever_their_negatives():
+    contrastive = dataclasses.replace(PRESETS["authors"], alpha=0.1, start="baseline")
+    other = dataclasses.replace(contrastive, negatives="other-emotion", discriminator="hidden-layer", alpha=0.2)
+    assert origins_of(other) == origins_of(contrastive)
+
+
+def test_a_folder_where_an_origin_has_to_lie_is_refused_before_anything_is_written(
+    authors_dataset, small_authors, tmp_path
+):
+    experiment = plan(dataclasses.replace(small_authors, alpha=0.1), authors_dataset.folder)
+    run = tmp_path / "authors-fusion-a0-f0-s0"
+    with pytest.raises(UsageError, match="the run lies that this one starts from"):
+        train_fold(experiment, run)
+    assert not (run / runs.CONFIG).exists()
+
+
+def test_an_origin_of_another_configuration_is_named(stages, authors_dataset, small_authors, tmp_path):
+    for path in stages.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    longer = dataclasses.replace(small_authors, alpha=0.2, epochs=3)
+    with pytest.raises(TfcrError, match=r"starts from authors-fusion-a0-f0-s0 beside it.*its epochs is 2, not 3"):
+        train_fold(plan(longer, authors_dataset.folder), tmp_path / "longer")
+    assert not (tmp_path / "longer" / runs.CONFIG).exists()
 
 
 def test_one_call_trains_all_stages_beside_each_other(stages):

@@ -13,6 +13,7 @@ from tfcr import __version__, files
 from tfcr.dataset_info import INFO
 from tfcr.errors import TfcrError
 from tfcr.exports import MANIFEST
+from tfcr.features.presets import PRESETS
 from tfcr.models import network as network_module
 from tfcr.models.restore import restore_network
 from tfcr.runs import CONFIG, METRICS, WEIGHTS, Run, check_weights
@@ -26,10 +27,10 @@ _SCORES = ("logits", "audio_logits", "text_logits")
 def export_run(run: Run, out: str | os.PathLike) -> pathlib.Path:
     """Writes the run's model under the next integer version below `out`; the version appears whole.
 
-    Signature `features`: `spectrogram` float32 [batch, segments, 128, 128] in dB, `num_frames` int32 [batch],
-    `embeddings` float32 [batch, 30, 300] and `num_tokens` int32 [batch] → `emotion` string [batch], `probabilities`,
-    `logits`, `audio_logits`, `text_logits` float32 [batch, classes] and `conflict` bool [batch]. A system with one
-    modality leaves out what it does not have.
+    Signature `features`: `spectrogram` float32 [batch, segments, 128, 128] in the preset's unit, `num_frames` int32
+    [batch], `embeddings` float32 [batch, 30, 300] and `num_tokens` int32 [batch] → `emotion` string [batch],
+    `probabilities`, `logits`, `audio_logits`, `text_logits` float32 [batch, classes] and `conflict` bool [batch].
+    A system with one modality leaves out what it does not have.
 
     Returns:
         The version's folder.
@@ -108,10 +109,11 @@ def _answer(outputs: dict[str, tf.Tensor], names: _Labels) -> dict[str, tf.Tenso
 
 def _describe(run: Run, version: pathlib.Path) -> None:
     """What the export was made from, and the SHA-256 of its files."""
-    known = ("system", "alpha", "dataset", "dataset_sha256", "protocol", "fold", "seed")
+    known = ("preset", "system", "alpha", "dataset", "dataset_sha256", "protocol", "fold", "seed")
     content = {
         "version": __version__,
         "emotions": run.emotions,
+        "spectrogram_unit": PRESETS[run.metrics["preset"]].constants["spectrogram_unit"],
         "run": {name: run.metrics[name] for name in known},
         "test": run.metrics["test"],
         "run_sha256": files.sha256_of_file(run.folder / METRICS),

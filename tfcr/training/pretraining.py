@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import keras
 
-from tfcr.config import Config, from_mapping
+from tfcr.config import PRESETS, REGULARISER, Config, from_mapping
 from tfcr.models.network import AUDIO, TEXT
 from tfcr.models.restore import restore_network
 from tfcr.models.systems.fusion import STARTS_FROM
@@ -17,11 +17,16 @@ from tfcr.runs import WEIGHTS, Run, check_weights
 
 
 def origins_of(config: Config) -> list[Config]:
-    """The trainings, of the same fold and seed, whose encoders one starts from; `config.start` is resolved."""
+    """The trainings, of the same fold and seed, whose encoders one starts from; `config.start` is resolved.
+
+    They have no regulariser, so its settings are the preset's: contrastive models that differ in them share a baseline.
+    """
+    preset = PRESETS[config.preset]
+    same = replace(config, alpha=0.0, **{name: getattr(preset, name) for name in REGULARISER})
     if config.start == "unimodal":
-        return [replace(config, system=system, alpha=0.0, start="fresh") for system in STARTS_FROM]
+        return [replace(same, system=system, start="fresh") for system in STARTS_FROM]
     if config.start == "baseline":
-        return [replace(config, alpha=0.0, start="unimodal")]
+        return [replace(same, start="unimodal")]
     return []
 
 

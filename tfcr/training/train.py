@@ -38,6 +38,9 @@ class Observer:
     def started(self, run: pathlib.Path, sizes: Mapping[str, int], steps: int, epochs: int, done: int) -> None:
         """Training begins, or goes on after `done` epochs, with at most `epochs` of `steps` steps."""
 
+    def waiting(self, run: pathlib.Path) -> None:
+        """Another process trains this run, which has to be finished first."""
+
     def step(self, epoch: int, step: int) -> None:
         """A step of an epoch has ended; both count from 0."""
 
@@ -114,9 +117,10 @@ def train_fold(
     observer = observer or Observer()
     refuse_other(run, experiment)
     if not (run / runs.METRICS).is_file():
-        with files.held(run, "training", wait):
+        with files.held(run, "training", (lambda: observer.waiting(run)) if wait else None):
             refuse_other(run, experiment)  # another process may have taken it meanwhile
             if not (run / runs.METRICS).is_file():
+                check_origins(experiment, run)
                 _adopt(run, experiment)
                 _train_and_test(experiment, run, observer)
     with contextlib.suppress(OSError):  # what a kill after the last file left; a read-only run keeps it
@@ -226,13 +230,27 @@ def _train_and_test(experiment: Experiment, run: pathlib.Path, observer: Observe
     _test(experiment, run, pipeline, checkpoint, state)
 
 
+def _origins(experiment: Experiment, run: pathlib.Path) -> list[tuple[Experiment, pathlib.Path]]:
+    """The experiments that this one starts from, and their runs' folders, which lie beside its own."""
+    origins = [replace(experiment, config=config) for config in origins_of(experiment.config)]
+    return [(origin, run.parent / origin.folder.name) for origin in origins]
+
+
+def check_origins(experiment: Experiment, run: pathlib.Path) -> None:
+    """Refuses a folder beside which the runs that this one starts from cannot lie, before anything is written."""
+    for origin, folder in _origins(experiment, run):
+        if folder == run:
+            raise UsageError(f"{run} is where the run lies that this one starts from; choose another --run")
+        try:
+            refuse_other(folder, origin)
+        except TfcrError as error:
+            raise TfcrError(f"{run} starts from {folder.name} beside it: {error}, in another folder") from None
+        check_origins(origin, folder)
+
+
 def _train_origins(experiment: Experiment, run: pathlib.Path, observer: Observer) -> list[runs.Run]:
-    """The finished runs whose encoders this one starts from; they lie beside it."""
-    origins = []
-    for config in origins_of(experiment.config):
-        origin = replace(experiment, config=config)
-        origins.append(train_fold(origin, run.parent / origin.folder.name, observer, wait=True))
-    return origins
+    """The finished runs whose encoders this one starts from."""
+    return [train_fold(origin, folder, observer, wait=True) for origin, folder in _origins(experiment, run)]
 
 
 def _fit(
@@ -318,7 +336,11 @@ def _remember(
     config: Config,
 ) -> None:
     """Adds an epoch to the state, the checkpoint, `history.csv` and the TensorBoard events."""
-    value = row["val_ua"] if config.stop_on == "ua" else -_objective(row, config.alpha)
+    value = {
+        "ua": row["val_ua"],
+        "loss": -_objective(row, config.alpha),
+        "cross-entropy": -row["val_classification_loss"],
+    }[config.stop_on]
     state.history.append(row)
     if state.best_value is None or value > state.best_value:
         state.best_value, state.best_epoch = value, row["epoch"]
