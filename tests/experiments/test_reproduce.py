@@ -13,7 +13,7 @@ import pytest
 from tfcr import runs
 from tfcr.errors import TfcrError
 from tfcr.experiments import reproduce as module
-from tfcr.experiments.cells import Cell, train_cells
+from tfcr.experiments.cells import Cell, Ended, train_cells
 from tfcr.experiments.reproduce import cells_of, reproduce
 from tfcr.exports import read_manifest
 
@@ -64,9 +64,9 @@ def test_a_finished_run_of_another_configuration_is_no_cell_of_this_one(small_co
     same, other = (
         Cell(each, small_dataset.folder, tmp_path / "run") for each in (config, dataclasses.replace(config, epochs=2))
     )
-    assert [failure for _, failure in train_cells([same], workers=1)] == [""]
-    [(_, failure)] = train_cells([other], workers=1)
-    assert "its epochs is 1, not 2" in failure
+    assert list(train_cells([same], workers=1)) == [Ended(same, before=True)]
+    [ended] = train_cells([other], workers=1)
+    assert "its epochs is 1, not 2" in ended.failure
 
 
 def test_a_failing_cell_stops_no_other_and_is_named(small_config, small_dataset, tmp_path):
@@ -77,7 +77,7 @@ def test_a_failing_cell_stops_no_other_and_is_named(small_config, small_dataset,
         Cell(config, small_dataset.folder, tmp_path / "taken"),
         Cell(config, small_dataset.folder, tmp_path / "good"),
     ]
-    ended = {cell.run.name: failure for cell, failure in train_cells(cells, workers=2)}
+    ended = {each.cell.run.name: each.failure for each in train_cells(cells, workers=2)}
     assert ended["good"] == "" and runs.open_run(tmp_path / "good").metrics["epochs"] == 1
     assert "is not empty and is no run" in ended["taken"]
 
@@ -85,7 +85,7 @@ def test_a_failing_cell_stops_no_other_and_is_named(small_config, small_dataset,
 _SWEEP = """
 import pathlib, sys
 from tfcr.config import Config
-from tfcr.experiments.cells import Cell, train_cells
+from tfcr.experiments.cells import Cell, Ended, train_cells
 if __name__ == "__main__":
     out = pathlib.Path(sys.argv[2])
     small = dict(conv_filters=2, lstm_layers=1, lstm_units=8, epochs=400, patience=400, alpha=0.0, threads=1)

@@ -14,6 +14,8 @@ _COMMANDS = {
     "prepare-tfrecords": ("prepare", "Read a corpus, compute its features and write verified TFRecords."),
     "train": ("train", "Train and test one fold."),
     "evaluate": ("evaluate", "Test a trained run again, on its own test fold or on another dataset."),
+    "cross-validate": ("cross_validate", "Train and test every fold of a protocol for one system and alpha."),
+    "sweep": ("sweep", "Train and test systems × alphas × folds × seeds, and report."),
     "report": ("report", "Compare runs with each other and with the paper: HTML, figures, CSV and Markdown."),
     "export": ("export", "Write a trained run as a SavedModel for TF Serving."),
     "inspect": ("inspect", "Say what a dataset, run or export holds, and whether it is intact."),

@@ -1,15 +1,16 @@
 """Progress and tables: bars with the time left on a terminal, plain lines in a log."""
 
+import pathlib
 import re
 import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -72,7 +73,11 @@ class TrainingProgress:
         self.label = f"{label}: " if label else ""
         self.bar = None
 
+    def waiting(self, run):
+        say(f"{self.label}waiting for {run}, which another process trains")
+
     def started(self, run, sizes, steps, epochs, done):
+        self.stop()  # of the stage before
         self.steps, self.epochs = steps, epochs
         resumed = f", going on after epoch {done}" if done else ""
         parts = ", ".join(f"{count} {part}" for part, count in sizes.items())
@@ -102,6 +107,63 @@ class TrainingProgress:
     def stop(self):
         if self.bar is not None:
             self.bar.stop()
+
+
+class CellsProgress:
+    """Many trainings: a bar on a terminal, with their epochs and the time left; in a log, lines alone.
+
+    Args:
+        histories: the `history.csv` of each, whether it is there yet or not.
+    """
+
+    def __init__(self, histories: Sequence[pathlib.Path]):
+        self.console = console()
+        self.bar = None
+        if self.console.is_terminal and histories:
+            columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Epochs(histories)
+            self.bar = Progress(*columns, TextColumn("{task.fields[left]}"), console=self.console, transient=True)
+            self.task = self.bar.add_task("trainings", total=len(histories), left="")
+            self.bar.start()
+
+    def say(self, sentence: str) -> None:
+        self.console.print(sentence, markup=False)
+
+    def ended(self, done: int, left: float) -> None:
+        if self.bar is not None:
+            self.bar.update(self.task, completed=done, left=f"about {duration(left)} left")
+
+    @property
+    def on_epoch(self) -> Callable:
+        """What the workers call after an epoch: nothing where their lines would run into the bar."""
+        return _nothing if self.console.is_terminal else cell_epoch
+
+    def stop(self) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+
+class _Epochs(ProgressColumn):
+    """How many epochs the trainings have had so far."""
+
+    max_refresh = 2.0  # seconds
+
+    def __init__(self, histories: Sequence[pathlib.Path]):
+        self.histories = histories
+        super().__init__()
+
+    def render(self, task) -> Text:
+        return Text(f"{sum(map(_rows, self.histories))} epochs")
+
+
+def _rows(table: pathlib.Path) -> int:
+    try:
+        return len(table.read_text(encoding="utf-8").splitlines()) - 1
+    except OSError:
+        return 0  # not there yet
+
+
+def _nothing(*arguments) -> None:
+    """Says nothing."""
 
 
 def cell_epoch(cell, row, best_epoch: int) -> None:

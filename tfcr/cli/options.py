@@ -8,13 +8,15 @@ import click
 
 from tfcr.config import FIELDS, check_names, from_mapping, read_yaml
 from tfcr.errors import UsageError
+from tfcr.experiments.ranges import shard
 
 PATH = click.Path(path_type=pathlib.Path)
 _OTHER_FIELDS = "tfcr.cli.fields"
 _PREPARE = ("corpus", "root", "embeddings", "name", "out", "features", "emotions", "merge", "transcripts", "workers")
 _SYNTHETIC = ("conflict_rate", "corpus_seed", "utterances", "allow_partial")
 _TRAIN = ("data", "run")
-_KNOWN = (*FIELDS, *_PREPARE, *_SYNTHETIC, *_TRAIN)  # one file may serve both commands
+_SWEEP = ("systems", "alphas", "folds", "seeds", "shard", "report", "no_report", "dry_run")
+_KNOWN = (*FIELDS, *_PREPARE, *_SYNTHETIC, *_TRAIN, *_SWEEP)  # one file may serve several commands
 
 
 def config_option(command: Callable) -> Callable:
@@ -47,6 +49,35 @@ class Names(click.ParamType):
         return tuple(value)
 
 
+class Numbers(click.ParamType):
+    """Numbers and ranges, as text or as a YAML list.
+
+    Args:
+        name: how the help calls them.
+        parse: takes the option's name and the value; see `tfcr.experiments.ranges`.
+        word: text that is a value itself, such as `all`.
+    """
+
+    def __init__(self, name: str, parse: Callable[[str, Any], tuple], word: str | None = None):
+        self.name = name
+        self.parse = parse
+        self.word = word
+
+    def convert(self, value, param, ctx):
+        if self.word is not None and value == self.word:
+            return value
+        return self.parse(param.name, value)
+
+
+class Shard(click.ParamType):
+    """`i/n`: the i-th of n parts, from 1."""
+
+    name = "I/N"
+
+    def convert(self, value, param, ctx):
+        return shard(value) if isinstance(value, str) else value
+
+
 def _read(context: click.Context, parameter: click.Parameter, path: pathlib.Path | None) -> None:
     if path is None:
         return
@@ -69,7 +100,7 @@ def _read(context: click.Context, parameter: click.Parameter, path: pathlib.Path
 
 def _check_type(name: str, value: Any, option: click.Parameter) -> None:
     """A value of YAML has a type already; click would read True as 1 and cut 1.5 to 1."""
-    if isinstance(option.type, Names):
+    if isinstance(option.type, Names | Numbers):
         return
     kinds = {
         click.types.IntParamType: (int,),

@@ -49,7 +49,9 @@ from tfcr.errors import UsageError
 )
 @click.option("--utterances", type=click.IntRange(40), help="Synthetic: how many.")
 @click.option("--corpus-seed", type=click.IntRange(0), help="Synthetic: draws the corpus.  [default: 0]")
-@click.option("--allow-partial", is_flag=True, default=None, help="Go on with an incomplete release (IEMOCAP, MELD, …).")
+@click.option(
+    "--allow-partial", is_flag=True, default=None, help="Go on with an incomplete release (IEMOCAP, MELD, …)."
+)
 @config_option
 @click.pass_context
 def command(context, corpus, root, embeddings, name, out, preset, features, emotions, transcripts, workers, **options):

@@ -2,16 +2,25 @@
 
 import os
 import pathlib
+import signal
+import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass, replace
 
-import joblib
+from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky.process_executor import BrokenProcessPool
 
 from tfcr import runs
 from tfcr.config import Config
 from tfcr.dataset_info import open_dataset
 from tfcr.errors import TfcrError
+
+_DIED = "its process was ended from outside; if the memory was full, take fewer workers; the same command goes on"
+_IDLE = 300  # seconds after which a worker without work ends
+_LOOKS = 0.2  # seconds between a worker's looks at whether its parent still lives
 
 
 @dataclass(frozen=True)
@@ -26,6 +35,27 @@ class Cell:
     def is_done(self) -> bool:
         return (self.run / runs.METRICS).is_file()
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether somebody has trained at it, or trains now, without an end so far."""
+        return (self.run / runs.CONFIG).is_file() and not self.is_done
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What came of a cell.
+
+    Attributes:
+        failure: the one line that says why it failed, or an empty string.
+        before: it had been finished earlier.
+        elsewhere: another process is training it, so it was passed over.
+    """
+
+    cell: Cell
+    failure: str = ""
+    before: bool = False
+    elsewhere: bool = False
+
 
 def nothing(*arguments) -> None:
     """Does nothing with what it hears."""
@@ -36,8 +66,11 @@ def train_cells(
     workers: int,
     prepare_process: Callable[[], None] = nothing,
     on_epoch: Callable[[Cell, Mapping[str, float], int], None] = nothing,
-) -> Iterator[tuple[Cell, str]]:
+) -> Iterator[Ended]:
     """Trains what is missing of the cells.
+
+    A cell that fails stops no other, even if its process dies. One that another process holds is tried once more at
+    the end. The workers end when this process does, however it ends.
 
     Args:
         workers: processes at a time; their number changes nothing in the bits.
@@ -45,59 +78,156 @@ def train_cells(
         on_epoch: called in the worker after each epoch, with its line of `history.csv` and the best epoch so far.
 
     Yields:
-        Every cell as it ends, with an empty string, or with the one line that says why it failed. A cell that fails
-        stops no other.
+        Every cell as it ends.
     """
-    yield from ((cell, _foreign(cell)) for cell in cells if cell.is_done)
-    missing = [cell for cell in cells if not cell.is_done]
-    parallel = joblib.Parallel(n_jobs=max(1, min(workers, len(missing))), return_as="generator_unordered")
-    parent = os.getpid()
-    yield from parallel(joblib.delayed(_train)(cell, parent, prepare_process, on_epoch) for cell in missing)
+    done = [cell.is_done for cell in cells]
+    missing = [cell for cell, is_done in zip(cells, done, strict=True) if not is_done]
+    yield from (Ended(cell, _foreign(cell), before=True) for cell, is_done in zip(cells, done, strict=True) if is_done)
+    held = []
+    for ended in _train_all(missing, workers, prepare_process, on_epoch):
+        if ended.elsewhere:
+            held.append(ended.cell)
+        else:
+            yield ended
+    yield from _train_all(held, workers, prepare_process, on_epoch)
 
 
-def seconds_per_epoch(cell: Cell, workers: int, prepare_process: Callable[[], None] = nothing) -> float:
-    """A forecast, timed in a worker as the training itself will run."""
-    parallel = joblib.Parallel(n_jobs=workers)
-    return parallel([joblib.delayed(_time)(cell, prepare_process)])[0]
+def seconds_per_epoch(
+    cells: Sequence[Cell], workers: int, prepare_process: Callable[[], None] = nothing
+) -> list[float | None]:
+    """A forecast for each cell, timed in workers as the training itself will run; None where that is impossible."""
+    with _Workers(workers, cells, prepare_process) as pool:
+        timings = [_submit(pool, _time, cell) for cell in cells]
+        return [None if timing.exception() else timing.result() for timing in timings]
 
 
-def _time(cell: Cell, prepare_process: Callable[[], None]) -> float:
+class _Workers:
+    """The processes; they stay for what is called next, and are ended when the block is left by an exception.
+
+    Processes that run with other threads than the cells' are not used again: TensorFlow fixes them at its start.
+    """
+
+    def __init__(self, workers: int, cells: Sequence[Cell], prepare_process: Callable[[], None]):
+        threads = sorted({cell.config.threads for cell in cells})
+        self.executor = get_reusable_executor(
+            max_workers=max(1, min(workers, len(cells))),
+            timeout=_IDLE,
+            initializer=_begin,
+            initargs=(os.getpid(), prepare_process, tuple(threads)),
+        )
+
+    def __enter__(self):
+        return self.executor
+
+    def __exit__(self, kind, error, trace):
+        if kind is not None:
+            self.executor.shutdown(kill_workers=True)
+
+
+def _train_all(
+    cells: Sequence[Cell],
+    workers: int,
+    prepare_process: Callable[[], None],
+    on_epoch: Callable[[Cell, Mapping[str, float], int], None],
+) -> Iterator[Ended]:
+    """Trains the cells; where a worker dies, those that were begun go on one by one, which tells the guilty one."""
+    pending = list(cells)
+    while pending:
+        lost = []
+        for cell, ended in _round(pending, workers, prepare_process, on_epoch):
+            if ended is None:
+                lost.append(cell)
+            else:
+                yield ended
+        suspects = [cell for cell in lost if cell.is_begun] or lost[:1]
+        for suspect in suspects:
+            [(_, ended)] = _round([suspect], 1, prepare_process, on_epoch)
+            yield ended or Ended(suspect, _DIED)
+        pending = [cell for cell in lost if cell not in suspects]
+
+
+def _round(
+    cells: Sequence[Cell],
+    workers: int,
+    prepare_process: Callable[[], None],
+    on_epoch: Callable[[Cell, Mapping[str, float], int], None],
+) -> Iterator[tuple[Cell, Ended | None]]:
+    """Trains the cells once, first come, first served; None for a cell that was lost because a worker died."""
+    with _Workers(workers, cells, prepare_process) as pool:
+        futures = {_submit(pool, _train, cell, on_epoch): cell for cell in cells}
+        for future in as_completed(futures):
+            try:
+                yield futures[future], future.result()
+            except BrokenProcessPool:
+                yield futures[future], None
+
+
+def _submit(pool: Executor, call: Callable, *arguments) -> Future:
+    """The call's future, which has failed already where the processes have."""
+    try:
+        return pool.submit(call, *arguments)
+    except BrokenProcessPool as error:
+        broken = Future()
+        broken.set_exception(error)
+        return broken
+
+
+def _begin(parent: int, prepare_process: Callable[[], None], threads: tuple[int, ...]) -> None:
+    """Prepares a worker: it leaves Ctrl-C to its parent, and ends when that has ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     prepare_process()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_LOOKS)
+    os._exit(1)
+
+
+def _time(cell: Cell) -> float:
     from tfcr.training.train import plan, seconds_per_epoch
 
-    return seconds_per_epoch(plan(cell.config, cell.data))
+    try:
+        return seconds_per_epoch(plan(cell.config, cell.data))
+    finally:
+        _forget()
 
 
-def _train(
-    cell: Cell, parent: int, prepare_process: Callable[[], None], on_epoch: Callable[[Cell, Mapping, int], None]
-) -> tuple[Cell, str]:
-    prepare_process()
+def _train(cell: Cell, on_epoch: Callable[[Cell, Mapping, int], None]) -> Ended:
     from tfcr.training.train import Observer, plan, train_fold
 
     class Worker(Observer):
-        """One whose parent was killed stops at its next step; the cell is resumed another time."""
-
-        def step(self, epoch, step):
-            if os.getpid() != parent and os.getppid() != parent:
-                os._exit(1)
-
         def epoch(self, row, state):
             on_epoch(cell, row, state.best_epoch)
 
+    if cell.is_done:  # meanwhile, by another process
+        return Ended(cell, _foreign(cell), before=True)
     try:
         train_fold(plan(cell.config, cell.data), cell.run, Worker())
     except TfcrError as error:
-        return cell, str(error)
+        held = isinstance(error.__context__, BlockingIOError)  # what `files.held` met
+        return Ended(cell, elsewhere=True) if held else Ended(cell, str(error))
     except Exception as error:  # a bug or the machine: its traceback is shown, and the other cells go on
         traceback.print_exc()
-        return cell, f"{type(error).__name__}: {error}"
-    return cell, ""
+        return Ended(cell, f"{type(error).__name__}: {error}")
+    finally:
+        _forget()
+    return Ended(cell)
+
+
+def _forget() -> None:
+    """Frees the models of a cell that has ended, so that a hundred of them need no more memory than one."""
+    import keras
+
+    keras.utils.clear_session()
 
 
 def _foreign(cell: Cell) -> str:
     """Why a finished run is not this cell's, or an empty string."""
     try:
         runs.refuse_other(cell.run, replace(cell.config, dataset_sha256=open_dataset(cell.data).sha256))
+        runs.open_run(cell.run)
     except TfcrError as error:
         return str(error)
     return ""

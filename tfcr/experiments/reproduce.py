@@ -3,16 +3,15 @@
 import contextlib
 import os
 import pathlib
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tfcr import files, runs
 from tfcr.config import Config
 from tfcr.dataset_info import Dataset
-from tfcr.durations import duration
 from tfcr.errors import TfcrError
-from tfcr.experiments.cells import Cell, nothing, seconds_per_epoch, train_cells
+from tfcr.experiments.cells import Cell, Ended, nothing, train_cells
+from tfcr.experiments.progress import forecast, tell
 from tfcr.exports import MANIFEST, read_manifest
 from tfcr.report import Report, write_report
 
@@ -22,7 +21,6 @@ FOLDS = {
     "iemocap": {"random": range(10), "authors": range(1)},
     None: {"random": range(3)},
 }
-_TYPICAL_EPOCHS = 25  # after how many early stopping ends a training on the corpora tried
 _THREADS = 1  # two processes of one thread finish sooner than one of two
 
 
@@ -72,8 +70,8 @@ def reproduce(
     workers = workers or os.cpu_count() or 1
     missing = [cell for cell in cells if not cell.is_done]
     if missing:
-        say(_forecast(missing, workers, prepare_process))
-    _tell(train_cells(cells, workers, prepare_process, on_epoch), cells, say)
+        say(forecast(missing, workers, prepare_process))
+    _refuse_failures(tell(train_cells(cells, workers, prepare_process, on_epoch), cells, say))
     finished = [runs.open_run(cell.run) for cell in cells]
     report = write_report(finished, out / "report" / dataset.name)
     proposed = next(run for run in finished if run.metrics["alpha"] == PROPOSED)
@@ -92,35 +90,10 @@ def exported(run: runs.Run, serving: pathlib.Path) -> pathlib.Path | None:
     return None
 
 
-def _tell(ended: Iterable[tuple[Cell, str]], cells: Sequence[Cell], say: Callable[[str], None]) -> None:
-    """Says of every cell how it ended and how much is left; raises once all have ended if one failed."""
-    began, failures = time.monotonic(), []
-    ahead = sum(not cell.is_done for cell in cells)
-    trained = 0
-    for done, (cell, failure) in enumerate(ended, start=1):
-        trained += done > len(cells) - ahead
-        left = (time.monotonic() - began) / max(trained, 1) * (len(cells) - done)
-        if failure:
-            failures.append(f"{cell.run}: {failure}")
-            say(f"{done} of {len(cells)}: {cell.run} failed: {failure}")
-            continue
-        test = runs.open_run(cell.run).metrics["test"]
-        if done <= len(cells) - ahead:
-            say(f"{done} of {len(cells)} was trained before: {cell.run.name}")
-            continue
-        say(
-            f"{done} of {len(cells)} trained: {cell.run.name}, test WA {100 * test['wa']:.2f} %, "
-            f"UA {100 * test['ua']:.2f} %; about {duration(left)} left"
-        )
+def _refuse_failures(ended: Sequence[Ended]) -> None:
+    failures = [f"{each.cell.run}: {each.failure}" for each in ended if each.failure]
     if failures:
-        raise TfcrError(f"{len(failures)} of {len(cells)} trainings failed; the first: {failures[0]}")
-
-
-def _forecast(missing: Sequence[Cell], workers: int, prepare_process: Callable[[], None]) -> str:
-    """How long the trainings will take, from a few timed steps."""
-    epoch = seconds_per_epoch(missing[0], workers, prepare_process)
-    epochs = missing[0].config.epochs
-    rounds = -(-len(missing) // workers)
-    typical, most = (duration(epoch * rounds * count) for count in (_TYPICAL_EPOCHS, epochs))
-    expected = f"about {typical} if they stop after {_TYPICAL_EPOCHS} epochs, " if epochs > _TYPICAL_EPOCHS else ""
-    return f"{len(missing)} trainings, {min(workers, len(missing))} at a time: {expected}at most {most} and the start"
+        raise TfcrError(f"{len(failures)} of {len(ended)} trainings failed; the first: {failures[0]}")
+    held = [str(each.cell.run) for each in ended if each.elsewhere]
+    if held:
+        raise TfcrError(f"another process is training {', '.join(held)}; wait for it, and the same command goes on")

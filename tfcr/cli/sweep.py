@@ -1,0 +1,178 @@
+"""`tfcr sweep`, and what `tfcr cross-validate` shares with it."""
+
+import pathlib
+import typing
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from tfcr.cli.options import PATH, Names, Numbers, Shard, config_option, fields_of_config
+from tfcr.config import FIELDS, Config, Precision, Protocol, from_mapping
+from tfcr.errors import TfcrError, UsageError
+from tfcr.experiments.ranges import decimals, whole_numbers
+
+_PREPARATION = ("emotions", "merge")  # a file may say them for several commands; here they are compared
+_SHARED_OPTIONS = (
+    click.option(
+        "--data", type=PATH, help="A prepared dataset.  [default: the one under data/ that was prepared last]"
+    ),
+    click.option(
+        "--protocol",
+        type=click.Choice(typing.get_args(Protocol)),
+        help="How folds are drawn.  [default: random, or the preset's]",
+    ),
+    click.option("--folds", type=Numbers("N,N-N|all", whole_numbers, "all"), help="From 0.  [default: all]"),
+    click.option("--seeds", type=Numbers("N,N-N", whole_numbers), help="Of the trainings.  [default: 0]"),
+    click.option("--fold-seed", type=click.IntRange(0), help="Draws the folds, and nothing else.  [default: 0]"),
+    click.option("--epochs", type=click.IntRange(1), help="At most, of each training.  [default: 100]"),
+    click.option("--batch-size", type=click.IntRange(1), help="Examples, that is segments.  [default: 64]"),
+    click.option("--precision", type=click.Choice(typing.get_args(Precision)), help="[default: float32]"),
+    click.option(
+        "--threads", type=click.IntRange(1), help="Of each training; part of the configuration.  [default: 1]"
+    ),
+    click.option(
+        "--workers", type=click.IntRange(1), help="Trainings at a time; changes no bit.  [default: the cores]"
+    ),
+    click.option("--shard", type=Shard(), help="The I-th of N parts of the trainings, say, for a job array: 1/4."),
+    click.option("--out", type=PATH, help="Where the runs go.  [default: sweeps/<dataset>]"),
+    click.option("--report", type=PATH, help="The report's folder.  [default: report/<dataset>]"),
+    click.option("--no-report", is_flag=True, help="Train only."),
+    click.option("--dry-run", is_flag=True, help="List the trainings and what is missing of them; train nothing."),
+    config_option,
+)
+
+
+def shared_options(command: Callable) -> Callable:
+    """Everything but systems and alphas."""
+    for option in reversed(_SHARED_OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.command("sweep")
+@click.option("--systems", type=Names(), help="With commas between them.  [default: fusion]")
+@click.option(
+    "--alphas",
+    type=Numbers("A,A:A:STEP", decimals),
+    help="Weights of the regulariser; systems without one take 0.  [default: 0,0.1]",
+)
+@shared_options
+@click.pass_context
+def command(context, systems, alphas, **options):
+    """Train and test systems × alphas × folds × seeds, and report.
+
+    The same command again does what is missing; several at a time, on one machine or many, share the work.
+    Numbers are listed with commas or as ranges that include their end: --folds 0-4, --alphas 0:1:0.1.
+    """
+    _refuse_single(context, {"system": systems, "alpha": alphas})
+    axes = {"systems": systems, "alphas": alphas}
+    run(context, lambda: {name: values for name, values in axes.items() if values is not None}, options)
+
+
+def run(context: click.Context, axes: Callable[[], Mapping[str, Any]], options: dict) -> None:
+    """Sweeps, and prints what came of it.
+
+    Args:
+        axes: gives systems and alphas; called once TensorFlow may be imported.
+        options: those of `shared_options`.
+    """
+    folds, seeds, data = options.pop("folds"), options.pop("seeds"), options.pop("data")
+    out, report, workers = options.pop("out"), options.pop("report"), options.pop("workers")
+    shard, dry_run = options.pop("shard") or (1, 1), options.pop("dry_run")
+    wants_report = not _no_report_is_meant(context, options.pop("no_report"))
+    _refuse_single(context, {"fold": folds, "seed": seeds})
+    fields = {name: value for name, value in fields_of_config(context).items() if name in FIELDS}
+    fields |= {name: value for name, value in options.items() if value is not None}
+    from_mapping(fields)  # wrong usage is said before anything is read
+
+    from tfcr.cli.display import CellsProgress, say
+    from tfcr.cli.tensorflow import import_quietly
+
+    dataset = _open(context, data, say)
+    import_quietly()
+    from tfcr.experiments.sweep import THREADS, Sweep, run_sweep, states
+    from tfcr.runs import HISTORY
+
+    config = from_mapping({"threads": THREADS, **fields}, dataset.info["preset"])
+    further = {} if seeds is None else {"seeds": seeds}
+    out = out or pathlib.Path("sweeps") / dataset.name
+    sweep = Sweep(dataset, config, out, folds=None if folds == "all" else folds, **axes(), **further)
+    listed = states(sweep, shard)
+    if dry_run:
+        _print_states(listed, say)
+        return
+
+    progress = CellsProgress([cell.run / HISTORY for cell, _ in listed])
+    report = (report or pathlib.Path("report") / dataset.name) if wants_report else None
+    try:
+        swept = run_sweep(
+            sweep, workers, shard, report, progress.say, progress.ended, import_quietly, progress.on_epoch
+        )
+    finally:
+        progress.stop()
+    _print_end(swept, len(listed), out, wants_report, say)
+
+
+def _open(context: click.Context, data: pathlib.Path | None, say: Callable[[str], None]):
+    """The dataset that was named, or the one prepared last; it is as the configuration says, where that says it."""
+    from tfcr.dataset_info import latest_dataset, open_dataset
+
+    if data is None:
+        data = latest_dataset()
+        say(f"Dataset {data}, the one prepared last")
+    dataset, fields = open_dataset(data), fields_of_config(context)
+    for name in _PREPARATION:
+        if name not in fields:
+            continue
+        wanted = list(Names().convert(fields[name], None, context)) if name == "emotions" else fields[name]
+        if wanted != dataset.info[name]:
+            raise UsageError(f"{name} of the configuration contradicts dataset {dataset.folder}: {dataset.info[name]}")
+    return dataset
+
+
+def _print_states(listed, say: Callable[[str], None]) -> None:
+    for cell, state in listed:
+        click.echo(f"{state:7}  {cell.run}")
+    counts = Counter(state for _, state in listed)
+    say(f"{len(listed)} trainings: " + ", ".join(f"{counts[name]} {name}" for name in ("done", "begun", "missing")))
+
+
+def _print_end(swept, count: int, out: pathlib.Path, wants_report: bool, say: Callable[[str], None]) -> None:
+    for folder in swept.elsewhere:
+        say(f"in work elsewhere: {folder}")
+    for folder, failure in swept.failures.items():
+        say(f"failed: {folder}: {failure}")
+    if swept.failures:
+        names = ", ".join(folder.name for folder in swept.failures)
+        raise TfcrError(
+            f"{len(swept.failures)} of {count} trainings failed: {names}; the same command tries them again"
+        )
+    if swept.missing and wants_report:
+        say(f"{swept.missing} trainings of the whole are not there yet; the command that finds all of them reports")
+    if swept.report is not None:
+        click.echo(swept.report.summary)
+        click.echo(swept.report.page)
+    else:
+        click.echo(out)
+
+
+def _no_report_is_meant(context: click.Context, no_report: bool) -> bool:
+    """A `no_report` of the file yields to a `--report` of the command line."""
+    typed = {
+        name for name in ("report", "no_report") if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
+    return no_report and typed != {"report"}
+
+
+def _refuse_single(context: click.Context, given: Mapping[str, Any]) -> None:
+    """A file that serves `tfcr train` may say one system, alpha, fold or seed; a sweep would not look at it."""
+    fields = fields_of_config(context)
+    for name, values in given.items():
+        if values is None and fields.get(name, getattr(Config(), name)) != getattr(Config(), name):
+            raise UsageError(
+                f"the configuration has {name}: {fields[name]!r}, and {context.command.name} takes several; "
+                f"write {name}s: {fields[name]}"
+            )

@@ -1,0 +1,70 @@
+"""What a user hears of many trainings: a forecast, how each ended, and how much is left."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from tfcr import runs
+from tfcr.durations import duration
+from tfcr.experiments.cells import Cell, Ended, nothing, seconds_per_epoch
+
+_TYPICAL_BEST = 15  # the epoch after which validation no longer improves, on the corpora tried
+
+
+def forecast(missing: Sequence[Cell], workers: int, prepare_process: Callable[[], None] = nothing) -> str:
+    """How long the trainings will take, from a few timed steps of one of each kind."""
+    at_a_time = min(workers, len(missing))
+    opening = f"{len(missing)} trainings, {at_a_time} at a time" if len(missing) > 1 else "1 training"
+    kinds: dict[tuple, Cell] = {}
+    for cell in missing:
+        kinds.setdefault(_kind(cell), cell)
+    timed = dict(zip(kinds, seconds_per_epoch(list(kinds.values()), workers, prepare_process), strict=True))
+    epochs = missing[0].config.epochs
+    typical = min(epochs, missing[0].config.patience + _TYPICAL_BEST)
+    paces = [timed[_kind(cell)] for cell in missing]
+    if None in paces:
+        return opening
+    pace = max(sum(paces) / at_a_time, max(paces)) if paces else 0
+    pace = max(pace, -(-len(missing) // at_a_time) * min(paces))  # the last round may leave workers idle
+    expected = f"about {duration(pace * typical)} if they stop after {typical} epochs, " if epochs > typical else ""
+    return f"{opening}: {expected}at most {duration(pace * epochs)} and the start"
+
+
+def _kind(cell: Cell) -> tuple[str, bool]:
+    """Cells of a kind take equally long."""
+    return cell.config.system, bool(cell.config.alpha)
+
+
+def tell(
+    ended: Iterable[Ended],
+    cells: Sequence[Cell],
+    say: Callable[[str], None] = nothing,
+    on_end: Callable[[int, float], None] = nothing,
+) -> list[Ended]:
+    """Says of every cell how it ended and how much is left.
+
+    Args:
+        ended: the cells as they end.
+        cells: all of them.
+        on_end: called as each ends, with how many have ended and the seconds that are left.
+    """
+    began, results, trained = time.monotonic(), [], 0
+    for each in ended:
+        results.append(each)
+        trained += not each.before and not each.elsewhere
+        left = (time.monotonic() - began) / max(trained, 1) * (len(cells) - len(results))
+        say(f"{len(results)} of {len(cells)} {_how(each, left)}")
+        on_end(len(results), left)
+    return results
+
+
+def _how(ended: Ended, left: float) -> str:
+    cell = ended.cell
+    if ended.failure:
+        return f"failed: {cell.run}: {ended.failure}"
+    if ended.elsewhere:
+        return f"is in work elsewhere: {cell.run}"
+    if ended.before:
+        return f"was trained before: {cell.run.name}"
+    test = runs.open_run(cell.run).metrics["test"]
+    figures = f"test WA {100 * test['wa']:.2f} %, UA {100 * test['ua']:.2f} %"
+    return f"trained: {cell.run.name}, {figures}" + (f"; about {duration(left)} left" if left else "")

@@ -1,0 +1,190 @@
+"""Systems × alphas × folds × seeds on one dataset: a list of cells, trained by several processes or machines."""
+
+import os
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tfcr import protocols, runs
+from tfcr.config import Config
+from tfcr.dataset_info import INFO, Dataset, verify
+from tfcr.errors import TfcrError, UsageError
+from tfcr.experiments.cells import Cell, nothing, train_cells
+from tfcr.experiments.progress import forecast, tell
+from tfcr.models import systems
+from tfcr.report import Report, write_report
+
+THREADS = 1  # of a training, where nothing else is said: several trainings of one thread finish sooner than one of many
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A grid of trainings that differ in what it lists and share everything else.
+
+    Attributes:
+        dataset: the prepared dataset.
+        config: what the cells share; its system, alpha, fold and seed are not looked at.
+        systems, alphas, folds, seeds: the axes; `folds` None for all of the protocol.
+        out: the folder that the runs' folders go to.
+
+    Raises:
+        UsageError: an axis is empty, a value on it does not exist, or the configuration contradicts the dataset.
+        TfcrError: the dataset has too few groups or utterances for the protocol.
+    """
+
+    dataset: Dataset
+    config: Config
+    out: pathlib.Path
+    systems: Sequence[str] = ("fusion",)
+    alphas: Sequence[float] = (0.0, 0.1)  # the baseline, and "alpha is selected as 0.1" (Sec. 4.3)
+    folds: Sequence[int] | None = None
+    seeds: Sequence[int] = (0,)
+
+    def __post_init__(self) -> None:
+        preset = self.dataset.info["preset"]
+        if self.config.preset != preset:
+            raise UsageError(
+                f"preset {self.config.preset!r} contradicts dataset {self.dataset.folder}, which has {preset!r}"
+            )
+        if self.config.dataset_sha256 not in (None, self.dataset.sha256):
+            raise UsageError(f"dataset {self.dataset.folder} is not the one that the configuration names")
+        for name in ("systems", "alphas", "folds", "seeds"):
+            if not (self._all_folds if name == "folds" else getattr(self, name)):
+                raise UsageError(f"the grid is empty: it has no {name}")
+        for name in self.systems:
+            systems.system(name)
+        for field, values in (("alpha", self.alphas), ("fold", self._all_folds), ("seed", self.seeds)):
+            for value in values:
+                replace(self.config, **{field: value})  # checks its range
+        self._check_folds()
+
+    @property
+    def _all_folds(self) -> Sequence[int]:
+        if self.folds is None:
+            return range(protocols.num_folds(self.config.protocol, self.dataset.labelled))
+        return self.folds
+
+    def _check_folds(self) -> None:
+        """Refuses folds that do not exist; one that is too small fails by itself unless all are."""
+        failures = []
+        for fold in self._all_folds:
+            try:
+                protocols.split(self.config.protocol, fold, self.dataset.labelled, self.config.fold_seed)
+            except UsageError:
+                raise
+            except TfcrError as error:
+                failures.append(error)
+        if len(failures) == len(self._all_folds):
+            raise failures[0]
+
+    def cells(self) -> list[Cell]:
+        """Every training once: all systems and alphas on a fold, then the next fold, then the next seed.
+
+        So what has ended is comparable at any time. A system without a regulariser is trained once, with alpha 0.
+        """
+        found = {}
+        for seed in self.seeds:
+            for fold in self._all_folds:
+                for system in self.systems:
+                    regularised = systems.system(system).REGULARISED
+                    for alpha in self.alphas if regularised else (0.0,):
+                        config = replace(self.config, system=system, alpha=float(alpha), fold=fold, seed=seed)
+                        found[config] = self._cell(config)
+        return list(found.values())
+
+    def _cell(self, config: Config) -> Cell:
+        parts = config.protocol, config.system, config.alpha, config.fold, config.seed
+        return Cell(config, self.dataset.folder, self.out / runs.default_folder(self.dataset.name, *parts).name)
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What came of a sweep, or of the part of it that was asked for.
+
+    Attributes:
+        failures: run folder → why it failed, in one line.
+        elsewhere: run folders that another process is training.
+        missing: how many trainings of the whole grid are not there yet.
+        report: over the whole grid; None where some of it is missing, or none was asked for.
+    """
+
+    failures: Mapping[pathlib.Path, str]
+    elsewhere: Sequence[pathlib.Path]
+    missing: int
+    report: Report | None
+
+
+def part(cells: Sequence[Cell], number: int, count: int) -> list[Cell]:
+    """The `number`-th of `count` parts, from 1: a stretch of the list, so that it holds every system and alpha.
+
+    The parts are disjoint, cover the cells, and differ by at most one in length.
+    """
+    if not 1 <= number <= count:
+        raise UsageError(f"shard must be from 1/{count} to {count}/{count}; received {number}/{count}")
+    return list(cells[len(cells) * (number - 1) // count : len(cells) * number // count])
+
+
+def states(sweep: Sweep, shard: tuple[int, int] = (1, 1)) -> list[tuple[Cell, str]]:
+    """Every training of a part, in order, and whether it is `done`, `begun` or `missing`; nothing is trained.
+
+    Raises:
+        TfcrError: `out` has runs of another configuration.
+    """
+    every = sweep.cells()
+    refuse_other(sweep, every)
+    return [(cell, "done" if cell.is_done else "begun" if cell.is_begun else "missing") for cell in part(every, *shard)]
+
+
+def run_sweep(
+    sweep: Sweep,
+    workers: int | None = None,
+    shard: tuple[int, int] = (1, 1),
+    report: pathlib.Path | None = None,
+    say: Callable[[str], None] = nothing,
+    on_end: Callable[[int, float], None] = nothing,
+    prepare_process: Callable[[], None] = nothing,
+    on_epoch: Callable[[Cell, Mapping[str, float], int], None] = nothing,
+) -> Swept:
+    """Trains what is missing of a sweep, and reports once all of it is there.
+
+    A training that fails stops no other. The same call again does what is still missing; two calls on one folder, on
+    one machine or several, share the work.
+
+    Args:
+        workers: trainings at a time; by default as many as there are cores. Their number changes nothing in the bits.
+        shard: (i, n) for the i-th of n parts, from 1.
+        report: the report's folder; None for no report.
+        say: takes a sentence for the user.
+        on_end: see `tell`.
+        prepare_process, on_epoch: see `train_cells`.
+
+    Raises:
+        TfcrError: the dataset is not intact, or `out` has runs of another configuration.
+    """
+    every = sweep.cells()
+    cells = part(every, *shard)
+    refuse_other(sweep, every)
+    verify(sweep.dataset)
+    workers = workers or os.cpu_count() or 1
+    missing = [cell for cell in cells if not cell.is_done]
+    if missing:
+        say(forecast(missing, workers, prepare_process))
+    ended = tell(train_cells(cells, workers, prepare_process, on_epoch), cells, say, on_end)
+    absent = sum(not cell.is_done for cell in every)
+    failures = {each.cell.run: each.failure for each in ended if each.failure}
+    reported = None
+    if report is not None and not absent and not failures:
+        reported = write_report([runs.open_run(cell.run) for cell in every], report)
+    return Swept(failures, [each.cell.run for each in ended if each.elsewhere], absent, reported)
+
+
+def refuse_other(sweep: Sweep, cells: Sequence[Cell]) -> None:
+    """Refuses, before anything is trained, a folder that has runs of another configuration or dataset."""
+    if (sweep.out / INFO).is_file():
+        raise UsageError(f"{sweep.out} is a dataset; name another folder for the runs by --out")
+    for cell in cells:
+        if (cell.run / runs.CONFIG).is_file():
+            try:
+                runs.refuse_other(cell.run, replace(cell.config, dataset_sha256=sweep.dataset.sha256))
+            except TfcrError as error:
+                raise TfcrError(str(error).replace("--run", "--out")) from None
