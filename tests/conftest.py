@@ -1,5 +1,6 @@
 """What the tests share: TensorFlow as a training has it, a small corpus, its dataset, and a model that trains fast."""
 
+import dataclasses
 import os
 import pathlib
 import sys
@@ -14,7 +15,7 @@ import pytest
 import soundfile
 
 from tfcr import schema
-from tfcr.config import Config
+from tfcr.config import PRESETS, Config
 from tfcr.dataset_info import Dataset
 
 hypothesis.settings.register_profile("tfcr", deadline=None, derandomize=True)  # a busy machine is no bug
@@ -94,6 +95,22 @@ def small_config() -> Config:
         epochs=2,
         shuffle_buffer=64,
     )
+
+
+@pytest.fixture(scope="session")
+def authors_dataset(tensorflow, small_corpus, tmp_path_factory) -> Dataset:
+    """The small corpus, prepared with the preset `authors`. Not to be changed."""
+    from tfcr.preparation.prepare import Preparation, prepare
+
+    out, options = tmp_path_factory.mktemp("authors-dataset"), {"utterances": SMALL_UTTERANCES}
+    return prepare(Preparation("synthetic", small_corpus, out, "small", preset="authors", options=options))
+
+
+@pytest.fixture(scope="session")
+def small_authors() -> Config:
+    """The preset `authors`, small."""
+    sizes = {"conv_filters": 2, "lstm_units": 8, "discriminator_units": 8, "batch_size": 32, "epochs": 2}
+    return dataclasses.replace(PRESETS["authors"], **sizes)
 
 
 @pytest.fixture(scope="session")

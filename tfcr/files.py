@@ -19,6 +19,10 @@ class NoRoomError(TfcrError, OSError):
     """The disk, or the user's share of it, is full. An `OSError` too: what can be done without is skipped as before."""
 
 
+class HeldError(TfcrError):
+    """Another process holds the folder."""
+
+
 @contextlib.contextmanager
 def written_whole(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Yields a temporary path beside `path` and moves it there once the block has ended well.
@@ -97,7 +101,8 @@ def held(folder: str | os.PathLike, purpose: str, on_wait: Callable[[], None] | 
         on_wait: called before waiting for another process that holds it; None fails instead.
 
     Raises:
-        TfcrError: another process holds it, or the disk is full.
+        HeldError: another process holds it.
+        NoRoomError: the disk is full.
     """
     path = pathlib.Path(folder) / ".lock"
     with full_disk_named(path):
@@ -108,7 +113,7 @@ def held(folder: str | os.PathLike, purpose: str, on_wait: Callable[[], None] | 
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if on_wait is None:
-                raise TfcrError(f"another process is {purpose} {folder}; wait for it, or name another folder") from None
+                raise HeldError(f"another process is {purpose} {folder}; wait for it, or name another folder") from None
             on_wait()
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -29,29 +29,41 @@ def test_baseline_and_proposed_share_folds_seeds_and_everything_but_alpha(small_
     assert len({cell.run for cell in cells}) == len(cells)
 
 
-def test_on_iemocap_the_published_split_stands_beside_the_ten_folds(small_config, small_dataset, tmp_path):
-    iemocap = dataclasses.replace(small_dataset, info={**small_dataset.info, "corpus": "iemocap"})
-    cells = cells_of(iemocap, small_config, tmp_path)
-    assert {(cell.config.protocol, cell.config.fold) for cell in cells} == {
-        *(("random", fold) for fold in range(10)),
-        ("authors", 0),
-    }
+def test_on_iemocap_the_text_has_its_ten_folds_and_the_code_the_published_split(
+    small_config, small_dataset, small_authors, authors_dataset, tmp_path
+):
+    paper, authors = (
+        dataclasses.replace(dataset, info={**dataset.info, "corpus": "iemocap"})
+        for dataset in (small_dataset, authors_dataset)
+    )
+    cells = cells_of(paper, small_config, tmp_path)
+    assert {(cell.config.protocol, cell.config.fold) for cell in cells} == {("random", fold) for fold in range(10)}
+    stages = [
+        (cell.config.protocol, cell.config.fold, cell.config.alpha, cell.config.start)
+        for cell in cells_of(authors, small_authors, tmp_path)
+    ]
+    # the baseline, then the baseline trained on and the contrastive model, which both start from it
+    assert stages == [
+        ("authors", 0, 0.0, "unimodal"),
+        ("authors", 0, 0.0, "baseline"),
+        ("authors", 0, 0.1, "baseline"),
+    ]
 
 
 def test_the_main_job_ends_with_a_report_and_an_export_and_keeps_what_is_done(
     small_config, small_dataset, tmp_path, monkeypatch
 ):
-    monkeypatch.setitem(module.FOLDS, None, {"random": range(1)})
+    monkeypatch.setitem(module.FOLDS, None, {"paper": {"random": range(1)}})
     config = dataclasses.replace(small_config, epochs=1)
     said = []
-    result = reproduce(small_dataset, config, tmp_path, workers=2, say=said.append)
+    result = reproduce([(small_dataset, config)], tmp_path, workers=2, say=said.append)
     assert said[0].startswith("2 trainings, 2 at a time: at most ")  # of one epoch
     assert [sentence[:6] for sentence in said[1:]] == ["1 of 2", "2 of 2"]
     assert result.report.page.is_file() and any("confusion" in path.name for path in result.report.figures)
     assert read_manifest(result.export)["run"]["alpha"] == 0.1
 
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*") if path.is_file()}
-    again = reproduce(small_dataset, config, tmp_path, workers=2)
+    again = reproduce([(small_dataset, config)], tmp_path, workers=2)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*") if path.is_file()} == before
     assert again.export == result.export
 
@@ -130,7 +142,7 @@ def _children(parent: int) -> list[int]:
 
 
 def test_a_failure_ends_the_main_job_in_one_line_after_the_others(small_config, small_dataset, tmp_path, monkeypatch):
-    monkeypatch.setitem(module.FOLDS, None, {"random": range(1)})
+    monkeypatch.setitem(module.FOLDS, None, {"paper": {"random": range(1)}})
     config = dataclasses.replace(small_config, epochs=1, learning_rate=1e30)
     with pytest.raises(TfcrError, match=r"2 of 2 trainings failed; the first: .*lower learning_rate"):
-        reproduce(small_dataset, config, tmp_path, workers=2)
+        reproduce([(small_dataset, config)], tmp_path, workers=2)

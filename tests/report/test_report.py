@@ -86,10 +86,15 @@ def report(pair, tmp_path_factory):
 def test_every_file_is_where_the_report_says(report):
     written = {path for path in report.page.parent.rglob("*") if path.is_file()}
     assert set(report.paths) == written
-    assert {path.name for path in report.tables} == {"table1.csv", "table1.md", "confusion.csv"}
+    assert {path.name for path in report.tables} == {
+        *("table1.csv", "table1.md", "table1.tex", "alpha.csv", "alpha.tex", "comparison.csv"),
+        *("confusion.csv", "conflicts.csv", "agreement.csv"),
+    }
     assert {path.suffix for path in report.figures} == {".svg", ".png"}
     assert [path.stem for path in report.figures if path.suffix == ".svg"] == [
         "confusion-iemocap-random-fusion",
+        "conflicts-iemocap-random-fusion",
+        "agreement-iemocap-random-fusion",
         "confusion-iemocap-random-text-a0",
         "curves-iemocap",
     ]
@@ -121,7 +126,8 @@ def test_the_page_shows_our_figures_beside_the_papers(report):
     assert "81.25 ± 8.84" in words and "93.75 ± 8.84" in words
     assert "74.62" in words and "76.06" in words
     assert "+12.50" in words  # the paired difference
-    assert "Descriptive only" in words
+    # One speaker and one seed: nothing can be concluded, and the page says so.
+    assert "This is a description: a conclusion needs at least 8 speakers and 5 seeds." in words
     assert "2 of 10 folds × 1 seed" in words
 
 
@@ -252,7 +258,8 @@ def test_the_published_split_is_called_comparable(make_run, tmp_path):
     assert [row["comparable"] for row in table_1(report) if row["source"] == "measured"] == ["yes"]
     words = page_of(report).words
     assert "yes: same test utterances, the authors' settings" in words
-    assert "(baseline): 100.00" in words  # beside the printed 68.77 of Fig. 2
+    assert "measured on the same test utterances" in words
+    assert "68.77 251/365 100.00 365/365" in words  # Fig. 2 beside ours
 
 
 def test_a_run_without_a_history_has_no_curves(make_run, tmp_path):
@@ -285,4 +292,6 @@ def test_a_mean_over_different_settings_says_so_in_every_form(make_run, tmp_path
     remark = "its runs differ in lstm_units; their mean mixes settings"
     assert remark in " ".join(report.summary.split())
     assert remark in (tmp_path / "report" / "table1.md").read_text()
+    assert remark in table_1(report)[-1]["warning"]
+    assert remark.replace("_", "\\_") in (tmp_path / "report" / "table1.tex").read_text()
     assert remark in " ".join(Page(report.page.read_text()).text)

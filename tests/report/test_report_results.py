@@ -8,7 +8,8 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from tfcr.errors import TfcrError
 from tfcr.report.conditions import group_by_condition
-from tfcr.report.results import compare_all, measure
+from tfcr.report.results import measure
+from tfcr.report.sections import divide
 
 
 def measured(*runs):
@@ -28,8 +29,8 @@ def test_wa_is_averaged_over_seeds_before_folds(make_run):
     assert result.wa.deviation == pytest.approx(math.sqrt(1 / 8))
     # Only fold 0 has two seeds, 1 and 1/2: again deviation sqrt(2 * (1/4)^2).
     assert result.wa.seed_deviation == pytest.approx(math.sqrt(1 / 8))
-    # Pooled over all twelve predictions, 4 + 2 + 1 are right.
-    assert result.pooled_wa == pytest.approx(7 / 12)
+    # Pooled over the eight utterances: fold 0 has 4 and 2 of 4 right, 3 on average, fold 1 has 1.
+    assert result.pooled.wa == pytest.approx(4 / 8)
 
 
 def test_pooled_figures_are_those_of_sklearn(make_run):
@@ -41,8 +42,8 @@ def test_pooled_figures_are_those_of_sklearn(make_run):
         for fold, (label, predicted) in enumerate(zip(labels, predictions, strict=True))
     ]
     result = measured(*runs)
-    assert result.pooled_wa == pytest.approx(accuracy_score(np.concatenate(labels), np.concatenate(predictions)))
-    assert result.pooled_ua == pytest.approx(
+    assert result.pooled.wa == pytest.approx(accuracy_score(np.concatenate(labels), np.concatenate(predictions)))
+    assert result.pooled.ua == pytest.approx(
         balanced_accuracy_score(np.concatenate(labels), np.concatenate(predictions))
     )
 
@@ -68,21 +69,9 @@ def test_a_system_without_audio_has_no_conflicts(make_run):
     assert result.wa_text.mean == 6 / 8  # text alone is wrong on the second and the last of eight
 
 
-def test_conflicts_are_counted_where_the_maxima_differ(make_run):
-    conflict = measured(
-        make_run(
-            label=[0, 0, 1, 1, 2],
-            predicted=[0, 1, 1, 0, 2],
-            audio=[0, 1, 1, 0, 3],
-            text=[0, 1, 0, 2, 2],
-        )
-    ).conflict
-    # They agree on the first two (one right) and conflict on three: fused right on the 3rd and 5th; audio right on
-    # the 3rd, text on the 5th, neither on the 4th.
-    assert conflict.rate == pytest.approx(3 / 5)
-    assert conflict.wa_agree == pytest.approx(1 / 2)
-    assert conflict.wa_conflict == pytest.approx(2 / 3)
-    assert (conflict.audio_right, conflict.text_right, conflict.neither_right) == pytest.approx((1 / 3, 1 / 3, 1 / 3))
+def differences(*runs):
+    (section,) = divide(group_by_condition(runs))
+    return section.differences
 
 
 def test_a_difference_pairs_the_cells_both_have(make_run):
@@ -95,25 +84,35 @@ def test_a_difference_pairs_the_cells_both_have(make_run):
             "ours2", fold=2, alpha=0.1, label=label, predicted=[0, 0, 1, 1], audio=label, text=label
         ),  # no partner
     ]
-    (difference,) = compare_all(group_by_condition(runs))
-    assert difference.cells == [(0, 0)]
-    assert (difference.gained, difference.lost, difference.predictions) == (2, 1, 4)
-    assert difference.wa == pytest.approx(3 / 4 - 2 / 4)
-    assert difference.ua == pytest.approx(3 / 4 - 2 / 4)
-    assert difference.confounds == []
+    (difference,) = differences(*runs)
+    assert difference.role == "primary" and difference.confounds == []
+    comparison = difference.comparison
+    assert comparison.cells == ((0, 0),)
+    (seed,) = comparison.by_seed
+    assert (seed.mcnemar.gained, seed.mcnemar.lost, seed.utterances) == (2, 1, 4)
+    assert comparison.wa == comparison.effect == pytest.approx(3 / 4 - 2 / 4)
+    assert comparison.ua == pytest.approx(3 / 4 - 2 / 4)
 
 
 def test_settings_that_differ_besides_alpha_are_named(make_run):
-    runs = [make_run("base"), make_run("ours", alpha=0.1, settings={"batch_size": 32})]
-    (difference,) = compare_all(group_by_condition(runs))
+    (difference,) = differences(make_run("base"), make_run("ours", alpha=0.1, settings={"batch_size": 32}))
     assert difference.confounds == ["batch_size"]
 
 
 def test_pairs_must_have_tested_the_same_utterances(make_run):
     other = [f"other-{index}" for index in range(8)]
-    runs = [make_run("base"), make_run("ours", alpha=0.1, ids=other)]
-    with pytest.raises(TfcrError, match="tested different utterances"):
-        compare_all(group_by_condition(runs))
+    with pytest.raises(TfcrError, match="expected the same test utterances"):
+        differences(make_run("base"), make_run("ours", alpha=0.1, ids=other))
+
+
+def test_the_papers_alpha_is_the_primary_comparison_and_the_rest_of_the_grid_comes_after_it(make_run):
+    runs = [make_run(f"a{alpha}", alpha=alpha) for alpha in (0, 0.05, 0.1, 0.2)]
+    assert [(each.role, each.proposed.condition.alpha) for each in differences(*runs)] == [
+        ("primary", 0.1),
+        ("chosen per fold", None),
+        ("grid", 0.05),
+        ("grid", 0.2),
+    ]
 
 
 def test_predictions_that_contradict_the_metrics_are_refused(make_run):

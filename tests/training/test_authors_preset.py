@@ -17,21 +17,6 @@ from tfcr.training.train import plan, train_fold
 
 
 @pytest.fixture(scope="module")
-def authors_dataset(tensorflow, small_corpus, tmp_path_factory):
-    from tfcr.preparation.prepare import Preparation, prepare
-
-    out = tmp_path_factory.mktemp("authors-dataset")
-    options = {"utterances": 120}
-    return prepare(Preparation("synthetic", small_corpus, out, "small", preset="authors", options=options))
-
-
-@pytest.fixture(scope="module")
-def small_authors():
-    sizes = {"conv_filters": 2, "lstm_units": 8, "discriminator_units": 8, "batch_size": 32, "epochs": 2}
-    return dataclasses.replace(PRESETS["authors"], **sizes)
-
-
-@pytest.fixture(scope="module")
 def stages(authors_dataset, small_authors, tmp_path_factory):
     """The folder of a contrastive run and of all that it starts from, trained by one call."""
     folder = tmp_path_factory.mktemp("stages")

@@ -16,7 +16,7 @@ _COMMANDS = {
     "evaluate": ("evaluate", "Test a trained run again, on its own test fold or on another dataset."),
     "cross-validate": ("cross_validate", "Train and test every fold of a protocol for one system and alpha."),
     "sweep": ("sweep", "Train and test systems × alphas × folds × seeds, and report."),
-    "report": ("report", "Compare runs with each other and with the paper: HTML, figures, CSV and Markdown."),
+    "report": ("report", "Compare runs with each other and with the paper: HTML, figures, CSV, Markdown and LaTeX."),
     "export": ("export", "Write a trained run as a SavedModel for TF Serving."),
     "inspect": ("inspect", "Say what a dataset, run or export holds, and whether it is intact."),
 }

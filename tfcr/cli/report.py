@@ -12,7 +12,7 @@ from tfcr.cli.options import PATH, config_option
 @click.option("--out", type=PATH, default=pathlib.Path("report"), show_default=True, help="The report's folder.")
 @config_option
 def command(runs, out):
-    """Compare runs with each other and with the paper: HTML, figures, CSV and Markdown."""
+    """Compare runs with each other and with the paper: HTML, figures, CSV, Markdown and LaTeX."""
     from tfcr.report import write_report
     from tfcr.runs import find_runs
 

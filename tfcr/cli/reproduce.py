@@ -14,7 +14,8 @@ from tfcr.errors import UsageError
 @click.command("reproduce")
 @click.option("--corpus", default="synthetic", show_default=True, type=click.Choice(corpora.names()))
 @click.option("--root", type=PATH, help="The folder the corpus lies in; the synthetic one needs none.")
-@click.option("--embeddings", type=PATH, help="Pretrained word vectors; the paper's are word2vec-google-news-300.")
+@click.option("--embeddings", metavar="FILE", help="Pretrained word vectors; the paper's are word2vec-google-news-300.")
+@click.option("--glove", metavar="FILE", help="IEMOCAP: the vectors of the authors' code.  [default: --embeddings]")
 @click.option(
     "--out", type=PATH, default=pathlib.Path("."), help="Where data, runs, report and serving go.  [default: here]"
 )
@@ -22,7 +23,7 @@ from tfcr.errors import UsageError
 @click.option("--epochs", type=click.IntRange(1), help="At most, of each training; few of them only try things out.")
 @config_option
 @click.pass_context
-def command(context, corpus, root, embeddings, out, workers, epochs):
+def command(context, corpus, root, embeddings, glove, out, workers, epochs):
     """Prepare a corpus, train baseline and proposed method on the same folds, report and export.
 
     The same command again goes on where it stopped.
@@ -30,23 +31,28 @@ def command(context, corpus, root, embeddings, out, workers, epochs):
     from tfcr.cli import prepare as prepare_command
     from tfcr.cli.display import cell_epoch, say
 
-    fields = {"epochs": epochs} if epochs else {}
-    config = from_mapping({**fields_of_config(context), **fields})
-    for name in ("protocol", "fold", "alpha", "threads", "system"):
+    fields = {**fields_of_config(context), **({"epochs": epochs} if epochs else {})}
+    config = from_mapping(fields)
+    for name in ("preset", "protocol", "fold", "alpha", "threads", "system", "start"):
         if getattr(config, name) != getattr(Config(), name):
             raise UsageError(f"scripts/reproduce sets {name} itself; leave it out of the configuration")
     name = root.resolve().name if corpus == "manifest" and root else corpus
-    folder = out / "data" / name
-    arguments = ["--corpus", corpus, "--name", name, "--out", str(folder)]
-    arguments += ["--root", str(root)] if root else []
-    arguments += ["--embeddings", str(embeddings)] if embeddings else []
-    prepare_command.command.main(arguments, standalone_mode=False)
+    prepared = {out / "data" / name: ("paper", embeddings)}
+    if corpus == "iemocap":
+        prepared[out / "data" / f"{name}-authors"] = ("authors", glove or embeddings)
+    for folder, (preset, vectors) in prepared.items():
+        arguments = ["--corpus", corpus, "--name", folder.name, "--out", str(folder), "--preset", preset]
+        arguments += ["--root", str(root)] if root else []
+        arguments += ["--embeddings", str(vectors)] if vectors else []
+        prepare_command.command.main(arguments, standalone_mode=False)
 
     import_quietly()
     from tfcr.dataset_info import open_dataset
     from tfcr.experiments.reproduce import reproduce
 
-    result = reproduce(open_dataset(folder), config, out, workers, say, import_quietly, cell_epoch)
+    fields = {name: value for name, value in fields.items() if name not in ("preset", "protocol", "start")}
+    experiments = [(open_dataset(folder), from_mapping(fields, preset)) for folder, (preset, _) in prepared.items()]
+    result = reproduce(experiments, out, workers, say, import_quietly, cell_epoch)
     click.echo(result.report.summary)
     confusions = [path for path in result.report.figures if path.name.startswith("confusion") and path.suffix == ".png"]
     click.echo("confusion matrices: " + ", ".join(map(str, confusions)))

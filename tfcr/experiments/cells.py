@@ -17,6 +17,7 @@ from tfcr import runs
 from tfcr.config import Config
 from tfcr.dataset_info import open_dataset
 from tfcr.errors import TfcrError
+from tfcr.files import HeldError
 
 _DIED = "its process was ended from outside; if the memory was full, take fewer workers; the same command goes on"
 _IDLE = 300  # seconds after which a worker without work ends
@@ -25,7 +26,7 @@ _LOOKS = 0.2  # seconds between a worker's looks at whether its parent still liv
 
 @dataclass(frozen=True)
 class Cell:
-    """One training: a configuration on a dataset, with an alpha of its own, and the run's folder."""
+    """One training: a resolved configuration on a dataset, and the run's folder."""
 
     config: Config
     data: pathlib.Path
@@ -205,9 +206,10 @@ def _train(cell: Cell, on_epoch: Callable[[Cell, Mapping, int], None]) -> Ended:
         return Ended(cell, _foreign(cell), before=True)
     try:
         train_fold(plan(cell.config, cell.data), cell.run, Worker())
+    except HeldError:
+        return Ended(cell, elsewhere=True)
     except TfcrError as error:
-        held = isinstance(error.__context__, BlockingIOError)  # what `files.held` met
-        return Ended(cell, elsewhere=True) if held else Ended(cell, str(error))
+        return Ended(cell, str(error))
     except Exception as error:  # a bug or the machine: its traceback is shown, and the other cells go on
         traceback.print_exc()
         return Ended(cell, f"{type(error).__name__}: {error}")

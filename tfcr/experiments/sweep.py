@@ -80,21 +80,31 @@ class Sweep:
     def cells(self) -> list[Cell]:
         """Every training once: all systems and alphas on a fold, then the next fold, then the next seed.
 
-        So what has ended is comparable at any time. A system without a regulariser is trained once, with alpha 0.
+        So what has ended is comparable at any time. A system without a regulariser is trained once, with alpha 0. Where
+        training goes in stages, those that start from a baseline come last, so that no worker waits for one.
         """
         found = {}
         for seed in self.seeds:
             for fold in self._all_folds:
                 for system in self.systems:
-                    regularised = systems.system(system).REGULARISED
-                    for alpha in self.alphas if regularised else (0.0,):
-                        config = replace(self.config, system=system, alpha=float(alpha), fold=fold, seed=seed)
-                        found[config] = self._cell(config)
-        return list(found.values())
+                    for config in self._row(replace(self.config, system=system, fold=fold, seed=seed)):
+                        found[config] = cell_of(config, self.dataset, self.out)
+        return sorted(found.values(), key=lambda cell: cell.config.start == "baseline")
 
-    def _cell(self, config: Config) -> Cell:
-        parts = config.protocol, config.system, config.alpha, config.fold, config.seed
-        return Cell(config, self.dataset.folder, self.out / runs.default_folder(self.dataset.name, *parts).name)
+    def _row(self, config: Config) -> list[Config]:
+        """One system on one fold: every alpha, and the baseline trained on where a contrastive model starts from it."""
+        if not systems.system(config.system).REGULARISED:
+            return [systems.resolve(replace(config, alpha=0.0))]
+        row = [systems.resolve(replace(config, alpha=float(alpha))) for alpha in self.alphas]
+        if {config.start for config in row} == {"unimodal", "baseline"}:
+            row.insert(1, replace(row[0], alpha=0.0, start="baseline"))
+        return row
+
+
+def cell_of(config: Config, dataset: Dataset, out: pathlib.Path) -> Cell:
+    """The cell of a resolved configuration, its run by its default name in `out`."""
+    parts = config.protocol, config.system, config.alpha, config.fold, config.seed, config.start
+    return Cell(config, dataset.folder, out / runs.default_folder(dataset.name, *parts).name)
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,12 @@
 """Which runs belong together: a condition is everything but fold and seed; those two name a cell of it."""
 
+import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from tfcr.errors import TfcrError
-from tfcr.runs import Run
+from tfcr.runs import PREDICTIONS, Predictions, Run, read_predictions
 
 Cell = tuple[int, int]  # fold, seed
 
@@ -22,38 +24,58 @@ PROTOCOLS = {
     "session": "each fold tests one session; training has heard its speakers only if they speak in other sessions too",
     "script": "5 folds, no script in two parts; training and test share speakers",
 }
+SPEAKERS_HEARD = frozenset({"random", "authors", "script"})  # protocols whose training part has the test speakers too
 FOLDS = {"random": 10, "script": 5}  # of the protocols whose number of folds no corpus changes
 
 _NAMES = {
+    "fusion": "Model-level fusion",
     "audio": "Audio only",
     "text": "Text only",
     "early-fusion": "Feature-level fusion",
     "late-fusion": "Decision-level fusion",
 }
 _NEEDED = ("dataset_sha256", "preset", "protocol", "fold_seed", "system", "alpha", "fold", "seed")
-_CELL_SETTINGS = {"fold", "seed", "run", "data", "threads"}  # may differ within a condition without a word
+CELL_SETTINGS = {"fold", "seed", "run", "data", "threads"}  # may differ within a condition without a word
+_CHOSEN = "α chosen per fold on validation"
 
 
 @dataclass(frozen=True)
 class Condition:
-    """What is held fixed over the folds and seeds of an experiment."""
+    """What is held fixed over the folds and seeds of an experiment.
+
+    Attributes:
+        alpha: Eq. 7's; None where each fold has its own, chosen on its validation part (`tfcr.report.selection`).
+    """
 
     dataset_sha256: str
     preset: str
     protocol: str
     fold_seed: int
     system: str
-    alpha: float
+    alpha: float | None
 
     @property
     def name(self) -> str:
         """The system in words."""
-        if self.system == BASELINE_SYSTEM:
-            if self.alpha == 0:
-                return "Model-level fusion (baseline)"
-            return f"Contrastive regularization, α = {self.alpha:g}"
-        name = _NAMES.get(self.system, self.system.upper())
-        return f"{name} + contrastive, α = {self.alpha:g}" if self.alpha else name
+        if self.alpha == 0:
+            return f"{self.system_name} (baseline)" if self.system == BASELINE_SYSTEM else self.system_name
+        method = "Contrastive regularization" if self.system == BASELINE_SYSTEM else f"{self.system_name} + contrastive"
+        return f"{method}, {self.alpha_text}"
+
+    @property
+    def system_name(self) -> str:
+        """The system without its alpha, in words."""
+        return _NAMES.get(self.system, self.system.upper())
+
+    @property
+    def alpha_text(self) -> str:
+        """`α = 0.1`, or how it was chosen."""
+        return _CHOSEN if self.alpha is None else f"α = {self.alpha:g}"
+
+    @property
+    def speakers_were_heard(self) -> bool:
+        """Whether training had other utterances of the test speakers."""
+        return self.protocol in SPEAKERS_HEARD
 
     @property
     def setting(self) -> tuple:
@@ -64,7 +86,8 @@ class Condition:
     def order(self) -> tuple:
         """Sorts conditions as a table reads: by dataset, then the paper's own system first, then by alpha."""
         rank = SYSTEMS.index(self.system) if self.system in SYSTEMS else len(SYSTEMS)
-        return self.dataset_sha256, rank, self.system, self.alpha, self.protocol, self.fold_seed, self.preset
+        alpha = math.inf if self.alpha is None else self.alpha
+        return self.dataset_sha256, rank, self.system, alpha, self.protocol, self.fold_seed, self.preset
 
 
 @dataclass(frozen=True)
@@ -100,10 +123,19 @@ class Group:
         """Whether every fold has every seed."""
         return len(self.runs) == len(self.folds) * len(self.seeds)
 
-    @property
+    @cached_property
     def differing_settings(self) -> list[str]:
         """Names of configuration fields in which runs of the condition differ, other than those that name a cell."""
-        return differing(list(self.runs.values()), ignoring=_CELL_SETTINGS)
+        by_fold = {"alpha"} if self.condition.alpha is None else set()
+        return differing(list(self.runs.values()), ignoring=CELL_SETTINGS | by_fold)
+
+    @cached_property
+    def predictions(self) -> Mapping[Cell, Predictions]:
+        """By cell, without embeddings: they are large, and one figure alone needs them."""
+        return {
+            cell: replace(read_predictions(run.folder / PREDICTIONS), audio_embedding=None, text_embedding=None)
+            for cell, run in self.runs.items()
+        }
 
 
 def group_by_condition(runs: Iterable[Run]) -> list[Group]:
@@ -128,7 +160,7 @@ def group_by_condition(runs: Iterable[Run]) -> list[Group]:
 
 def differing(runs: list[Run], ignoring: set[str]) -> list[str]:
     """Names of configuration fields, dotted where nested, in which runs differ."""
-    settings = [_flat(run.config) for run in runs]
+    settings = [flat(run.config) for run in runs]
     names = sorted(set().union(*settings))
     return [
         name
@@ -161,7 +193,7 @@ def _of_one_cell(one: Run, other: Run, condition: Condition, cell: Cell) -> str:
         f"system {condition.system}, alpha {condition.alpha:g}, protocol {condition.protocol}, fold {cell[0]}, "
         f"seed {cell[1]}"
     )
-    settings = differing([one, other], ignoring=_CELL_SETTINGS)
+    settings = differing([one, other], ignoring=CELL_SETTINGS)
     if settings:
         return f"{one.folder} and {other.folder} ({place}) differ in {', '.join(settings)}; give them separate reports"
     return f"{one.folder} and {other.folder} are the same experiment ({place}); report only one"
@@ -176,11 +208,12 @@ def _check_emotions(runs: list[Run]) -> None:
             )
 
 
-def _flat(config: Mapping, prefix: str = "") -> dict[str, object]:
-    flat: dict[str, object] = {}
+def flat(config: Mapping, prefix: str = "") -> dict[str, object]:
+    """A configuration's fields by dotted name."""
+    fields: dict[str, object] = {}
     for name, value in config.items():
         if isinstance(value, Mapping):
-            flat.update(_flat(value, f"{prefix}{name}."))
+            fields.update(flat(value, f"{prefix}{name}."))
         else:
-            flat[f"{prefix}{name}"] = value
-    return flat
+            fields[f"{prefix}{name}"] = value
+    return fields

@@ -1,42 +1,31 @@
 """The report as one HTML file that needs nothing else: no script, no address outside it."""
 
 import pathlib
+import re
 from dataclasses import dataclass
 
 import jinja2
-import yaml
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from tfcr import published
-from tfcr.report import tables
-from tfcr.report.conditions import Group
+from tfcr.report import formatting
+from tfcr.report.chapters import Chapter
+from tfcr.report.conditions import BASELINE_SYSTEM
 from tfcr.report.figures import Drawing
 from tfcr.report.results import Result
-from tfcr.report.tables import Section
+from tfcr.report.sections import Section, Setting
 
 _TEMPLATES = pathlib.Path(__file__).parent / "templates"
-_OF_ONE_RUN = {"fold", "seed", "run", "data"}  # settings that are listed with the runs, or name a folder
 
 
 @dataclass(frozen=True)
-class Chapter:
-    """A dataset's section with its figures.
+class PrintedCell:
+    """A cell of Fig. 2 that the text prints, and ours: count and size of the true class, None where we have none."""
 
-    Attributes:
-        pairs: confusion matrices of baseline and proposed, side by side.
-        singles: those of every other condition.
-        curves: None where no run has a history.
-    """
-
-    section: Section
-    pairs: list[Drawing]
-    singles: list[Drawing]
-    curves: Drawing | None
-
-    @property
-    def drawings(self) -> list[Drawing]:
-        """All of them."""
-        return [*self.pairs, *self.singles, *([self.curves] if self.curves else [])]
+    cell: published.PublishedCell
+    size: int
+    baseline: tuple[int, int] | None
+    proposed: tuple[int, int] | None
 
 
 def render_page(chapters: list[Chapter]) -> str:
@@ -50,43 +39,70 @@ def render_page(chapters: list[Chapter]) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {
-        "percent": tables.percent,
-        "points": tables.points,
-        "printed": tables.printed,
-        "spread": tables.spread,
-        "counted": tables.counted,
+        "percent": formatting.percent,
+        "points": formatting.points,
+        "percent_interval": formatting.percent_interval,
+        "points_interval": formatting.points_interval,
+        "p_value": formatting.p_value,
+        "printed": formatting.printed,
+        "spread": formatting.spread,
+        "counted": formatting.counted,
         "svg": _inline,
-        "yaml": _configuration,
+        "symbols": _symbols,
     }
     environment.globals |= {
-        "comparability": tables.comparability,
-        "is_comparable": tables.is_comparable,
-        "folds_and_seeds": tables.folds_and_seeds,
-        "warnings_of": tables.warnings_of,
+        "comparability": formatting.comparability,
+        "is_comparable": formatting.is_comparable,
+        "folds_and_seeds": formatting.folds_and_seeds,
+        "contents": _contents,
         "printed_cells": printed_cells,
+        "figure_2_settings": figure_2_settings,
         "published": published,
     }
     return environment.get_template("report.html").render(chapters=chapters, version=_version(chapters))
 
 
-def printed_cells(results: list[Result]) -> list[dict]:
-    """The cells of Fig. 2 that the text prints, with ours where the test set is the same."""
-    ours = [result for result in results if tables.is_comparable(result)]
+def figure_2_settings(section: Section) -> list[Setting | None]:
+    """The settings that Fig. 2 can be held beside: those of the paper's own system; [None] if there is none."""
+    return [setting for setting in section.settings if setting.condition.system == BASELINE_SYSTEM] or [None]
+
+
+def printed_cells(setting: Setting | None) -> list[PrintedCell]:
+    """The cells of Fig. 2 that the text prints, with ours."""
     return [
-        {
-            "cell": cell,
-            "size": published.TEST_SIZES[cell.true],
-            "ours": [(result.group.condition, *_cell_of(result, cell)) for result in ours if cell.predicted],
-        }
+        PrintedCell(
+            cell,
+            published.TEST_SIZES[cell.true],
+            _cell_of(setting and setting.baseline, cell),
+            _cell_of(setting and setting.proposed, cell),
+        )
         for cell in published.FIGURE_2
     ]
 
 
-def _cell_of(result: Result, cell: published.PublishedCell) -> tuple[int, float]:
-    emotions = result.group.emotions
-    row = result.confusion[emotions.index(cell.true)]
-    count = int(row[emotions.index(cell.predicted)])
-    return count, count / int(row.sum())
+def _contents(chapter: Chapter) -> list[tuple[str, str]]:
+    """Anchors and headings of what the chapter has."""
+    section = chapter.section
+    headings = (
+        ("table-1", "Table 1", True),
+        ("styles", "Improvised and scripted speech", any(result.styles for result in section.main_results)),
+        ("comparison", "What the contrastive term changes", section.differences),
+        ("alpha", "The grid over α", section.grids),
+        ("confusion", "Confusion matrices", True),
+        ("conflicts", "Where speech and words disagree", any(result.conflict for result in section.main_results)),
+        ("embeddings", "Embeddings", any(each.embeddings for each in chapter.illustrated)),
+        ("curves", "Training curves", chapter.curves),
+        ("provenance", "What made these figures", True),
+    )
+    return [(anchor, heading) for anchor, heading, present in headings if present]
+
+
+def _cell_of(result: Result | None, cell: published.PublishedCell) -> tuple[int, int] | None:
+    """Our count and the size of its true class; None where we have none, or the paper does not name the cell."""
+    if result is None or not {cell.true, cell.predicted} <= set(result.group.emotions):
+        return None
+    row = result.confusion[result.group.emotions.index(cell.true)]
+    return (int(row[result.group.emotions.index(cell.predicted)]), int(row.sum())) if row.sum() else None
 
 
 def _inline(drawing: Drawing) -> Markup:
@@ -94,14 +110,12 @@ def _inline(drawing: Drawing) -> Markup:
     return Markup(drawing.inline_svg)
 
 
-def _configuration(group: Group) -> str:
-    """The condition's configuration as YAML, without what belongs to a single run."""
-    config = next(iter(group.runs.values())).config
-    kept = {name: value for name, value in config.items() if name not in _OF_ONE_RUN}
-    return yaml.safe_dump(kept, sort_keys=False, allow_unicode=True)
+def _symbols(text: str) -> Markup:
+    """Text with s_a, s_t, e_a and e_t as the paper prints them."""
+    return Markup(re.sub(r"\b([se])_([at])\b", r"\1<sub>\2</sub>", str(escape(text))))
 
 
 def _version(chapters: list[Chapter]) -> str:
     """The versions that trained the runs."""
-    runs = [run for chapter in chapters for result in chapter.section.results for run in result.group.runs.values()]
+    runs = [run for chapter in chapters for run in chapter.section.runs]
     return ", ".join(sorted({str(run.metrics.get("version", "unknown")) for run in runs}))

@@ -1,166 +1,104 @@
-"""Table 1 and the confusion matrices as CSV, Markdown and plain text."""
+"""The report's figures as CSV, and Table 1 as Markdown and plain text."""
 
 import csv
 import html
 import io
 import textwrap
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 
 from tfcr import published
 from tfcr.published import PublishedRow
-from tfcr.report.conditions import BASELINE_SYSTEM, PAPER_ALPHA, PROTOCOLS
-from tfcr.report.results import Difference, Result, Spread
-
-MISSING = "–"
+from tfcr.report.comparisons import Difference
+from tfcr.report.conditions import PROTOCOLS, Condition
+from tfcr.report.conflicts import Disagreement
+from tfcr.report.formatting import (
+    MISSING,
+    comparability,
+    counted,
+    folds_and_seeds,
+    is_comparable,
+    percent,
+    points,
+    points_interval,
+    printed,
+    spread,
+)
+from tfcr.report.results import Result, Spread
+from tfcr.report.sections import Section, Setting, mixture_of
+from tfcr.statistics import Interval
 
 _TERMINAL_WIDTH = 100
+_CHOSEN = "chosen"  # stands in a column `alpha` where each fold has its own
 
-_CSV_HEADER = (
-    "source",
-    "dataset",
-    "dataset_sha256",
-    "preset",
-    "protocol",
-    "fold_seed",
-    "system",
-    "alpha",
-    "name",
-    "wa_percent",
-    "wa_deviation",
-    "ua_percent",
-    "ua_deviation",
-    "pooled_wa_percent",
-    "pooled_ua_percent",
-    "wa_seed_deviation",
-    "ua_seed_deviation",
-    "folds",
-    "seeds",
-    "runs",
-    "predictions",
-    "conflict_percent",
-    "conflict_centred_percent",
-    "wa_audio_percent",
-    "wa_text_percent",
-    "comparable",
-    "measured",
-    "split",
+_PLACE = ("dataset", "dataset_sha256", "preset", "protocol", "fold_seed", "system")
+_TABLE_1 = (
+    *("source", *_PLACE, "alpha", "name", "wa_percent", "wa_deviation", "ua_percent", "ua_deviation"),
+    *("pooled_wa_percent", "pooled_ua_percent", "pooled_wa_low", "pooled_wa_high", "pooled_ua_low", "pooled_ua_high"),
+    *("pooled_intervals_over", "wa_seed_deviation", "ua_seed_deviation", "folds", "seeds", "runs", "predictions"),
+    *("conflict_percent", "conflict_centred_percent", "wa_audio_percent", "wa_text_percent"),
+    *("comparable", "measured", "split", "warning"),
+)
+_ALPHA = (*_PLACE, "alpha", "fold", "seeds", "validation_ua_percent", "wa_percent", "ua_percent", "chosen")
+_COMPARISON = (
+    *(*_PLACE, "alpha_before", "alpha_after", "role", "measure", "unit", "estimate", "low", "high", "p"),
+    *("clusters", "cluster", "gained", "lost", "cells", "also_differ_in"),
+)
+_CONFLICTS = (
+    *(*_PLACE, "alpha", "emotion", "predictions", "conflicts", "conflict_percent", "conflict_centred_percent"),
+    *("wa_agree_percent", "wa_conflict_percent"),
 )
 
 
-@dataclass(frozen=True)
-class Section:
-    """One dataset's part of the report.
-
-    Attributes:
-        dataset: its name.
-        label: its name, with its preset or its hash where two datasets share the name.
-        synthetic, transductive: what a reader must be warned of.
-        embeddings: where its word vectors come from, if the runs say so.
-    """
-
-    dataset: str
-    label: str
-    sha256: str
-    synthetic: bool
-    transductive: bool
-    embeddings: str | None
-    results: list[Result]
-    differences: list[Difference]
-
-    @property
-    def protocols(self) -> list[dict[str, str]]:
-        """The protocols that occur, each said plainly."""
-        names = sorted({result.group.condition.protocol for result in self.results})
-        return [{"name": name, "meaning": PROTOCOLS.get(name, "not one of this package's own")} for name in names]
-
-    @property
-    def rows(self) -> list[tuple[PublishedRow | None, list[Result]]]:
-        """Our results by system and alpha, each with the paper's row; systems that only the paper has come last."""
-        rows: dict[tuple[str, float], tuple[PublishedRow | None, list[Result]]] = {}
-        for result in self.results:
-            key = result.group.condition.system, result.group.condition.alpha
-            rows.setdefault(key, (published.table_1_row(*key), []))[1].append(result)
-        for row in published.TABLE_1:
-            rows.setdefault((row.system, row.alpha), (row, []))
-        return sorted(rows.values(), key=_place_in_table)
-
-
-def percent(fraction: float | None, digits: int = 2) -> str:
-    """A fraction as a percentage without its sign."""
-    return MISSING if fraction is None else f"{100 * fraction:.{digits}f}"
-
-
-def points(difference: float) -> str:
-    """A difference of fractions in percentage points, with its sign."""
-    text = f"{100 * difference:+.2f}"
-    return text.replace("-", "−") if float(text) else "0.00"
-
-
-def spread(value: Spread | None) -> str:
-    """`mean ± deviation` in percent; without ± where there is one fold."""
-    if value is None:
-        return MISSING
-    if value.deviation is None:
-        return percent(value.mean)
-    return f"{percent(value.mean)} ± {percent(value.deviation)}"
-
-
-def printed(value: float | None) -> str:
-    """A figure as a paper prints it."""
-    return MISSING if value is None else str(value)
-
-
-def folds_and_seeds(result: Result) -> str:
-    """How many folds and seeds, and what is missing from them."""
-    group = result.group
-    folds, seeds = len(group.folds), len(group.seeds)
-    of_all = group.num_folds
-    text = f"{folds} of {of_all} folds" if of_all and folds < of_all else counted(folds, "fold")
-    text += f" × {counted(seeds, 'seed')}"
-    return text if group.is_complete else f"{text}, {len(group.runs)} runs of {folds * seeds}"
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 fold`, `2 folds`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def comparability(result: Result) -> str:
-    """Whether the paper's figure for the row can be held against ours, and why."""
-    condition = result.group.condition
-    row = published.table_1_row(condition.system, condition.alpha)
-    if row is None:
-        return "no published figure"
-    if not row.on_test_set:
-        return f"no: published figure is of {row.measured}"
-    if result.on_published_test_set:
-        if condition.preset == "authors":
-            return "yes: same test utterances, the authors' settings"
-        return f"test utterances are the same; settings are not (preset {condition.preset})"
-    if (
-        condition.protocol == published.PROTOCOL
-        and published.FOLD in result.group.folds
-        and len(result.group.folds) > 1
-    ):
-        return "no: mean over shifted splits, of which only fold 0 is the published one"
-    if condition.protocol == published.PROTOCOL and result.group.folds == [published.FOLD]:
-        return "no: other utterances"
-    return f"no: other test sets (protocol {condition.protocol})"
-
-
-def is_comparable(result: Result) -> bool:
-    """Whether the paper's figure was measured on the same test utterances."""
-    condition = result.group.condition
-    row = published.table_1_row(condition.system, condition.alpha)
-    return row is not None and row.on_test_set and result.on_published_test_set
-
-
 def table_1_csv(sections: Iterable[Section]) -> str:
-    """Table 1 with a row per condition, and the paper's rows; percentages with six decimals."""
+    """Table 1 with a row per condition, every alpha included, and the paper's rows; percentages with six decimals."""
     rows = [_published_record(row) for row in published.TABLE_1]
     rows += [_measured_record(section, result) for section in sections for result in section.results]
-    return _csv(_CSV_HEADER, [[row.get(name, "") for name in _CSV_HEADER] for row in rows])
+    return _csv(_TABLE_1, rows)
+
+
+def alpha_csv(sections: Iterable[Section]) -> str:
+    """The grids: a row per alpha and fold with its validation UA, its test figures and whether it was chosen."""
+    rows = [row for section in sections for setting in section.grids for row in _alpha_records(section, setting)]
+    return _csv(_ALPHA, rows)
+
+
+def comparison_csv(sections: Iterable[Section]) -> str:
+    """Every comparison with a baseline: a row per measure; estimates and intervals in percentage points."""
+    rows = [
+        _place(section, difference.proposed.condition) | measure | _of_difference(difference)
+        for section in sections
+        for difference in section.differences
+        for measure in _measures(difference)
+    ]
+    return _csv(_COMPARISON, rows)
+
+
+def conflicts_csv(sections: Iterable[Section]) -> str:
+    """Conflicts of every condition, of all predictions and per true emotion."""
+    rows = []
+    for section in sections:
+        for result in section.results:
+            if result.conflict:
+                parts = {"all": result.conflict.overall, **result.conflict.by_emotion}
+                place = _place(section, result.group.condition) | {"alpha": _alpha(result.group.condition)}
+                rows += [place | _conflict_record(emotion, part) for emotion, part in parts.items()]
+    return _csv(_CONFLICTS, rows)
+
+
+def agreement_csv(sections: Iterable[Section]) -> str:
+    """Every cell of every s_a × s_t matrix: test predictions by the maxima of both scores."""
+    header = (*_PLACE, "alpha", "audio", "text", "count", "percent", "right_percent")
+    return _csv(
+        header, [row for section in sections for result in section.results for row in _agreements(section, result)]
+    )
+
+
+def confusion_csv(sections: Iterable[Section]) -> str:
+    """Every cell of every confusion matrix: one row each, pooled over test predictions."""
+    header = (*_PLACE, "alpha", "true", "predicted", "count", "percent_of_true")
+    return _csv(
+        header, [row for section in sections for result in section.results for row in _confusions(section, result)]
+    )
 
 
 def table_1_markdown(sections: Iterable[Section]) -> str:
@@ -173,40 +111,17 @@ def table_1_markdown(sections: Iterable[Section]) -> str:
             if row:
                 figures = [printed(row.wa), printed(row.ua)] + [MISSING] * 3
                 rows.append([row.name, "published", *figures, row.measured, MISSING])
-            for result in results:
-                rows.append(_markdown_row(result))
+            rows += [_markdown_row(result) for result in results]
+        warnings = [line for warning in section.warnings for line in (f"> {_markdown(warning)}", "")]
+        conclusions = [line for each in _conclusions(section) for line in ("", _markdown(each))]
         lines = [_markdown_line(cells) for cells in (header, ["---"] * len(header), *rows)]
-        parts.append("\n".join([f"### {_markdown(section.label)}", "", *_warnings(section), *lines]))
+        parts.append("\n".join([f"### {_markdown(section.label)}", "", *warnings, *lines, *conclusions]))
     return "\n\n".join(parts) + "\n"
 
 
-def confusion_csv(sections: Iterable[Section]) -> str:
-    """Every cell of every confusion matrix: one row each, pooled over test predictions."""
-    header = ["dataset", "dataset_sha256", "preset", "protocol", "fold_seed", "system", "alpha", "true", "predicted"]
-    rows = []
-    for section in sections:
-        for result in section.results:
-            condition, emotions = result.group.condition, result.group.emotions
-            place = [section.dataset, section.sha256, condition.preset, condition.protocol, condition.fold_seed]
-            for true, counts in zip(emotions, result.confusion.tolist(), strict=True):
-                for predicted, count in zip(emotions, counts, strict=True):
-                    share = f"{100 * count / sum(counts):.6f}" if sum(counts) else ""
-                    rows.append([*place, condition.system, condition.alpha, true, predicted, count, share])
-    return _csv([*header, "count", "percent_of_true"], rows)
-
-
 def summary_text(sections: Iterable[Section]) -> str:
-    """For the terminal: our rows beside the paper's, then the differences and warnings."""
+    """For the terminal: our rows beside the paper's, then what can be concluded, and warnings."""
     return "\n\n".join(_section_text(section) for section in sections)
-
-
-def _place_in_table(row: tuple[PublishedRow | None, list[Result]]) -> tuple:
-    paper, results = row
-    system = paper.system if paper else results[0].group.condition.system
-    alpha = paper.alpha if paper else results[0].group.condition.alpha
-    of_paper = system == BASELINE_SYSTEM
-    rank = published.TABLE_1.index(paper) if paper else len(published.TABLE_1)
-    return (0, alpha, 0, "") if of_paper else (1, 0 if results else 1, rank, f"{system} {alpha:.6f}")
 
 
 def _published_record(row: PublishedRow) -> dict:
@@ -222,23 +137,20 @@ def _published_record(row: PublishedRow) -> dict:
 
 
 def _measured_record(section: Section, result: Result) -> dict:
-    group, condition = result.group, result.group.condition
-    return {
+    group, condition, pooled = result.group, result.group.condition, result.pooled
+    return _place(section, condition) | {
         "source": "measured",
-        "dataset": section.dataset,
-        "dataset_sha256": section.sha256,
-        "preset": condition.preset,
-        "protocol": condition.protocol,
-        "fold_seed": condition.fold_seed,
-        "system": condition.system,
-        "alpha": condition.alpha,
+        "alpha": _alpha(condition),
         "name": condition.name,
         "wa_percent": _number(result.wa.mean),
         "wa_deviation": _number(result.wa.deviation),
         "ua_percent": _number(result.ua.mean),
         "ua_deviation": _number(result.ua.deviation),
-        "pooled_wa_percent": _number(result.pooled_wa),
-        "pooled_ua_percent": _number(result.pooled_ua),
+        "pooled_wa_percent": _number(pooled.wa),
+        "pooled_ua_percent": _number(pooled.ua),
+        **_limits(pooled.wa_interval, "pooled_wa_low", "pooled_wa_high"),
+        **_limits(pooled.ua_interval, "pooled_ua_low", "pooled_ua_high"),
+        "pooled_intervals_over": f"{pooled.clusters} {pooled.cluster}s" if pooled.wa_interval else "",
         "wa_seed_deviation": _number(result.wa.seed_deviation),
         "ua_seed_deviation": _number(result.ua.seed_deviation),
         "folds": len(group.folds),
@@ -251,22 +163,123 @@ def _measured_record(section: Section, result: Result) -> dict:
         "wa_text_percent": _mean(result.wa_text),
         "comparable": "yes" if is_comparable(result) else "no",
         "measured": comparability(result),
+        "split": PROTOCOLS.get(condition.protocol, ""),
+        "warning": mixture_of(result) or "",
     }
 
 
-def _markdown_row(result: Result) -> list[str]:
-    condition = result.group.condition
-    return [
-        condition.name,
-        f"ours, {condition.preset}, {condition.protocol}",
-        spread(result.wa),
-        spread(result.ua),
-        percent(result.pooled_wa),
-        percent(result.pooled_ua),
-        spread(result.conflict_rate),
-        folds_and_seeds(result),
-        comparability(result),
-    ]
+def _alpha_records(section: Section, setting: Setting) -> Iterator[dict]:
+    choices = {choice.fold: choice for choice in setting.choices}
+    for result in setting.results:
+        alpha = result.group.condition.alpha
+        for fold in result.group.folds:
+            runs = [run for (each, _), run in result.group.runs.items() if each == fold]
+            choice = choices.get(fold)
+            yield _place(section, result.group.condition) | {
+                "alpha": alpha,
+                "fold": fold,
+                "seeds": len(runs),
+                "validation_ua_percent": _number(choice.validation_ua.get(alpha)) if choice else "",
+                "wa_percent": _number(result.wa.by_fold[fold]),
+                "ua_percent": _number(result.ua.by_fold[fold]),
+                "chosen": "yes" if choice and choice.alpha == alpha else "no",
+            }
+
+
+def _measures(difference: Difference) -> Iterator[dict]:
+    c = difference.comparison
+    over_dialogues = {"clusters": c.clusters, "cluster": c.cluster}
+    yield {
+        **_estimate("WA, mean over speakers", c.effect, c.interval),
+        "p": "" if c.p is None else f"{c.p:.6f}",
+        "clusters": len(c.by_speaker),
+        "cluster": "speaker",
+    }
+    yield _estimate("WA, pooled", c.wa, c.wa_interval) | over_dialogues
+    yield _estimate("UA, pooled", c.ua, c.ua_interval) | over_dialogues
+    for each in c.by_seed:
+        yield {
+            **_estimate(f"WA of seed {each.seed}, conditional on its trained models (McNemar)", each.wa, None),
+            "p": f"{each.mcnemar.p:.6f}",
+            "gained": each.mcnemar.gained,
+            "lost": each.mcnemar.lost,
+        }
+
+
+def _estimate(measure: str, value: float, interval: Interval | None) -> dict:
+    limits = _limits(interval, "low", "high")
+    return {"measure": measure, "unit": "percentage points", "estimate": _number(value), **limits}
+
+
+def _of_difference(difference: Difference) -> dict:
+    return {
+        "alpha_before": difference.baseline.condition.alpha,
+        "alpha_after": _alpha(difference.proposed.condition),
+        "role": difference.role,
+        "cells": len(difference.comparison.cells),
+        "also_differ_in": " ".join(difference.confounds),
+    }
+
+
+def _conflict_record(emotion: str, part: Disagreement) -> dict:
+    return {
+        "emotion": emotion,
+        "predictions": part.predictions,
+        "conflicts": part.conflicts,
+        "conflict_percent": _number(part.rate),
+        "conflict_centred_percent": _number(part.rate_centred),
+        "wa_agree_percent": _number(part.wa_agree),
+        "wa_conflict_percent": _number(part.wa_conflict),
+    }
+
+
+def _agreements(section: Section, result: Result) -> Iterator[dict]:
+    if not result.conflict:
+        return
+    counts, right = result.conflict.agreement, result.conflict.agreement_right
+    for row, audio in enumerate(result.group.emotions):
+        for column, text in enumerate(result.group.emotions):
+            count = int(counts[row, column])
+            yield _place(section, result.group.condition) | {
+                "alpha": _alpha(result.group.condition),
+                "audio": audio,
+                "text": text,
+                "count": count,
+                "percent": _number(count / result.predictions),
+                "right_percent": _number(int(right[row, column]) / count) if count else "",
+            }
+
+
+def _confusions(section: Section, result: Result) -> Iterator[dict]:
+    emotions = result.group.emotions
+    for true, counts in zip(emotions, result.confusion.tolist(), strict=True):
+        for predicted, count in zip(emotions, counts, strict=True):
+            yield _place(section, result.group.condition) | {
+                "alpha": _alpha(result.group.condition),
+                "true": true,
+                "predicted": predicted,
+                "count": count,
+                "percent_of_true": _number(count / sum(counts)) if sum(counts) else "",
+            }
+
+
+def _place(section: Section, condition: Condition) -> dict:
+    return {
+        "dataset": section.dataset,
+        "dataset_sha256": section.sha256,
+        "preset": condition.preset,
+        "protocol": condition.protocol,
+        "fold_seed": condition.fold_seed,
+        "system": condition.system,
+    }
+
+
+def _alpha(condition: Condition) -> float | str:
+    return _CHOSEN if condition.alpha is None else condition.alpha
+
+
+def _limits(interval: Interval | None, low: str, high: str) -> dict[str, str]:
+    return {} if interval is None else {low: _number(interval.low), high: _number(interval.high)}
 
 
 def _number(fraction: float | None) -> str:
@@ -277,12 +290,27 @@ def _mean(value: Spread | None) -> str:
     return "" if value is None else _number(value.mean)
 
 
-def _csv(header: Sequence[str], rows: Iterable[Sequence]) -> str:
+def _csv(header: Sequence[str], rows: Iterable[dict]) -> str:
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
+    writer = csv.DictWriter(buffer, header, restval="", lineterminator="\n")
+    writer.writeheader()
     writer.writerows(rows)
     return buffer.getvalue()
+
+
+def _markdown_row(result: Result) -> list[str]:
+    condition = result.group.condition
+    return [
+        condition.name,
+        f"ours, {condition.preset}, {condition.protocol}",
+        spread(result.wa),
+        spread(result.ua),
+        percent(result.pooled.wa),
+        percent(result.pooled.ua),
+        spread(result.conflict_rate),
+        folds_and_seeds(result),
+        comparability(result),
+    ]
 
 
 def _markdown_line(cells: Iterable[str]) -> str:
@@ -294,36 +322,21 @@ def _markdown(text: str) -> str:
     return " ".join(escaped.split())
 
 
-def _warnings(section: Section) -> list[str]:
-    return [line for warning in warnings_of(section) for line in (f"> {warning}", "")]
-
-
-def warnings_of(section: Section) -> list[str]:
-    """What a reader must know before the first figure."""
-    warnings = []
-    if section.synthetic:
-        warnings.append(
-            "This corpus is synthetic: its figures prove that the pipeline works, and say nothing about the paper."
-        )
-    if section.transductive:
-        warnings.append(
-            "Transductive: the word vectors were trained on this corpus's own transcripts, test utterances included "
-            "(without labels). Figures for a paper want pretrained vectors."
-        )
-    for result in section.results:
-        if result.group.differing_settings:
-            condition, settings = result.group.condition, ", ".join(result.group.differing_settings)
-            warnings.append(
-                f"{condition.name} ({condition.protocol}): its runs differ in {settings}; their mean mixes settings."
-            )
-    return warnings
+def _conclusions(section: Section) -> list[str]:
+    """The primary comparison of every setting in words."""
+    many = len(section.settings) > 1
+    primary = [setting for setting in section.settings if setting.primary]
+    return [
+        f"{setting.label}: {setting.primary.conclusion}" if many else setting.primary.conclusion for setting in primary
+    ]
 
 
 def _section_text(section: Section) -> str:
-    remarks = [_difference_text(difference) for difference in section.differences]
+    remarks = [_difference_text(difference) for setting in section.settings for difference in setting.named]
+    remarks += _conclusions(section)
     if not any(is_comparable(result) for result in section.results):
         remarks.append("None of the paper's figures was measured on these test sets.")
-    remarks += warnings_of(section)
+    remarks += section.warnings
     wrapped = [textwrap.fill(remark, _TERMINAL_WIDTH, subsequent_indent="  ") for remark in remarks]
     return "\n".join([section.label, *_summary_table(section), *wrapped])
 
@@ -347,16 +360,13 @@ def _summary_row(result: Result, paper: str) -> tuple[str, str, str, str, str]:
 
 
 def _difference_text(difference: Difference) -> str:
-    condition = difference.proposed.condition
-    return (
-        f"{condition.name} − {difference.baseline.condition.name} ({condition.protocol}, "
-        f"{counted(len(difference.cells), 'run')} each): "
-        f"WA {points(difference.wa)}, UA {points(difference.ua)} points; "
-        f"+{difference.gained} −{difference.lost} of {difference.predictions:,} predictions. Descriptive, no test."
+    c = difference.comparison
+    figures = (
+        f"WA {points(c.wa)} {points_interval(c.wa_interval)}",
+        f"UA {points(c.ua)} {points_interval(c.ua_interval)}",
     )
-
-
-def proposed_alpha(alphas: Iterable[float]) -> float | None:
-    """The alpha that stands for the method beside the baseline: the paper's 0.1, else the smallest above 0."""
-    positive = sorted(alpha for alpha in alphas if alpha > 0)
-    return PAPER_ALPHA if PAPER_ALPHA in positive else next(iter(positive), None)
+    return (
+        f"{difference.proposed.condition.name} − {difference.baseline.condition.name} "
+        f"({difference.proposed.condition.protocol}, {counted(len(c.cells), 'run')} each): "
+        f"{', '.join(figure.strip() for figure in figures)} points."
+    )

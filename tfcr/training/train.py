@@ -23,7 +23,7 @@ from tfcr.models.contrastive import ContrastiveModel
 from tfcr.models.cosine_discriminator import CosineDiscriminator
 from tfcr.models.pair_discriminator import PairDiscriminator
 from tfcr.models.restore import restore_network
-from tfcr.models.systems import resolve_alpha, resolve_start, system
+from tfcr.models.systems import resolve, system
 from tfcr.objectives.metrics import unweighted_accuracy, weighted_accuracy
 from tfcr.objectives.weighting import combine
 from tfcr.training import evaluate, runtime
@@ -83,8 +83,7 @@ def plan(config: Config, data: str | os.PathLike) -> Experiment:
         UsageError: the configuration contradicts the dataset, or names a fold or an alpha that does not exist.
         TfcrError: no dataset, or one that is not intact.
     """
-    config = replace(config, alpha=resolve_alpha(config.system, config.alpha))
-    config = replace(config, start=resolve_start(config))
+    config = resolve(config)
     dataset = open_dataset(data)
     if config.preset != dataset.info["preset"]:
         raise UsageError(

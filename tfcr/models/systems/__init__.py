@@ -11,6 +11,7 @@ To add one, add such a file; `--system` finds it by its name, without importing 
 
 import importlib
 import pkgutil
+from dataclasses import replace
 from types import ModuleType
 
 from tfcr.config import Config
@@ -58,3 +59,13 @@ def resolve_start(config: Config) -> str:
     if config.system != "fusion":
         return "fresh"
     return "baseline" if config.start == "unimodal" and config.alpha else config.start
+
+
+def resolve(config: Config) -> Config:
+    """The configuration with everything resolved that its system decides: alpha, and where training starts.
+
+    Raises:
+        UsageError: no such system, or a weight above 0 for a system without a regulariser.
+    """
+    config = replace(config, alpha=resolve_alpha(config.system, config.alpha))
+    return replace(config, start=resolve_start(config))

@@ -1,0 +1,77 @@
+"""Where speech and words disagree, counted by hand."""
+
+import numpy as np
+import pytest
+
+from tfcr.report.conditions import group_by_condition
+from tfcr.report.conflicts import find_conflicts
+
+
+@pytest.fixture
+def conflict(make_run):
+    """Five utterances: both agree on the first two and conflict on three."""
+    facts = {
+        "label": [0, 0, 1, 1, 2],
+        "predicted": [0, 1, 1, 0, 2],
+        "audio": [0, 1, 1, 0, 3],
+        "text": [0, 1, 0, 2, 2],
+    }
+    return found(make_run(**facts))
+
+
+def found(*runs):
+    (group,) = group_by_condition(runs)
+    return find_conflicts(group)
+
+
+def test_conflicts_are_counted_where_the_maxima_differ(conflict):
+    # One of the two that agree is right. Of the conflicts the fused prediction is right on the 3rd and the 5th; audio
+    # on the 3rd, text on the 5th, neither on the 4th.
+    assert conflict.overall.rate == pytest.approx(3 / 5)
+    assert conflict.overall.wa_agree == pytest.approx(1 / 2)
+    assert conflict.overall.wa_conflict == pytest.approx(2 / 3)
+    assert (conflict.audio_right, conflict.text_right, conflict.neither_right) == pytest.approx((1 / 3, 1 / 3, 1 / 3))
+
+
+def test_every_emotion_has_its_own_rate_and_accuracies(conflict):
+    # neutral: two utterances, no conflict, one right; happiness: both in conflict, one right; sadness: one in conflict,
+    # right; anger: none.
+    neutral, happiness, sadness, anger = conflict.by_emotion.values()
+    assert (neutral.predictions, neutral.rate, neutral.wa_agree, neutral.wa_conflict) == (2, 0, 0.5, None)
+    assert (happiness.predictions, happiness.rate, happiness.wa_agree, happiness.wa_conflict) == (2, 1, None, 0.5)
+    assert (sadness.rate, sadness.wa_conflict) == (1, 1)
+    assert (anger.predictions, anger.rate, anger.wa_agree) == (0, None, None)
+
+
+def test_the_agreement_matrix_has_speech_in_rows_and_words_in_columns(conflict):
+    # (0, 0), (1, 1), (1, 0), (0, 2), (3, 2); the fused prediction is right on the 1st, 3rd and 5th.
+    expected = np.zeros((4, 4), int)
+    for audio, text in ((0, 0), (1, 1), (1, 0), (0, 2), (3, 2)):
+        expected[audio, text] += 1
+    assert conflict.agreement.tolist() == expected.tolist()
+    assert np.argwhere(conflict.agreement_right).tolist() == [[0, 0], [1, 0], [3, 2]]
+    off_diagonal = conflict.agreement.sum() - np.trace(conflict.agreement)
+    assert off_diagonal == conflict.overall.conflicts
+
+
+def test_centring_takes_each_runs_training_means_away(make_run):
+    # One-hot scores: audio says 0, text says 1. Less the means, audio is (0, 0, 0, 0) - (-1 ...) = see below.
+    means = {"audio_logits": [1.0, -0.5, 0.0, 0.0], "text_logits": [0.0, 0.0, 0.0, 0.0]}
+    # audio (1, 0, 0, 0) - (1, -0.5, 0, 0) = (0, 0.5, 0, 0): class 1, as text says. No conflict is left.
+    run = make_run(label=[1], predicted=[1], audio=[0], text=[1], training_means=means)
+    overall = found(run).overall
+    assert (overall.rate, overall.rate_centred) == (1, 0)
+
+
+def test_without_training_means_there_is_no_centred_rate(conflict):
+    assert conflict.overall.rate_centred is None
+    assert {part.rate_centred for part in conflict.by_emotion.values()} == {None}
+
+
+def test_one_run_without_means_leaves_no_centred_rate_for_all(make_run):
+    means = {"audio_logits": [0.0] * 4, "text_logits": [0.0] * 4}
+    assert found(make_run("a", training_means=means), make_run("b", seed=1)).overall.rate_centred is None
+
+
+def test_a_system_of_one_modality_has_no_conflicts(make_run):
+    assert found(make_run(system="text", audio=None)) is None
