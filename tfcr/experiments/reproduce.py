@@ -18,8 +18,8 @@ from tfcr.report import Report, write_report
 
 BASELINE, PROPOSED = 0.0, 0.1  # alpha; "selected as 0.1" (Sec. 4.3)
 FOLDS = {
-    # What is trained: corpus → preset → protocol → folds. On IEMOCAP the ten folds of the text, and as the authors' code
-    # does it the split of the printed figures.
+    # What is trained: corpus → preset → protocol → folds. On IEMOCAP the text's ten folds, and with the preset
+    # `authors` the split of the printed figures.
     "iemocap": {"paper": {"random": range(10)}, "authors": {"authors": range(1)}},
     None: {"paper": {"random": range(3)}, "authors": {"authors": range(1)}},
 }

@@ -97,7 +97,7 @@ class Sweep:
             return [systems.resolve(replace(config, alpha=0.0))]
         row = [systems.resolve(replace(config, alpha=float(alpha))) for alpha in self.alphas]
         if {config.start for config in row} == {"unimodal", "baseline"}:
-            row.insert(1, replace(row[0], alpha=0.0, start="baseline"))
+            row.insert(1, systems.resolve(replace(config, alpha=0.0, start="baseline")))
         return row
 
 

@@ -3,10 +3,11 @@
 from dataclasses import dataclass, field
 
 from tfcr import statistics
+from tfcr.config import REGULARISER
 from tfcr.report.conditions import BASELINE_SYSTEM, Condition, Group, differing
 from tfcr.statistics import Comparison
 
-_MAY_DIFFER = {"alpha", "run", "data", "threads"}
+_MAY_DIFFER = {"alpha", "run", "data", "threads", *REGULARISER}  # the baseline has no regulariser
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ def difference_of(baseline: Group, proposed: Group, role: str) -> Difference | N
 
 def _within_a_sentence(condition: Condition) -> str:
     of_paper = condition.system == BASELINE_SYSTEM
+    if condition.is_continued:
+        return "the baseline trained on"
     if condition.alpha == 0:
         return "the baseline" if of_paper else f"{condition.system_name} without it"
     method = "contrastive regularization" if of_paper else f"{condition.system_name} + contrastive"

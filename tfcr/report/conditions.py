@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from tfcr import published
 from tfcr.errors import TfcrError
 from tfcr.runs import PREDICTIONS, Predictions, Run, read_predictions
 
@@ -45,6 +46,7 @@ class Condition:
 
     Attributes:
         alpha: Eq. 7's; None where each fold has its own, chosen on its validation part (`tfcr.report.selection`).
+        start: whose encoders training started from, for the preset `authors` trains in stages.
     """
 
     dataset_sha256: str
@@ -53,10 +55,23 @@ class Condition:
     fold_seed: int
     system: str
     alpha: float | None
+    start: str = "fresh"
+
+    @property
+    def is_continued(self) -> bool:
+        """Whether it is a baseline that was trained on, to compare those with that started from it too."""
+        return self.alpha == 0 and self.start == "baseline"
+
+    @property
+    def published_row(self) -> published.PublishedRow | None:
+        """The row of Table 1 for this system and alpha, if the paper prints one."""
+        return None if self.is_continued else published.table_1_row(self.system, self.alpha)
 
     @property
     def name(self) -> str:
         """The system in words."""
+        if self.is_continued:
+            return f"{self.system_name} (baseline, trained on)"
         if self.alpha == 0:
             return f"{self.system_name} (baseline)" if self.system == BASELINE_SYSTEM else self.system_name
         method = "Contrastive regularization" if self.system == BASELINE_SYSTEM else f"{self.system_name} + contrastive"
@@ -80,14 +95,15 @@ class Condition:
     @property
     def setting(self) -> tuple:
         """All but alpha: conditions that agree in it can be paired."""
-        return self.dataset_sha256, self.preset, self.protocol, self.fold_seed, self.system
+        return self.dataset_sha256, self.preset, self.protocol, self.fold_seed, self.system, self.start
 
     @property
     def order(self) -> tuple:
         """Sorts conditions as a table reads: by dataset, then the paper's own system first, then by alpha."""
         rank = SYSTEMS.index(self.system) if self.system in SYSTEMS else len(SYSTEMS)
         alpha = math.inf if self.alpha is None else self.alpha
-        return self.dataset_sha256, rank, self.system, alpha, self.protocol, self.fold_seed, self.preset
+        stage = self.start == "baseline"
+        return self.dataset_sha256, rank, self.system, alpha, stage, self.protocol, self.fold_seed, self.preset
 
 
 @dataclass(frozen=True)
@@ -183,6 +199,7 @@ def _place(run: Run) -> tuple[Condition, Cell]:
         fold_seed=metrics["fold_seed"],
         system=metrics["system"],
         alpha=float(f"{metrics['alpha']:.12g}"),  # 0.1 + 0.2 is 0.3
+        start=metrics.get("start", "fresh"),
     )
     return condition, (metrics["fold"], metrics["seed"])
 

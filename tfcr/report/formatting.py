@@ -69,7 +69,7 @@ def folds_and_seeds(result: Result) -> str:
 def comparability(result: Result) -> str:
     """Whether the paper's figure for the row can be held against ours, and why."""
     condition = result.group.condition
-    row = published.table_1_row(condition.system, condition.alpha)
+    row = condition.published_row
     if row is None:
         return "no published figure"
     if not row.on_test_set:
@@ -92,5 +92,5 @@ def comparability(result: Result) -> str:
 def is_comparable(result: Result) -> bool:
     """Whether the paper's figure was measured on the same test utterances."""
     condition = result.group.condition
-    row = published.table_1_row(condition.system, condition.alpha)
+    row = condition.published_row
     return row is not None and row.on_test_set and result.on_published_test_set

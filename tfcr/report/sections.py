@@ -14,6 +14,8 @@ from tfcr.report.results import Result, measure
 from tfcr.report.selection import LEAST_ALPHAS, Choice, choose_alphas, chosen_group
 from tfcr.runs import Run
 
+_STARTS = {"unimodal": " from encoders of one modality", "baseline": " from the baseline's encoders"}
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -145,10 +147,11 @@ class Section:
         """Table 1: our results by system and alpha with the paper's row; systems that only the paper has come last."""
         rows: dict[tuple, tuple[PublishedRow | None, list[Result]]] = {}
         for result in self.main_results:
-            key = result.group.condition.system, result.group.condition.alpha
-            rows.setdefault(key, (published.table_1_row(*key), []))[1].append(result)
+            condition = result.group.condition
+            key = condition.system, condition.alpha, condition.is_continued
+            rows.setdefault(key, (condition.published_row, []))[1].append(result)
         for row in published.TABLE_1:
-            rows.setdefault((row.system, row.alpha), (row, []))
+            rows.setdefault((row.system, row.alpha, False), (row, []))
         return sorted(rows.values(), key=_place_in_table)
 
     @property
@@ -259,7 +262,8 @@ def _differences(baseline: Group, groups: list[Group], chosen: Result | None) ->
 def _setting_label(condition: Condition, name_preset: bool, name_fold_seed: bool) -> str:
     preset = f", preset {condition.preset}" if name_preset else ""
     fold_seed = f", fold seed {condition.fold_seed}" if name_fold_seed else ""
-    return f"{condition.system_name}, protocol {condition.protocol}{preset}{fold_seed}"
+    start = _STARTS.get(condition.start, "")
+    return f"{condition.system_name}{start}, protocol {condition.protocol}{preset}{fold_seed}"
 
 
 def _place_in_table(row: tuple[PublishedRow | None, list[Result]]) -> tuple:
@@ -268,7 +272,8 @@ def _place_in_table(row: tuple[PublishedRow | None, list[Result]]) -> tuple:
     alpha = paper.alpha if paper else results[0].group.condition.order[3]
     of_paper = system == BASELINE_SYSTEM
     rank = published.TABLE_1.index(paper) if paper else len(published.TABLE_1)
-    return (0, alpha, 0, "") if of_paper else (1, 0 if results else 1, rank, f"{system} {alpha:.6f}")
+    continued = bool(results) and results[0].group.condition.is_continued
+    return (0, alpha, int(continued), "") if of_paper else (1, 0 if results else 1, rank, f"{system} {alpha:.6f}")
 
 
 def _labels(names: dict[str, str], presets: dict[str, str]) -> dict[str, str]:

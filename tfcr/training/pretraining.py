@@ -9,24 +9,23 @@ from dataclasses import replace
 
 import keras
 
-from tfcr.config import PRESETS, REGULARISER, Config, from_mapping
+from tfcr.config import Config, from_mapping
 from tfcr.models.network import AUDIO, TEXT
 from tfcr.models.restore import restore_network
+from tfcr.models.systems import resolve
 from tfcr.models.systems.fusion import STARTS_FROM
 from tfcr.runs import WEIGHTS, Run, check_weights
 
 
 def origins_of(config: Config) -> list[Config]:
-    """The trainings, of the same fold and seed, whose encoders one starts from; `config.start` is resolved.
+    """The trainings, of the same fold and seed, whose encoders one starts from, resolved as `config` is.
 
-    They have no regulariser, so its settings are the preset's: contrastive models that differ in them share a baseline.
+    Contrastive models that differ in the regulariser alone share a baseline.
     """
-    preset = PRESETS[config.preset]
-    same = replace(config, alpha=0.0, **{name: getattr(preset, name) for name in REGULARISER})
     if config.start == "unimodal":
-        return [replace(same, system=system, start="fresh") for system in STARTS_FROM]
+        return [resolve(replace(config, system=system, alpha=0.0)) for system in STARTS_FROM]
     if config.start == "baseline":
-        return [replace(same, start="unimodal")]
+        return [resolve(replace(config, alpha=0.0, start="unimodal"))]
     return []
 
 

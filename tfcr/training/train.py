@@ -4,6 +4,7 @@ import contextlib
 import math
 import os
 import pathlib
+import platform
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -396,6 +397,12 @@ def _describe(experiment: Experiment, state: State, parts: dict, means: dict[str
     return {
         "schema": runs.METRICS_SCHEMA,
         "version": __version__,
+        "versions": {
+            "python": platform.python_version(),
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+            "numpy": np.__version__,
+        },
         "dataset": dataset.name,
         "corpus": dataset.info["corpus"],
         "dataset_sha256": dataset.sha256,

@@ -14,7 +14,7 @@ import pkgutil
 from dataclasses import replace
 from types import ModuleType
 
-from tfcr.config import Config
+from tfcr.config import PRESETS, REGULARISER, Config
 from tfcr.errors import UsageError
 
 DEFAULT_ALPHA = 0.1  # "The hyperparameter alpha is selected as 0.1" (Sec. 4.3)
@@ -64,8 +64,14 @@ def resolve_start(config: Config) -> str:
 def resolve(config: Config) -> Config:
     """The configuration with everything resolved that its system decides: alpha, and where training starts.
 
+    The regulariser's settings mean nothing where alpha is 0; there they are the preset's, so that equal trainings have
+    equal configurations.
+
     Raises:
         UsageError: no such system, or a weight above 0 for a system without a regulariser.
     """
     config = replace(config, alpha=resolve_alpha(config.system, config.alpha))
+    if config.alpha == 0:
+        preset = PRESETS[config.preset]
+        config = replace(config, **{name: getattr(preset, name) for name in REGULARISER})
     return replace(config, start=resolve_start(config))
