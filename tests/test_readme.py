@@ -80,6 +80,10 @@ def test_every_command_of_the_readme_works(readers_folder, capfd):
                 arguments += ["--data", "data/synthetic"]
             else:
                 arguments += ["--config", str(small)]
+        if arguments[0] in ("cross-validate", "sweep"):
+            arguments += ["--config", str(small), "--folds", "0", "--workers", "1"]
+        if arguments[0] == "sweep":
+            arguments += ["--alphas", "0,0.1", "--seeds", "0"]
         with pytest.raises(SystemExit) as end:
             cli.main(arguments)
         captured = capfd.readouterr()

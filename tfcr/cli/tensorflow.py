@@ -19,7 +19,9 @@ def import_quietly() -> None:
     try:
         if stderr is not None:
             os.dup2(nowhere, 2)
-        import tensorflow  # noqa: F401
+        import tensorflow
+
+        tensorflow.get_logger().setLevel("ERROR")  # several trainings in one process are no reason to warn of retracing
     finally:
         if stderr is not None:
             os.dup2(stderr, 2)
