@@ -72,7 +72,7 @@ def test_an_evaluation_by_hand():
 
 
 def test_conflicts_by_hand():
-    assert metrics.conflict_rate(one_hot(0, 1, 2, 3), one_hot(0, 1, 3, 3)) == 1 / 4
+    assert metrics.conflicts(one_hot(0, 1, 2, 3), one_hot(0, 1, 3, 3)).tolist() == [False, False, True, False]
 
 
 @given(hnp.arrays(np.int64, (2, CLASSES), elements=st.integers(-50, 50)))
@@ -97,6 +97,15 @@ def test_the_centred_rate_by_hand():
     means = {"audio_logits": np.array([1, 0, 0, 0]), "text_logits": np.array([0, 1, 0, 0])}
     found = metrics.evaluation(np.array([0, 1]), audio + text, audio, text, EMOTIONS, means)
     assert (found["conflict_rate"], found["conflict_rate_centred"]) == (1, 0.5)
+
+
+def test_a_modality_that_says_nothing_is_in_conflict_with_none():
+    silent = np.zeros((2, 4))
+    assert not metrics.conflicts(one_hot(1, 2), silent).any()
+    assert not metrics.conflicts(silent, one_hot(1, 2)).any()
+    # less its training mean an empty transcript would name an emotion; it does not
+    means = {"audio_logits": np.zeros(4), "text_logits": np.array([0.0, 1, 0, 0])}
+    assert not metrics.conflicts(one_hot(1, 2), silent, means).any()
 
 
 @pytest.mark.parametrize("missing", ["audio", "text"])

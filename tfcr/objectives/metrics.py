@@ -3,7 +3,7 @@
 WA is the accuracy over utterances and UA the mean recall over the classes that occur (Han, Yu and Tashev 2014).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from sklearn.metrics import confusion_matrix
@@ -31,9 +31,25 @@ def unweighted_accuracy(labels: np.ndarray, logits: np.ndarray) -> float:
     return float(np.nanmean(recalls(confusion(labels, logits))))
 
 
-def conflict_rate(audio_logits: np.ndarray, text_logits: np.ndarray) -> float:
-    """The share of utterances where argmax s_a and argmax s_t differ (Eq. 2-4)."""
-    return float(np.mean(audio_logits.argmax(axis=1) != text_logits.argmax(axis=1)))
+def conflicts(
+    audio_logits: np.ndarray, text_logits: np.ndarray, training_means: Mapping[str, np.ndarray] | None = None
+) -> np.ndarray:
+    """Where argmax s_a and argmax s_t differ (Eq. 2-4).
+
+    Scores that are all equal, as those of a transcript without words, name no emotion and are in conflict with none.
+
+    Args:
+        audio_logits, text_logits: float [utterances, classes].
+        training_means: of both, by these names; they are subtracted before the largest score is looked for.
+
+    Returns:
+        bool [utterances].
+    """
+    speak = (np.ptp(audio_logits, axis=1) > 0) & (np.ptp(text_logits, axis=1) > 0)
+    if training_means is not None:
+        audio_logits = audio_logits - training_means["audio_logits"]
+        text_logits = text_logits - training_means["text_logits"]
+    return speak & (audio_logits.argmax(axis=1) != text_logits.argmax(axis=1))
 
 
 def evaluation(
@@ -61,12 +77,8 @@ def evaluation(
         "ua": float(np.nanmean(by_class)),
         "recall": {name: None if np.isnan(r) else float(r) for name, r in zip(emotions, by_class, strict=True)},
         "confusion": matrix.tolist(),
-        "conflict_rate": conflict_rate(audio_logits, text_logits) if two else None,
-        "conflict_rate_centred": (
-            conflict_rate(audio_logits - training_means["audio_logits"], text_logits - training_means["text_logits"])
-            if two
-            else None
-        ),
+        "conflict_rate": float(np.mean(conflicts(audio_logits, text_logits))) if two else None,
+        "conflict_rate_centred": float(np.mean(conflicts(audio_logits, text_logits, training_means))) if two else None,
         "wa_audio": None if audio_logits is None else weighted_accuracy(labels, audio_logits),
         "wa_text": None if text_logits is None else weighted_accuracy(labels, text_logits),
         "absent": [name for name, r in zip(emotions, by_class, strict=True) if np.isnan(r)],

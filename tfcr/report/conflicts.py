@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tfcr.objectives.metrics import conflicts
 from tfcr.report.conditions import Group
 from tfcr.runs import Predictions, Run
 
@@ -69,7 +70,8 @@ def find_conflicts(group: Group) -> Conflict | None:
     right = np.concatenate([each.logits.argmax(axis=1) == each.label for each in predictions])
     audio = np.concatenate([each.audio_logits.argmax(axis=1) for each in predictions])
     text = np.concatenate([each.text_logits.argmax(axis=1) for each in predictions])
-    parted, parted_centred = audio != text, _centred(group)
+    parted = np.concatenate([conflicts(each.audio_logits, each.text_logits) for each in predictions])
+    parted_centred = _centred(group)
     classes = len(group.emotions)
 
     def among(chosen: np.ndarray) -> Disagreement:
@@ -113,6 +115,4 @@ def _centred_of(run: Run, predictions: Predictions) -> np.ndarray | None:
     means = run.metrics.get("training_means") or {}
     if not {"audio_logits", "text_logits"} <= means.keys():
         return None
-    audio = predictions.audio_logits - np.array(means["audio_logits"])
-    text = predictions.text_logits - np.array(means["text_logits"])
-    return audio.argmax(axis=1) != text.argmax(axis=1)
+    return conflicts(predictions.audio_logits, predictions.text_logits, {name: np.array(means[name]) for name in means})

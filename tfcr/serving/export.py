@@ -102,9 +102,15 @@ def _answer(outputs: dict[str, tf.Tensor], names: _Labels) -> dict[str, tf.Tenso
     scores = {name: outputs[name] for name in _SCORES if name in outputs}
     answer = {"emotion": names(scores["logits"]), "probabilities": tf.nn.softmax(scores["logits"]), **scores}
     if "audio_logits" in scores and "text_logits" in scores:
-        said = tf.argmax(scores["audio_logits"], axis=1), tf.argmax(scores["text_logits"], axis=1)
-        answer["conflict"] = tf.not_equal(*said)
+        audio, text = scores["audio_logits"], scores["text_logits"]
+        speak = tf.logical_and(_differ(audio), _differ(text))  # equal scores name no emotion and conflict with none
+        answer["conflict"] = tf.logical_and(speak, tf.not_equal(tf.argmax(audio, axis=1), tf.argmax(text, axis=1)))
     return answer
+
+
+def _differ(scores: tf.Tensor) -> tf.Tensor:
+    """bool [batch]: whether the scores [batch, classes] are not all equal."""
+    return tf.reduce_max(scores, axis=1) > tf.reduce_min(scores, axis=1)
 
 
 def _describe(run: Run, version: pathlib.Path) -> None:
