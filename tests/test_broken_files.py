@@ -37,6 +37,7 @@ from tfcr.corpora.utterance import Utterance
 from tfcr.dataset_info import INDEX, INFO, open_dataset, verify
 from tfcr.errors import TfcrError, UsageError
 from tfcr.features.embeddings import load_word_vectors
+from tfcr.preparation import transcripts
 from tfcr.schema import EMBEDDING_DIM
 
 SECONDS = 20  # that one file may take
@@ -268,7 +269,7 @@ def write_iemocap(folder: pathlib.Path) -> None:
         code = ("neu", "hap", "sad", "ang", "fru")[n % 5]
         labels += [f"[{n}.0000 - {n}.9000]\t{id}\t{code}\t[2.5000, 2.5000, 2.5000]", "C-E2:\tNeutral;\t()", ""]
         words.append(f"{id} [{n:03d}.0000-{n:03d}.9000]: {WORDS[n % 6]}")
-        (session / "sentences" / "wav" / DIALOG / f"{id}.wav").write_bytes(b"")
+        (session / "sentences" / "wav" / DIALOG / f"{id}.wav").write_bytes(b"RIFF")  # only looked for
     (session / "dialog" / "EmoEvaluation" / f"{DIALOG}.txt").write_text("\n".join(labels) + "\n", encoding="utf-8")
     (session / "dialog" / "transcriptions" / f"{DIALOG}.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
 
@@ -293,10 +294,8 @@ def write_transcripts(folder: pathlib.Path) -> None:
 
 
 def read_transcripts(folder: pathlib.Path) -> corpora.Corpus:
-    from tfcr.preparation.prepare import replace_transcripts
-
     utterances = [Utterance(f"u{n:02d}", folder / "a.wav", "", "anger", "s") for n in range(UTTERANCES)]
-    return corpora.Corpus(replace_transcripts(utterances, folder / "words.csv"))
+    return corpora.Corpus(transcripts.read_transcripts(folder / "words.csv").replace(utterances))
 
 
 def read_as(name: str) -> Callable[[pathlib.Path], corpora.Corpus]:

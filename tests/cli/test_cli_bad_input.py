@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 import struct
+import subprocess
+import sys
 
 import pytest
 import yaml
@@ -72,6 +74,11 @@ def test_an_option_of_another_corpus(fails, tiny_corpus):
     assert "takes no 'conflict rate'" in line
 
 
+def test_a_corpus_that_cannot_be_partial(fails, tiny_corpus):
+    line = fails(*MANIFEST, "--root", tiny_corpus, "--allow-partial", code=2)
+    assert "'manifest' takes no --allow-partial" in line and "no list of recordings" in line
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -92,6 +99,18 @@ def test_a_preparation_out_of_range(fails, arguments):
 def test_an_emotion_that_nobody_has(fails, tiny_corpus):
     line = fails(*MANIFEST, "--root", tiny_corpus, "--emotions", "neutral,boredom", code=1)
     assert "no utterance has the emotion 'boredom'" in line
+
+
+@pytest.mark.parametrize("option", ["--embeddings", "--transcripts"])
+def test_a_missing_file_is_said_before_tensorflow_comes(tiny_corpus, tmp_path, option):
+    command = ["tfcr", *MANIFEST, "--root", str(tiny_corpus), option, str(tmp_path / "none.txt")]
+    code = (
+        f"import sys; sys.argv = {command!r}\nfrom tfcr.cli import main\n"
+        "try: main()\nfinally: print('tensorflow' in sys.modules)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert (ended.returncode, ended.stdout) == (1, "False\n")
+    assert ended.stderr.startswith(f"Error: {option} {tmp_path / 'none.txt'} does not exist; expected")
 
 
 def test_embeddings_of_another_width(fails, tiny_corpus, tmp_path):

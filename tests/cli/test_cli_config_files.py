@@ -61,6 +61,9 @@ def prepared(tfcr, tmp_path, monkeypatch):
         raise ReachedError
 
     monkeypatch.setattr(prepare, "prepare", stop)
+    monkeypatch.chdir(tmp_path)
+    for name in (*PREPARE["embeddings"], *PREPARE["transcripts"]):
+        (tmp_path / name).touch()  # that they are there is looked at first
 
     def run(content, *arguments):
         asked.clear()

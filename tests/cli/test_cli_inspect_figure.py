@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import dataclasses
 import errno
 import io
 import os
@@ -15,7 +16,7 @@ import pytest
 
 from tfcr.cli import inspect
 from tfcr.cli.display import durations_table, print_table
-from tfcr.dataset_info import open_dataset
+from tfcr.dataset_info import Dataset, open_dataset
 from tfcr.errors import TfcrError
 from tfcr.report.figures import Drawing
 
@@ -46,19 +47,49 @@ def test_durations_stand_in_a_table():
 
 
 @pytest.mark.parametrize(
-    ("audio", "cut"),
+    ("audio", "cut", "unit"),
     [
-        ({}, "cut: 25.0 % of the utterances after 30 words"),
+        ({}, "cut: 25.0 % of the utterances after 30 words", "segments"),
         # 999 frames of 256 samples, 128 apart: 998 x 128 + 256 = 128,000 samples, or 8 s; one more needs 128,128
-        ({"frames_at_most": 999}, "cut: 25.0 % of the utterances after 30 words, 50.0 % after 8.00 s"),
+        ({"frames_at_most": 999}, "cut: 25.0 % of the utterances after 30 words, 50.0 % after 8.00 s", "pictures"),
     ],
 )
-def test_cuts_and_padding_are_told(audio, cut, capsys):
+def test_cuts_and_padding_are_told(audio, cut, unit, capsys):
     Cut = collections.namedtuple("Cut", "num_tokens num_samples num_segments num_frames")
     rows = [Cut(30, 128_127, 1, 128), Cut(31, 128_128, 2, 160), Cut(0, 500_000, 1, 32), Cut(1, 9, 1, 64)]
     inspect.describe_cuts(collections.namedtuple("Stub", "index info")(rows, {"audio": audio}))
     # 5 segments of 128 frames are 640, of which 384 are real
-    assert capsys.readouterr().out.splitlines() == [cut, "padding: 40.0 % of the segments"]
+    assert capsys.readouterr().out.splitlines() == [cut, f"padding: 40.0 % of the {unit}"]
+
+
+def test_what_a_preset_makes_of_an_utterance_has_its_name(small_dataset, authors_dataset, capsys):
+    inspect.describe_dataset(small_dataset)
+    assert f"{small_dataset.info['segments']} segments" in capsys.readouterr().out
+    inspect.describe_dataset(authors_dataset)
+    assert "120 pictures" in capsys.readouterr().out  # one an utterance
+
+
+def test_the_figure_says_what_a_column_of_the_authors_picture_is(authors_dataset, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("tfcr.report.dataset_figures.draw_dataset", lambda *arguments: drawn.append(arguments))
+    inspect.draw(authors_dataset)
+    assert drawn[0][3].endswith("in 1/Hz; mean over 8 frames, at most 8 s")
+
+
+def test_notes_replaced_words_and_utterances_without_a_word_are_told(small_dataset, capsys):
+    inspect.describe_dataset(small_dataset)
+    told = capsys.readouterr().out
+    assert "note: " not in told and "words: " not in told and "no word with a vector" not in told
+    transcripts = {"source": "heard.csv", "sha256": "0"}
+    info = small_dataset.info | {"notes": ["It is partial: so.", "Another."], "transcripts": transcripts}
+    changed = Dataset(small_dataset.folder, info)
+    first, *others = small_dataset.index
+    changed.__dict__["index"] = [dataclasses.replace(first, num_tokens=0), *others]
+    inspect.describe_dataset(changed)
+    told = capsys.readouterr().out.splitlines()
+    assert "words: heard.csv replaced 120 transcripts" in told
+    assert "without words: 1 utterance has no word with a vector" in told
+    assert told.index("note: It is partial: so.") + 1 == told.index("note: Another.")
 
 
 # ---- which utterances -----------------------------------------------------------------------------------------------

@@ -92,7 +92,8 @@ def test_preparing_again_writes_no_shard(workspace, tfcr):
     before = {path: path.stat().st_mtime_ns for path in workspace.folder.glob("data/synthetic/*.tfrecord")}
     again = tfcr("prepare-tfrecords", "--config", workspace.config)
     assert again.out == workspace.prepared.out
-    assert again.err.endswith("was prepared before from the same input; it is complete and intact\n")
+    assert "was prepared before from the same input; its shards are intact\n" in again.err
+    assert again.err.endswith("\nnext: tfcr train --data data/synthetic --fold 0\n")
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 

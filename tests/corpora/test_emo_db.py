@@ -82,7 +82,7 @@ def test_a_root_that_is_something_else_is_one_clear_line(tmp_path):
     assert message(tmp_path / "nowhere") == f"EMO-DB: {tmp_path / 'nowhere'} does not exist; {expected}"
     assert message(tmp_path) == f"EMO-DB: {tmp_path} holds no recordings; {expected}"
     (tmp_path / "song.wav").write_bytes(b"")
-    assert message(tmp_path) == f"EMO-DB: {tmp_path} holds 1 files, none so named: song.wav; {expected}"
+    assert message(tmp_path) == f"EMO-DB: {tmp_path} holds 1 file, none so named: song.wav; {expected}"
     assert f"{tmp_path / 'song.wav'} is a file; expected" in message(tmp_path / "song.wav")
 
 

@@ -37,7 +37,7 @@ def add_dialog(release: pathlib.Path, dialog: str, labels: str, transcript: str,
     wav = session / "sentences" / "wav" / dialog
     wav.mkdir(parents=True, exist_ok=True)
     for id in recordings:
-        (wav / f"{id}.wav").write_bytes(b"")
+        (wav / f"{id}.wav").write_bytes(b"RIFF")
     return session
 
 
@@ -171,7 +171,7 @@ def test_lines_that_begin_like_labels_are_noted_not_passed_over_in_silence(relea
     path.write_text(LABELS + "[12.0 - 13.0]\tSes01F_impro01_F001\tjoy\t[2.5, 2.5, 2.5]\n")
     # The ten lines of LABELS come before.
     assert iemocap.read_layout(release).notes == [
-        f"{path}: 1 lines look like labels but are none, the first is line 11."
+        f"{path}: 1 line looks like a label but is none, the first is line 11."
     ]
 
 
@@ -190,8 +190,32 @@ def test_missing_recordings_are_counted_and_the_first_is_named(release):
         iemocap.read_layout(release)
     assert str(raised.value) == (
         f"IEMOCAP at {release}: 2 of 2 labelled utterances have no recording; "
-        f"the first is Ses01F_impro01_F000, expected at {wav / 'Ses01F_impro01_F000.wav'}. Is the copy complete?"
+        f"the first is Ses01F_impro01_F000, expected at {wav / 'Ses01F_impro01_F000.wav'}. "
+        "Is the copy complete? (--allow-partial to go on)"
     )
+
+
+def test_an_empty_recording_is_named_and_left_out_of_what_is_allowed_to_be_partial(release):
+    wav = release / "Session1" / "sentences" / "wav" / "Ses01F_impro01" / "Ses01F_impro01_F000.wav"
+    wav.write_bytes(b"")
+    problem = (
+        f"IEMOCAP at {release}: 1 of 2 labelled utterances has an empty recording (0 bytes); "
+        f"the first is {wav}; copy it again"
+    )
+    with pytest.raises(TfcrError) as raised:
+        iemocap.read(release)
+    assert str(raised.value) == f"{problem}. Is the copy complete? (--allow-partial to go on)"
+    corpus = iemocap.read(release, allow_partial=True)
+    assert list(by_id(corpus)) == ["Ses01F_impro01_M000"]
+    assert f"{problem}; left out." in corpus.notes
+
+
+def test_a_recording_that_is_a_link_to_nothing_is_missing(release):
+    wav = release / "Session1" / "sentences" / "wav" / "Ses01F_impro01" / "Ses01F_impro01_F000.wav"
+    wav.unlink()
+    wav.symlink_to("nowhere.wav")
+    with pytest.raises(TfcrError, match=r"1 of 2 labelled utterances has no recording; the first is Ses01F_impro01_F0"):
+        iemocap.read_layout(release)
 
 
 def test_a_missing_transcript_file_is_named(release):
@@ -201,7 +225,8 @@ def test_a_missing_transcript_file_is_named(release):
         iemocap.read_layout(release)
     assert str(raised.value) == (
         f"IEMOCAP at {release}: 2 labelled utterances have no transcript; "
-        f"the first is Ses01F_impro01_F000, expected in {path}, which does not exist. Is the copy complete?"
+        f"the first is Ses01F_impro01_F000, expected in {path}, which does not exist. "
+        "Is the copy complete? (--allow-partial to go on)"
     )
 
 
@@ -209,7 +234,7 @@ def test_a_missing_transcript_line_names_the_utterance_and_the_file(release):
     path = release / "Session1" / "dialog" / "transcriptions" / "Ses01F_impro01.txt"
     path.write_text(TRANSCRIPT.replace("Ses01F_impro01_M000", "Ses01F_impro01_M009"))
     with pytest.raises(
-        TfcrError, match=r"1 labelled utterances .* Ses01F_impro01_M000, expected in .*impro01\.txt\. Is"
+        TfcrError, match=r"1 labelled utterance has .* Ses01F_impro01_M000, expected in .*impro01\.txt\. Is"
     ):
         iemocap.read_layout(release)
 
@@ -323,8 +348,8 @@ def test_a_dialog_with_transcripts_and_no_labels_is_named(release):
     with pytest.raises(TfcrError) as raised:
         iemocap.read_layout(release)
     assert str(raised.value) == (
-        f"IEMOCAP at {release}: 1 dialogs have transcripts and no labels; "
-        f"the first is Ses01F_impro02, expected in {path}. Is the copy complete?"
+        f"IEMOCAP at {release}: 1 dialog has a transcript and no labels; "
+        f"the first is Ses01F_impro02, expected in {path}. Is the copy complete? (--allow-partial to go on)"
     )
 
 
@@ -347,7 +372,7 @@ def test_allow_partial_goes_on_and_says_what_is_missing(release):
     assert [utterance.id for utterance in corpus.utterances] == ["Ses01F_impro01_F000", "Ses01F_impro01_M000"]
     notes = "\n".join(corpus.notes)
     assert "so Session4 has no labels." in notes
-    assert "1 labelled utterances have no transcript; the first is Ses02F_impro01_F000" in notes
-    assert "1 of 4 labelled utterances have no recording; the first is Ses02F_impro01_M000" in notes
+    assert "1 labelled utterance has no transcript; the first is Ses02F_impro01_F000" in notes
+    assert "1 of 4 labelled utterances has no recording; the first is Ses02F_impro01_M000" in notes
     assert "found 1; Session1 has 1 of 1085; Session2 has 0 of 1023" in notes
     assert len(corpus.notes) == 4

@@ -120,7 +120,7 @@ def test_bytes_of_a_transcript_that_are_not_utf_8_are_replaced_and_noted(release
     path.write_bytes(b"It\x92s.")
     corpus = msp_podcast.read(release)
     assert corpus.utterances[0].transcript == "It\N{REPLACEMENT CHARACTER}s."
-    assert any("1 transcripts hold bytes that are not UTF-8" in note and str(path) in note for note in corpus.notes)
+    assert any("1 transcript holds bytes that are not UTF-8" in note and str(path) in note for note in corpus.notes)
 
 
 def test_recordings_without_a_label_are_counted(release):
@@ -129,8 +129,7 @@ def test_recordings_without_a_label_are_counted(release):
     corpus = msp_podcast.read(release)
     assert len(corpus.utterances) == 3
     assert (
-        f"MSP-Podcast at {release}: 1 recordings have no label and were left out; "
-        "the first is MSP-PODCAST_0003_0001.wav."
+        f"MSP-Podcast at {release}: 1 recording has no label and was left out; the first is MSP-PODCAST_0003_0001.wav."
     ) in corpus.notes
 
 

@@ -80,7 +80,7 @@ def test_songs_and_videos_are_left_out_and_counted(release):
 
 def test_only_songs_are_an_error(tmp_path):
     add(tmp_path / "Audio_Song_Actors_01-24" / "Actor_01", "03-02-01-01-01-01-01.wav")
-    assert "1 files are songs or videos and were left out" in message(tmp_path)
+    assert "1 file is a song or a video and was left out" in message(tmp_path)
 
 
 def test_a_recording_in_two_folders_is_taken_once(tmp_path):
@@ -91,7 +91,7 @@ def test_a_recording_in_two_folders_is_taken_once(tmp_path):
     assert utterance.audio.parent.parent.name == "one"
     copy = tmp_path / "two" / "Actor_01" / "03-01-01-01-01-01-01.wav"
     assert (
-        f"RAVDESS at {tmp_path}: 1 recordings stand in two folders and were taken once; the first is {copy}."
+        f"RAVDESS at {tmp_path}: 1 recording stands in two folders, taken once; the first is {copy}."
     ) in corpus.notes
 
 

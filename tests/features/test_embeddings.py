@@ -214,11 +214,18 @@ class TestZip:
         assert set(found.vectors) == set(WORDS)
         assert found.source == "glove.6B.zip"
 
-    @pytest.mark.parametrize("widths", [(), (50, 100), (300, 300)])
-    def test_none_or_several_with_300_numbers(self, table, tmp_path, widths):
+    @pytest.mark.parametrize(
+        ("widths", "found"),
+        [
+            ((), "no file with vectors of 300 numbers (found no vectors at all)"),
+            ((100, 50), "no file with vectors of 300 numbers (found 50, 100)"),
+            ((300, 300), "2 files with vectors of 300 numbers; expected one of them: unpack it"),
+        ],
+    )
+    def test_none_or_several_with_300_numbers(self, table, tmp_path, widths, found):
         members = {f"{place}.txt": "\n".join(text_lines(table, width)) for place, width in enumerate(widths)}
         message = refusal(write(tmp_path / "glove.zip", zipped({**members, "README": "", "LICENSE": "none"})))
-        assert f"holds {widths.count(300)} files with vectors of 300 numbers" in message
+        assert f"holds {found}" in message
 
     def test_the_only_file_has_another_width(self, table, tmp_path):
         message = refusal(write(tmp_path / "v.zip", zipped({"a\n\x1b.txt": "\n".join(text_lines(table, 50))})))

@@ -124,12 +124,27 @@ def test_the_second_time_needs_neither_network_nor_file(network, home, tmp_path)
         np.testing.assert_array_equal(first.vectors[word], second.vectors[word], strict=True)
 
 
-def test_offline_one_sentence_says_what_to_fetch_and_where_to_put_it(network, home, capsys, caplog):
+def test_offline_one_short_sentence_says_where_to_put_the_file_and_nothing_is_left(network, home, capsys, caplog):
+    said = []
+    with pytest.raises(TfcrError) as raised:
+        load_word_vectors(f"gensim:{NAME}", WORDS, said.append)
+    assert str(raised.value) == (
+        f"--embeddings gensim:{NAME} cannot be looked up: gensim's list of vectors is out of reach; fetch the file "
+        "elsewhere, from https://github.com/RaRe-Technologies/gensim-data/releases, and put it at "
+        f"{home / NAME / NAME}.gz, or pass it by --embeddings"
+    )
+    assert said == []
+    assert not home.exists()
+    assert capsys.readouterr() == ("", "")
+    assert caplog.text == ""
+
+
+def test_where_the_list_is_there_and_the_file_is_not_the_address_is_named(network, home):
+    network.offer(NAME, b"")
+    del network.files[f"{NAME}/{NAME}.gz"]
     message = refusal(NAME)
     assert f"/gensim-data/releases/download/{NAME}/{NAME}.gz" in message
     assert f"put it at {home / NAME / NAME}.gz, or pass the file itself by --embeddings" in message
-    assert capsys.readouterr() == ("", "")
-    assert caplog.text == ""
 
 
 def test_a_download_that_breaks_off_is_the_same_sentence_and_the_next_one_works(network, home, tmp_path):
@@ -165,6 +180,13 @@ def test_what_is_no_name_is_wrong_usage(network, name):
     assert network.asked == []
 
 
+@pytest.mark.parametrize("name", ["glove-wiki-gigaword-50", "glove-twitter-200"])
+def test_a_name_that_ends_in_another_width_is_refused_at_once(network, name):
+    with pytest.raises(UsageError, match=f"vectors of {name.split('-')[-1]} numbers; expected 300"):
+        load_word_vectors(f"gensim:{name}", WORDS)
+    assert network.asked == []
+
+
 def test_vectors_of_another_width(network, tmp_path):
-    network.offer("glove-wiki-gigaword-50", packed_vectors(tmp_path, width=50))
-    assert "vectors of 50 numbers; expected 300" in refusal("glove-wiki-gigaword-50")
+    network.offer("some-vectors", packed_vectors(tmp_path, width=50))
+    assert "vectors of 50 numbers; expected 300" in refusal("some-vectors")

@@ -292,7 +292,24 @@ def test_other_transcripts_are_refused(prepared, tiny_corpus, tmp_path):
     prepared()
     words = tmp_path / "words.csv"
     words.write_text("id,transcript\n" + "".join(f"u{number:02d},hello\n" for number in range(16)))
-    assert "other recordings, transcripts or word vectors" in refused(tmp_path, lambda: prepared(transcripts=words))
+    assert "from other transcripts or labels; remove" in refused(tmp_path, lambda: prepared(transcripts=words))
+
+
+def test_other_word_vectors_are_refused(prepared, tmp_path):
+    prepared()
+    vectors = tmp_path / "vectors.txt"
+    vectors.write_text("of " + " ".join(["0.5"] * 300) + "\n", encoding="utf-8")
+    assert "from other word vectors; remove" in refused(tmp_path, lambda: prepared(embeddings=vectors))
+
+
+def test_a_mark_that_tells_no_inputs_apart_still_refuses_others_and_accepts_its_own(prepared, tiny_corpus, tmp_path):
+    mark = prepared().folder / ".preparation.json"
+    content = files.read_json(mark)
+    del content["inputs"]
+    files.write_json(mark, content)
+    prepared()
+    edit_manifest(tiny_corpus, lambda row: row.update(speaker="s9"))
+    assert "other recordings, transcripts or word vectors" in refused(tmp_path, lambda: prepared())
 
 
 def test_another_recording_of_the_same_length_is_refused(prepared, tiny_corpus, tmp_path):
@@ -302,7 +319,7 @@ def test_another_recording_of_the_same_length_is_refused(prepared, tiny_corpus, 
     size = path.stat().st_size
     soundfile.write(path, samples[::-1], rate)
     assert path.stat().st_size == size
-    assert "other recordings" in refused(tmp_path, lambda: prepared())
+    assert "from other recordings; remove" in refused(tmp_path, lambda: prepared())
 
 
 def test_records_of_unknown_origin_are_refused(prepared, tmp_path):
@@ -350,6 +367,31 @@ def test_the_same_command_goes_on_after_a_kill(prepared, tiny_corpus, tmp_path):
     assert not list(out.glob(".*.tmp"))
 
 
+def test_going_on_says_what_is_there_already_and_reading_is_said_first(prepared, tiny_corpus, tmp_path):
+    from tfcr.preparation.prepare import Preparation, Progress, prepare
+
+    said: list[str] = []
+    out = prepared().folder
+    (out / INFO).unlink()
+    sorted(out.glob("*.tfrecord"))[3].unlink()
+    prepare(Preparation("manifest", tiny_corpus, out, "tiny"), progress=Progress(said.append))
+    assert said[0] == f"Reading manifest at {tiny_corpus}"
+    assert "7 of 8 shards are there already" in said
+
+
+def test_the_synthetic_corpus_is_announced_before_it_is_written(tmp_path):
+    from tfcr.preparation.prepare import Preparation, Progress, prepare
+
+    said: list[str] = []
+    corpus = Preparation("synthetic", tmp_path / "corpus", tmp_path / "out", "synthetic", options={"utterances": 40})
+    for _ in range(2):
+        prepare(corpus, progress=Progress(said.append))
+    # 40 utterances of 0.015 s
+    assert said[0] == f"Writing the synthetic corpus to {tmp_path / 'corpus'}, which takes about 1 s"
+    assert f"Reading synthetic at {tmp_path / 'corpus'}" in said
+    assert sum(sentence.startswith("No --embeddings") for sentence in said) == 1  # the second time it is known
+
+
 def broken_flac(tiny_corpus, damage) -> tuple[pathlib.Path, bytes]:
     """Breaks a recording whose header stays good; it is in the fifth of eight shards."""
     path = tiny_corpus / "wav" / "u08.flac"
@@ -376,6 +418,17 @@ def test_a_broken_recording_is_named_and_once_it_is_mended_the_same_command_comp
     verify(prepared(workers=workers))
     assert shards(out) == shards(prepared(out=tmp_path / "undisturbed").folder)
     assert all(stamps(out)[name] == finished[name] for name in finished if name.endswith(".tfrecord"))
+
+
+def test_a_recording_whose_file_has_another_name_is_named_with_its_utterance(prepared, tiny_corpus):
+    other = tiny_corpus / "wav" / "other.flac"
+    edit_manifest(tiny_corpus, lambda row: row.update(path="wav/other.flac") if row["id"] == "u12" else None)
+    with pytest.raises(TfcrError, match=r"^utterance 'u12': .*other\.flac does not exist; expected"):
+        prepared()
+    content = (tiny_corpus / "wav" / "u12.flac").read_bytes()
+    other.write_bytes(content[: len(content) // 2])  # its header stays good
+    with pytest.raises(TfcrError, match=r"^utterance 'u12': .*other\.flac"):
+        prepared()
 
 
 def test_a_recording_with_a_broken_header_is_named_before_anything_is_written(prepared, tiny_corpus, tmp_path):
@@ -466,6 +519,11 @@ def test_an_emotion_that_nobody_has_is_an_error_that_names_those_there_are(prepa
     assert not (tmp_path / "out").exists()
 
 
+def test_an_emotion_in_other_words_gets_a_suggestion(prepared):
+    with pytest.raises(TfcrError, match=r"'angry' \(did you mean 'anger'\?\); the corpus has anger, happiness"):
+        prepared(emotions=("neutral", "angry"), merge={})
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -495,18 +553,23 @@ def test_transcripts_from_a_file_replace_the_corpuss(prepared, tmp_path):
     words = tmp_path / "words.csv"
     lines = [f"u{number:02d},heard {number} times" for number in range(16)]
     words.write_text("\n".join(["id,transcript", *lines, "zz,no such utterance"]) + "\n", encoding="utf-8")
-    found = records(prepared(transcripts=words))
+    dataset = prepared(transcripts=words)
+    found = records(dataset)
     assert found[7].transcript == "heard 7 times"
     assert found[7].tokens == ["heard", "7", "times"]
+    assert dataset.info["transcripts"] == {"source": "words.csv", "sha256": files.sha256_of_file(words)}
+    assert "words.csv replaced 16 transcripts of the corpus." in dataset.info["notes"]
+    assert dataset.info["embeddings"]["source"] == "Word2Vec trained on this dataset's own transcripts"
+    assert prepared(out=tmp_path / "own").info["transcripts"] is None
 
 
 def test_ids_of_a_transcript_file_are_compared_as_the_manifests_are(tmp_path):
-    from tfcr.preparation.prepare import replace_transcripts
+    from tfcr.preparation.transcripts import read_transcripts
 
     utterance = Utterance("é", tmp_path / "a.wav", "No.", "anger", "ann", "", "")
     words = tmp_path / "words.csv"
     words.write_text("id,transcript\n e\N{COMBINING ACUTE ACCENT} , No\u0308! \n\n", encoding="utf-8")
-    assert [each.transcript for each in replace_transcripts([utterance], words)] == ["Nö!"]
+    assert [each.transcript for each in read_transcripts(words).replace([utterance])] == ["Nö!"]
 
 
 @pytest.mark.parametrize(
@@ -555,6 +618,52 @@ def test_words_without_a_vector_are_counted(prepared, tmp_path):
     assert words["source"] == "vectors.txt"
     assert words["sha256"] == files.sha256_of_file(vectors)
     assert words["out_of_vocabulary"]["Word0"] == 6
+
+
+@pytest.mark.parametrize(
+    ("known", "warned"),
+    [("word0 word1 word2 of", False), ("of", True)],  # "of" is one word in three
+)
+def test_vectors_of_less_than_half_of_the_words_are_pointed_out(tiny_corpus, tmp_path, tensorflow, known, warned):
+    from tfcr.preparation.prepare import Preparation, Progress, prepare
+
+    vectors, said = tmp_path / "vectors.txt", []
+    vectors.write_text("".join(f"{word} {' '.join(['0.5'] * 300)}\n" for word in known.split()), encoding="utf-8")
+    prepare(
+        Preparation("manifest", tiny_corpus, tmp_path / "out", "tiny", embeddings=vectors),
+        progress=Progress(said.append),
+    )
+    assert any("16 of 48 words have a vector, less than half" in line for line in said) == warned
+
+
+def test_vectors_of_none_of_the_words_are_refused_unless_there_are_no_words(prepared, tiny_corpus, tmp_path):
+    vectors = tmp_path / "vectors.txt"
+    vectors.write_text("slovo " + " ".join(["0.5"] * 300) + "\n", encoding="utf-8")
+    with pytest.raises(TfcrError, match=r"vectors.txt: 0 of 48 words have a vector, not even 'of'.*another language"):
+        prepared(embeddings=vectors)
+    assert not (tmp_path / "out").exists()
+    edit_manifest(tiny_corpus, lambda row: row.update(transcript=""))
+    prepared(embeddings=vectors)
+
+
+@pytest.mark.parametrize("missing", ["embeddings", "transcripts"])
+def test_a_missing_file_is_said_before_the_corpus_is_read(prepared, tmp_path, missing):
+    with pytest.raises(TfcrError, match=f"--{missing} .*none.csv does not exist; expected"):
+        prepared(root=tmp_path / "no-corpus", **{missing: tmp_path / "none.csv"})
+
+
+def test_recordings_that_are_too_short_or_stand_twice_are_noted(prepared, tiny_corpus):
+    wav = tiny_corpus / "wav"
+    soundfile.write(wav / "u01.wav", np.zeros(255, np.int16), 16_000)  # a window takes 256
+    soundfile.write(wav / "u03.wav", np.zeros(256, np.int16), 16_000)
+    (wav / "u07.wav").write_bytes((wav / "u05.wav").read_bytes())
+    first = prepared().info["notes"]
+    assert first == [
+        "1 recording is shorter than one window (256 samples at 16 kHz); the first is 'u01'.",
+        "2 utterances share their recording with another one, the first are 'u05' and 'u07'; "
+        "of such a pair one can fall into training and the other into the test.",
+    ]
+    assert prepared().info["notes"] == first
 
 
 def test_an_id_that_stands_twice_in_a_corpus_is_an_error(small_dataset):

@@ -6,6 +6,7 @@ import click
 
 from tfcr.cli.options import PATH
 from tfcr.errors import TfcrError, UsageError
+from tfcr.wording import counted
 
 _FIGURE = "inspection.png"
 _FORMATS = (".png", ".svg")
@@ -82,9 +83,27 @@ def draw(dataset):
         f"dataset {dataset.name}, preset {dataset.info['preset']}: utterances of about their emotion's median duration",
         typical_examples(dataset),
         durations,
-        audio["spectrogram_unit"],
+        audio["spectrogram_unit"] + _pooling(audio),
         audio.get("frames_per_column", 1) * audio["hop_length"] / audio["sample_rate"],
     )
+
+
+def _pooling(audio: dict) -> str:
+    """What a column of a picture is, where it is more than a frame."""
+    if "frames_per_column" not in audio:
+        return ""
+    return f"; mean over {audio['frames_per_column']} frames, at most {_seconds(audio['frames_at_most']):g} s"
+
+
+def _unit(audio: dict) -> str:
+    """What an utterance is cut into: segments, or where it makes one whole picture, pictures."""
+    return "pictures" if "frames_at_most" in audio else "segments"
+
+
+def _seconds(frames: int) -> float:
+    from tfcr.schema import FFT_LENGTH, HOP_LENGTH, SAMPLE_RATE
+
+    return ((frames - 1) * HOP_LENGTH + FFT_LENGTH) / SAMPLE_RATE
 
 
 def describe_dataset(dataset) -> None:
@@ -94,7 +113,7 @@ def describe_dataset(dataset) -> None:
     info = dataset.info
     click.echo(f"dataset {dataset.folder}: corpus {info['corpus']}, preset {info['preset']}, {dataset.sha256[:12]}")
     click.echo(
-        f"{info['utterances']} utterances, {info['seconds'] / 3600:.2f} h, {info['segments']} segments, "
+        f"{info['utterances']} utterances, {info['seconds'] / 3600:.2f} h, {info['segments']} {_unit(info['audio'])}, "
         f"{len(dataset.shards)} shards, "
         f"{sum(shard.bytes for shard in dataset.shards) / 1e6:.0f} MB"
     )
@@ -104,6 +123,8 @@ def describe_dataset(dataset) -> None:
         click.echo(f"script: {len(scripts)} groups")
     if info["left_out"]:
         click.echo("left out: " + ", ".join(f"{emotion} {count}" for emotion, count in info["left_out"].items()))
+    if info.get("transcripts"):
+        click.echo(f"words: {info['transcripts']['source']} replaced {counted(info['utterances'], 'transcript')}")
     words = info["embeddings"]
     transductive = " (transductive)" if words["transductive"] else ""
     covered = "no words" if words["coverage"] is None else f"{100 * words['coverage']:.1f} % of {words['words']} words"
@@ -111,7 +132,13 @@ def describe_dataset(dataset) -> None:
     if words["out_of_vocabulary"]:
         most = ", ".join(f"{word} {count}" for word, count in list(words["out_of_vocabulary"].items())[:10])
         click.echo(f"without vector: {words['distinct_out_of_vocabulary']} different words, most often {most}")
+    wordless = sum(row.num_tokens == 0 for row in dataset.index)
+    if wordless:
+        have = counted(wordless, "utterance has", "utterances have")
+        click.echo(f"without words: {have} no word with a vector")
     describe_cuts(dataset)
+    for note in info["notes"]:
+        click.echo(f"note: {note}")
     describe_protocols(dataset)
     print_table(durations_table(dataset.index, dataset.emotions))
     print_table(counts_table(dataset.index, dataset.emotions))
@@ -120,7 +147,7 @@ def describe_dataset(dataset) -> None:
 def describe_cuts(dataset) -> None:
     """What of the utterances a model does not see, and what it sees that is none, on standard output."""
     from tfcr.features.spectrogram import num_frames
-    from tfcr.schema import FFT_LENGTH, HOP_LENGTH, MAX_TOKENS, SAMPLE_RATE, SEGMENT_FRAMES
+    from tfcr.schema import MAX_TOKENS, SEGMENT_FRAMES
 
     rows = dataset.index
     long_texts = sum(row.num_tokens > MAX_TOKENS for row in rows)
@@ -128,11 +155,11 @@ def describe_cuts(dataset) -> None:
     most = dataset.info["audio"].get("frames_at_most")
     if most is not None:
         long_speech = sum(num_frames(row.num_samples) > most for row in rows)
-        seconds = ((most - 1) * HOP_LENGTH + FFT_LENGTH) / SAMPLE_RATE
-        cuts.append(f"{_percent(long_speech, len(rows))} after {seconds:.2f} s")
+        cuts.append(f"{_percent(long_speech, len(rows))} after {_seconds(most):.2f} s")
     frames = sum(row.num_segments for row in rows) * SEGMENT_FRAMES
     click.echo(f"cut: {', '.join(cuts)}")
-    click.echo(f"padding: {_percent(frames - sum(row.num_frames for row in rows), frames)} of the segments")
+    padding = _percent(frames - sum(row.num_frames for row in rows), frames)
+    click.echo(f"padding: {padding} of the {_unit(dataset.info['audio'])}")
 
 
 def describe_protocols(dataset) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shlex
 import typing
 
 import click
@@ -73,7 +74,13 @@ def command(context, corpus, root, embeddings, name, out, preset, features, emot
 
     from tfcr.cli.display import AudioProgress, say
     from tfcr.cli.tensorflow import import_quietly
+    from tfcr.features.embeddings import refuse_missing
+    from tfcr.preparation import transcripts as transcript_files
 
+    if embeddings is not None:  # `prepare` checks this too, but TensorFlow takes seconds to come
+        refuse_missing(embeddings)
+    if transcripts is not None:
+        transcript_files.refuse_missing(transcripts)
     import_quietly()
     from tfcr.preparation.prepare import Preparation, Progress, prepare
 
@@ -98,3 +105,4 @@ def command(context, corpus, root, embeddings, name, out, preset, features, emot
     from tfcr.cli.inspect import describe_dataset
 
     describe_dataset(dataset)
+    say(f"next: tfcr train --data {shlex.quote(os.fspath(out))} --fold 0")

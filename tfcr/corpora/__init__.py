@@ -57,6 +57,11 @@ def resolved_options(name: str, options: Mapping) -> dict:
     parameters.pop("root")
     for option in options:
         if option not in parameters:
+            if option == "allow_partial":
+                raise UsageError(
+                    f"corpus {name!r} takes no --allow-partial: it has no list of recordings that ought to be there, "
+                    "so nothing has to be allowed; leave it out"
+                )
             takes = ", ".join(sorted(parameters)) or "none"
             raise UsageError(f"corpus {name!r} takes no {option.replace('_', ' ')!r}; its options: {takes}")
     return {option: options.get(option, parameter.default) for option, parameter in parameters.items()}

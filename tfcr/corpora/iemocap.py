@@ -6,6 +6,7 @@ recordings in `sentences/wav/<dialog>/<utterance>.wav`. Everything is found by u
 """
 
 import collections
+import os
 import pathlib
 import re
 from collections.abc import Iterable, Iterator
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from tfcr.corpora import Corpus
 from tfcr.corpora.utterance import Utterance
 from tfcr.errors import TfcrError
+from tfcr.wording import counted
 
 EMOTION_OF_CODE = {
     "neu": "neutral",
@@ -106,18 +108,19 @@ def _read(root: pathlib.Path, allow_partial: bool) -> Corpus:
         )
     ids = sorted(found.code_of)
     without_text = [id for id in ids if id not in found.text_of]
-    without_audio = _without_recording(ids, found.session_of)
+    without_audio, empty = _without_recording(ids, found.session_of)
     problems = (
         _missing_labels(root, found),
         _missing_text(root, without_text, found),
         _missing_audio(root, without_audio, len(ids), found),
+        _empty_audio(root, empty, len(ids), found),
     )
     for problem in problems:
         if problem and not allow_partial:
-            raise TfcrError(f"{problem}. Is the copy complete?")
+            raise TfcrError(f"{problem}. Is the copy complete? (--allow-partial to go on)")
         if problem:
             found.notes.append(f"{problem}; left out.")
-    left_out = {*without_text, *without_audio}
+    left_out = {*without_text, *without_audio, *empty}
     return Corpus([_utterance(id, found) for id in ids if id not in left_out], found.notes)
 
 
@@ -156,7 +159,8 @@ def _read_labels(session: pathlib.Path, found: _Found, allow_partial: bool) -> N
             found.session_of[label["id"]] = session
         if unclear:
             found.notes.append(
-                f"{path}: {len(unclear)} lines look like labels but are none, the first is line {unclear[0]}."
+                f"{path}: {counted(len(unclear), 'line looks like a label but is', 'lines look like labels but are')} "
+                f"none, the first is line {unclear[0]}."
             )
 
 
@@ -227,17 +231,31 @@ def _transcript_file(id: str, session: pathlib.Path) -> pathlib.Path:
     return session / "dialog" / "transcriptions" / f"{_parts(id)['dialog']}.txt"
 
 
-def _without_recording(ids: Iterable[str], session_of: dict[str, pathlib.Path]) -> list[str]:
-    """The ids whose WAV file is missing; one listing per dialog, since 10,039 look-ups are slow over a network."""
-    listings: dict[pathlib.Path, set[str]] = {}
-    missing = []
+def _without_recording(ids: Iterable[str], session_of: dict[str, pathlib.Path]) -> tuple[list[str], list[str]]:
+    """The ids whose WAV file is missing, and those whose file is empty.
+
+    One listing per dialog, since 10,039 look-ups are slow over a network.
+    """
+    listings: dict[pathlib.Path, dict[str, int]] = {}
+    missing, empty = [], []
     for id in ids:
         path = _recording(id, session_of[id])
         if path.parent not in listings:
-            listings[path.parent] = {file.name for file in path.parent.iterdir()} if path.parent.is_dir() else set()
-        if path.name not in listings[path.parent]:
+            listings[path.parent] = _sizes(path.parent)
+        size = listings[path.parent].get(path.name)
+        if size is None:
             missing.append(id)
-    return missing
+        elif size == 0:
+            empty.append(id)
+    return missing, empty
+
+
+def _sizes(folder: pathlib.Path) -> dict[str, int]:
+    """The bytes of every file in a folder by name; none where there is no folder, or behind a link to nothing."""
+    if not folder.is_dir():
+        return {}
+    with os.scandir(folder) as entries:
+        return {entry.name: entry.stat().st_size for entry in entries if entry.is_file()}
 
 
 def _missing_labels(root: pathlib.Path, found: _Found) -> str:
@@ -246,7 +264,8 @@ def _missing_labels(root: pathlib.Path, found: _Found) -> str:
     if not without:
         return ""
     return (
-        f"IEMOCAP at {root}: {len(without)} dialogs have transcripts and no labels; "
+        f"IEMOCAP at {root}: "
+        f"{counted(len(without), 'dialog has a transcript', 'dialogs have transcripts')} and no labels; "
         f"the first is {without[0]}, expected in {found.labels_of[without[0]]}"
     )
 
@@ -256,16 +275,24 @@ def _missing_text(root: pathlib.Path, ids: list[str], found: _Found) -> str:
         return ""
     path = _transcript_file(ids[0], found.session_of[ids[0]])
     where = f"expected in {path}" + ("" if path.is_file() else ", which does not exist")
-    return f"IEMOCAP at {root}: {len(ids)} labelled utterances have no transcript; the first is {ids[0]}, {where}"
+    lacking = counted(len(ids), "labelled utterance has", "labelled utterances have")
+    return f"IEMOCAP at {root}: {lacking} no transcript; the first is {ids[0]}, {where}"
 
 
 def _missing_audio(root: pathlib.Path, ids: list[str], labelled: int, found: _Found) -> str:
     if not ids:
         return ""
-    return (
-        f"IEMOCAP at {root}: {len(ids)} of {labelled} labelled utterances have no recording; "
-        f"the first is {ids[0]}, expected at {_recording(ids[0], found.session_of[ids[0]])}"
-    )
+    have = counted(len(ids), f"of {labelled} labelled utterances has", f"of {labelled} labelled utterances have")
+    where = _recording(ids[0], found.session_of[ids[0]])
+    return f"IEMOCAP at {root}: {have} no recording; the first is {ids[0]}, expected at {where}"
+
+
+def _empty_audio(root: pathlib.Path, ids: list[str], labelled: int, found: _Found) -> str:
+    if not ids:
+        return ""
+    have = counted(len(ids), f"of {labelled} labelled utterances has", f"of {labelled} labelled utterances have")
+    where = _recording(ids[0], found.session_of[ids[0]])
+    return f"IEMOCAP at {root}: {have} an empty recording (0 bytes); the first is {where}; copy it again"
 
 
 def _difference(utterances: Iterable[Utterance]) -> str:

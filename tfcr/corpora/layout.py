@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from tfcr.errors import TfcrError
+from tfcr.wording import counted
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/v1"  # how the text begins that Git LFS leaves for a file
 _WHITE_SPACE = " \t\r\n"  # not the C1 controls, which in corpora are lost punctuation
@@ -49,7 +50,9 @@ def by_name(
     named = [(path, match) for path in paths if (match := pattern.fullmatch(path.stem))]
     others = [path for path in paths if not pattern.fullmatch(path.stem)]
     if not named:
-        raise TfcrError(f"{corpus}: {root} holds {len(others)} files, none so named: {others[0].name}; {expected}")
+        raise TfcrError(
+            f"{corpus}: {root} holds {counted(len(others), 'file')}, none so named: {others[0].name}; {expected}"
+        )
     pointers = [path for path, _ in named if _is_pointer(path)]
     if pointers:
         raise TfcrError(
@@ -57,16 +60,15 @@ def by_name(
             f"the first is {pointers[0]}. Fetch them: install git-lfs and run `git lfs pull` in the clone"
         )
     if others:
-        notes.append(
-            f"{corpus} at {root}: {len(others)} files have other names and were left out; the first is {others[0]}."
-        )
+        have = counted(len(others), "file has another name and was", "files have other names and were")
+        notes.append(f"{corpus} at {root}: {have} left out; the first is {others[0]}.")
     return named
 
 
 def note_count(corpus: str, root: pathlib.Path, found: int, release: int, notes: list[str]) -> None:
     """Says how many recordings there are where the release has another number."""
     if found != release:
-        notes.append(f"{corpus} at {root}: found {found} recordings; the release has {release}.")
+        notes.append(f"{corpus} at {root}: found {counted(found, 'recording')}; the release has {release}.")
 
 
 def read_text(path: pathlib.Path, notes: list[str], fallback: str | None = None) -> str:
@@ -127,7 +129,7 @@ def rows(path: pathlib.Path, text: str, required: Iterable[str]) -> Iterator[tup
             header = _checked_header(path, line, values, required)
         elif len(values) != len(header):
             raise TfcrError(
-                f"{path}, line {line}: {len(values)} values for {len(header)} columns; "
+                f"{path}, line {line}: {counted(len(values), 'value')} for {counted(len(header), 'column')}; "
                 "is the file cut short or edited? Copy it again"
             )
         else:

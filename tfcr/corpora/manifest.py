@@ -16,6 +16,7 @@ import regex
 from tfcr.corpora import Corpus, layout
 from tfcr.corpora.utterance import Utterance, normalised
 from tfcr.errors import TfcrError
+from tfcr.wording import counted
 
 FILE_NAME = "manifest.csv"
 REQUIRED = ("id", "path", "transcript", "emotion", "speaker")
@@ -108,7 +109,7 @@ def _rows(path: pathlib.Path, text: str, notes: list[str]) -> Iterator[tuple[int
             notes += _misspelt(path, header)
         elif len(values) != len(header):
             raise TfcrError(
-                f"{path}, line {line}: {len(values)} values for {len(header)} columns; "
+                f"{path}, line {line}: {counted(len(values), 'value')} for {counted(len(header), 'column')}; "
                 "put a value that holds a comma in quotation marks"
             )
         else:
@@ -136,10 +137,11 @@ def _checked_header(path: pathlib.Path, line: int, header: list[str]) -> list[st
     found = ", ".join(header)
     missing = [column for column in REQUIRED if column not in header]
     if missing:
+        semicolons = "separate the columns with commas, not semicolons: " if ";" in found else ""
         columns = ", ".join(repr(column) for column in missing)
+        are_missing = f"column {columns} is missing" if len(missing) == 1 else f"columns {columns} are missing"
         raise TfcrError(
-            f"{path}, line {line}: column {columns} is missing; expected {', '.join(REQUIRED)}, found {found}"
-            + ("; separate them with commas, not semicolons" if ";" in found else "")
+            f"{path}, line {line}: {semicolons}{are_missing}; expected {', '.join(REQUIRED)}, found {found}"
         )
     twice = [column for column in header if column and header.count(column) > 1]
     if twice:

@@ -15,6 +15,7 @@ import unicodedata
 from tfcr.corpora import Corpus, layout
 from tfcr.corpora.utterance import Utterance, normalised
 from tfcr.errors import TfcrError
+from tfcr.wording import counted
 
 EMOTION_OF_WORD = {
     "neutral": "neutral",
@@ -81,9 +82,10 @@ def read(root: str | pathlib.Path, allow_partial: bool = False) -> Corpus:
             utterances += read_here
             missing += missing_here
     if missing:
+        of = f"of {len(utterances) + len(missing)} labelled utterances"
         problem = (
-            f"{_CORPUS} at {root}: {len(missing)} of {len(utterances) + len(missing)} labelled utterances have no "
-            f"recording; the first is {missing[0].id}, expected at {missing[0].audio}{_extraction(missing)}"
+            f"{_CORPUS} at {root}: {counted(len(missing), f'{of} has', f'{of} have')} no recording; "
+            f"the first is {missing[0].id}, expected at {missing[0].audio}{_extraction(missing)}"
         )
         if not utterances:
             raise TfcrError(f"{problem}. Is the copy complete?")

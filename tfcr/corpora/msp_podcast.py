@@ -16,6 +16,7 @@ import unicodedata
 from tfcr.corpora import Corpus, layout
 from tfcr.corpora.utterance import Utterance, normalised
 from tfcr.errors import TfcrError
+from tfcr.wording import counted
 
 EMOTION_OF_LETTER = {
     "A": "anger",
@@ -73,10 +74,8 @@ def read(root: str | pathlib.Path, allow_partial: bool = False) -> Corpus:
     _note_unknown_speakers(root, utterances, notes)
     without = sorted(recordings.keys() - labelled.keys())
     if without:
-        notes.append(
-            f"{_CORPUS} at {root}: {len(without)} recordings have no label and were left out; "
-            f"the first is {without[0]}."
-        )
+        have = counted(len(without), "recording has no label and was", "recordings have no label and were")
+        notes.append(f"{_CORPUS} at {root}: {have} left out; the first is {without[0]}.")
     return Corpus(utterances, notes)
 
 
@@ -138,14 +137,16 @@ def _transcripts(folder: pathlib.Path, names: list[str], notes: list[str]) -> di
             garbled.append(path)
         words[name] = " ".join(unicodedata.normalize("NFC", text).split())
     if absent:
+        of = f"of {len(names)} recordings"
         notes.append(
-            f"{_CORPUS}: {len(absent)} of {len(names)} recordings have no transcript in {folder}, so theirs is empty; "
+            f"{_CORPUS}: {counted(len(absent), f'{of} has', f'{of} have')} no transcript in {folder}, "
+            "so theirs is empty; "
             f"the first is {absent[0]}. (--transcripts gives a recogniser's)"
         )
     if garbled:
         notes.append(
-            f"{_CORPUS}: {len(garbled)} transcripts hold bytes that are not UTF-8, which were replaced by U+FFFD; "
-            f"the first is {garbled[0]}."
+            f"{_CORPUS}: {counted(len(garbled), 'transcript holds', 'transcripts hold')} bytes that are not UTF-8, "
+            f"which were replaced by U+FFFD; the first is {garbled[0]}."
         )
     return words
 

@@ -11,6 +11,7 @@ import re
 from tfcr.corpora import Corpus, layout
 from tfcr.corpora.utterance import Utterance
 from tfcr.errors import TfcrError
+from tfcr.wording import counted
 
 EMOTION_OF_NUMBER = {
     "01": "neutral",
@@ -48,7 +49,8 @@ def read(root: str | pathlib.Path) -> Corpus:
     speech = [(path, parts) for path, parts in named if parts["kind"] == _SPEECH and path.suffix.lower() == ".wav"]
     others = [path for path, parts in named if parts["kind"] != _SPEECH or path.suffix.lower() != ".wav"]
     if others:
-        left_out = f"{len(others)} files are songs or videos and were left out; the first is {others[0]}"
+        are = counted(len(others), "file is a song or a video and was", "files are songs or videos and were")
+        left_out = f"{are} left out; the first is {others[0]}"
         if not speech:
             raise TfcrError(f"{_CORPUS} at {root}: {left_out}; {_EXPECTED}")
         notes.append(f"{_CORPUS} at {root}: {left_out}.")
@@ -82,8 +84,6 @@ def _without_copies(root: pathlib.Path, utterances: list[Utterance], notes: list
     first: dict[str, Utterance] = {}
     copies = [utterance for utterance in utterances if first.setdefault(utterance.id, utterance) is not utterance]
     if copies:
-        notes.append(
-            f"{_CORPUS} at {root}: {len(copies)} recordings stand in two folders and were taken once; "
-            f"the first is {copies[0].audio}."
-        )
+        twice = counted(len(copies), "recording stands", "recordings stand")
+        notes.append(f"{_CORPUS} at {root}: {twice} in two folders, taken once; the first is {copies[0].audio}.")
     return [first[id] for id in sorted(first)]

@@ -34,6 +34,7 @@ WORD_MISLEADS = 0.08
 SCRIPT_REPEATS = 0.5  # share of the scripted utterances that say a line of the script; the others are off it
 SCRIPT_LINES = 6  # lines per script and emotion
 MIN_UTTERANCES = 40
+SECONDS_PER_UTTERANCE = 0.015  # that writing takes on a laptop
 _EXTRA_EVERY = 33  # one further utterance in so many has a label that the default emotions leave out (3 %)
 
 _SPEAKERS = tuple((session, gender) for session in range(1, 6) for gender in "FM")
@@ -69,6 +70,14 @@ def read(root: str | pathlib.Path, seed: int = 0, conflict_rate: float = 0.2, ut
         raise
     except OSError as error:
         raise TfcrError(f"the synthetic corpus cannot be written to {root} ({error.strerror or error})") from error
+
+
+def is_written(root: str | pathlib.Path, seed: int = 0, conflict_rate: float = 0.2, utterances: int = 1200) -> bool:
+    """Whether `read` finds the corpus in `root`; else it writes it, which takes `SECONDS_PER_UTTERANCE`."""
+    try:
+        return _complete(pathlib.Path(root), _checked(seed, conflict_rate, utterances)) is not None
+    except OSError:
+        return False
 
 
 def _checked(seed: int, conflict_rate: float, utterances: int) -> dict:

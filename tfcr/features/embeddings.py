@@ -83,7 +83,27 @@ def train_word_vectors(sentences: Sequence[Sequence[str]], seed: int = 0) -> Wor
         return WordVectors({}, "Word2Vec on no words: every transcript is empty", transductive=True)
     model = Word2Vec(lowered, seed=seed, workers=1, **_WORD2VEC)  # more workers would make the order a race
     vectors = {word: model.wv[word].astype(np.float32) for word in model.wv.index_to_key}
-    return WordVectors(vectors, "Word2Vec trained on this corpus's own transcripts", transductive=True)
+    return WordVectors(vectors, "Word2Vec trained on this dataset's own transcripts", transductive=True)
+
+
+def refuse_missing(path: str | os.PathLike) -> None:
+    """What `load_word_vectors` cannot find, said at once: neither the file is there nor anything read from it before.
+
+    Raises:
+        UsageError: what stands for a name after `gensim:` is none.
+        TfcrError: no such file.
+    """
+    if os.fspath(path).startswith(gensim_data.PREFIX):
+        gensim_data.check_name(os.fspath(path).removeprefix(gensim_data.PREFIX))
+        return
+    file = pathlib.Path(path)
+    try:
+        source = None if file.exists() else vector_cache.identify(os.path.abspath(path), file)
+        missing = not file.exists() and (source is None or vector_cache.read(source.sha256) is None)
+    except OSError as error:
+        raise TfcrError(f"--embeddings {path} cannot be read ({error}); {vector_files.FORMATS}") from None
+    if missing:
+        raise TfcrError(_missing(path, None, []))
 
 
 def load_word_vectors(

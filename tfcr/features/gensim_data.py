@@ -20,12 +20,22 @@ PREFIX = "gensim:"
 _TIMEOUT = 60.0  # seconds without a byte; gensim itself would wait for ever
 
 
-def data_file(name: str) -> pathlib.Path:
-    """Where gensim keeps the vectors of that name, downloaded or not."""
-    from gensim import downloader
-
+def check_name(name: str) -> None:
+    """Raises `UsageError` for what is no name, or one that ends in another width than 300; needs no network."""
     if not re.fullmatch(r"\w[\w.-]*", name, re.ASCII):
         raise UsageError(f"--embeddings {PREFIX}{name}: expected a name such as word2vec-google-news-{EMBEDDING_DIM}")
+    width = re.search(r"-(\d+)$", name)
+    if width and int(width[1][:9]) != EMBEDDING_DIM:
+        raise UsageError(
+            f"--embeddings {PREFIX}{name} has vectors of {width[1]} numbers; expected {EMBEDDING_DIM} (Sec. 4.2)"
+        )
+
+
+def data_file(name: str) -> pathlib.Path:
+    """Where gensim keeps the vectors of that name, downloaded or not."""
+    check_name(name)
+    from gensim import downloader
+
     return pathlib.Path(downloader.BASE_DIR, name, f"{name}.gz")
 
 
@@ -38,17 +48,28 @@ def download(name: str, say: Callable[[str], None]) -> pathlib.Path:
     from gensim import downloader
 
     file = data_file(name)
-    say(f"Downloading {name} through gensim into {file.parent}")
+    new = not file.parent.parent.exists()
     try:
         with _gensim_kept_quiet():
             models = downloader.info()["models"]
-            if name in models:
-                file = pathlib.Path(downloader.load(name, return_path=True))
-    except Exception as error:  # it raises nothing more special
-        raise TfcrError(_remedy(name, " ".join(str(error).split())[:200] or type(error).__name__)) from None
+    except Exception:  # it raises nothing more special
+        if new:
+            with contextlib.suppress(OSError):  # gensim makes its folder before it looks for the network
+                file.parent.parent.rmdir()
+        raise TfcrError(
+            f"--embeddings {PREFIX}{name} cannot be looked up: gensim's list of vectors is out of reach; fetch the "
+            f"file elsewhere, from {downloader.DOWNLOAD_BASE_URL.removesuffix('/download')}, and put it at {file}, or "
+            "pass it by --embeddings"
+        ) from None
     if name not in models:
         offered = ", ".join(sorted(model for model in models if model.endswith(f"-{EMBEDDING_DIM}")))
         raise TfcrError(f"--embeddings {PREFIX}{name} is not among gensim's vectors; expected {offered}, or a file")
+    say(f"Downloading {name} through gensim into {file.parent}")
+    try:
+        with _gensim_kept_quiet():
+            file = pathlib.Path(downloader.load(name, return_path=True))
+    except Exception as error:
+        raise TfcrError(_remedy(name, " ".join(str(error).split())[:200] or type(error).__name__)) from None
     if not file.is_file():
         raise TfcrError(_remedy(name, "its folder is there without the file"))
     return file

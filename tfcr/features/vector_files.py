@@ -116,7 +116,7 @@ def _contents(path: pathlib.Path) -> Iterator[dict[str, _Open]]:
 
 def _choose(path: pathlib.Path, contents: dict[str, _Open]) -> tuple[str, _Open, _Layout]:
     """The one content with vectors of 300 numbers, by the first lines: `glove.6B.zip` holds four widths."""
-    layouts = {}
+    layouts, widths = {}, set()
     for name, open_content in contents.items():
         with io.BufferedReader(open_content(), _LONGEST_LINE) as stream:
             start = stream.read(_LONGEST_LINE)
@@ -126,9 +126,16 @@ def _choose(path: pathlib.Path, contents: dict[str, _Open]) -> tuple[str, _Open,
             if layout is None:
                 raise TfcrError(f"{name} {other or f'holds no vectors; {FORMATS}'}")
             _check_width(name, layout.width)
+        if layout is not None:
+            widths.add(layout.width)
         if layout is not None and layout.width == EMBEDDING_DIM:
             layouts[name] = layout
-    if len(layouts) != 1:
+    if not layouts:
+        found = f"found {', '.join(map(str, sorted(widths)))}" if widths else "found no vectors at all"
+        raise TfcrError(
+            f"--embeddings {path} holds no file with vectors of {EMBEDDING_DIM} numbers ({found}); {FORMATS}"
+        )
+    if len(layouts) > 1:
         raise TfcrError(
             f"--embeddings {path} holds {len(layouts)} files with vectors of {EMBEDDING_DIM} numbers; "
             "expected one of them: unpack it and pass the file itself"

@@ -1,26 +1,28 @@
 """From a corpus to verified TFRecords."""
 
-import csv
 import difflib
 import glob
 import hashlib
 import json
 import os
 import pathlib
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 from tfcr import __version__, corpora, files, schema
+from tfcr.corpora import synthetic
 from tfcr.corpora.audio import num_samples
 from tfcr.corpora.utterance import Utterance
 from tfcr.dataset_info import INDEX, INFO, SCHEMA, Dataset, IndexRow, content_sha256, open_dataset, write_index
+from tfcr.durations import duration
 from tfcr.errors import TfcrError, UsageError
-from tfcr.features.embeddings import Coverage, WordVectors, load_word_vectors, train_word_vectors
+from tfcr.features.embeddings import Coverage, WordVectors, load_word_vectors, refuse_missing, train_word_vectors
 from tfcr.features.presets import PRESETS, FeaturePreset
 from tfcr.features.spectrogram import num_segments
-from tfcr.preparation.shards import Fingerprint, ShardPlan, Written, in_threads, receipt, write_shards
+from tfcr.preparation import notes, transcripts
+from tfcr.preparation.shards import Fingerprint, ShardPlan, Written, in_threads, naming, receipt, write_shards
+from tfcr.wording import counted
 
 MIN_SHARDS = 8
 SHARD_BYTES = 100_000_000
@@ -42,7 +44,7 @@ class Preparation:
         preset: which preset's features.
         emotions: the classes, in label order.
         merge: emotion → class that it joins.
-        embeddings: a file of word vectors, or gensim:NAME; None trains them on the corpus's own transcripts.
+        embeddings: a file of word vectors, or gensim:NAME; None trains them on the dataset's own transcripts.
         transcripts: a CSV file (id,transcript) that replaces the corpus's words.
         options: for the corpus's reader.
     """
@@ -107,19 +109,25 @@ def prepare(preparation: Preparation, workers: int = 1, progress: Progress | Non
     """
     progress = progress or Progress()
     refuse_other(preparation)
+    refuse_missing_files(preparation)
+    progress.say(announcement(preparation))
     corpus = corpora.read(preparation.corpus, preparation.root, **preparation.options)
     for note in corpus.notes:
         progress.say(note)
     utterances, left_out = select(corpus.utterances, preparation.emotions, preparation.merge)
     for hint in misspelt(left_out, preparation.emotions, preparation.merge):
         progress.say(hint)
-    if preparation.transcripts is not None:
-        utterances = replace_transcripts(utterances, preparation.transcripts)
-    samples = in_threads(num_samples, [utterance.audio for utterance in utterances], workers)
+    remarks = list(corpus.notes)
+    replaced = None if preparation.transcripts is None else transcripts.read_transcripts(preparation.transcripts)
+    if replaced is not None:
+        utterances = replaced.replace(utterances)
+        remarks.append(replaced.note(utterances))
+    samples = in_threads(length, utterances, workers)
     preset = PRESETS[preparation.preset]
     words = [preset.split_words(utterance.transcript) for utterance in utterances]
-    vectors = word_vectors(preparation.embeddings, words, progress)
+    vectors = word_vectors(preparation, words, progress)
     rows, coverage = index(utterances, samples, words, vectors, preparation.emotions, preset)
+    check_coverage(preparation, coverage, progress)
     plan = ShardPlan(preparation.name, preparation.preset, utterances, words, rows, vectors, number_of_shards(rows))
 
     with files.held(preparation.out, "preparing"):
@@ -128,21 +136,25 @@ def prepare(preparation: Preparation, workers: int = 1, progress: Progress | Non
         fingerprints = None
         if (preparation.out / INFO).is_file():
             fingerprints = plan.fingerprints(workers)
-            refuse_other_input(preparation, fingerprints)
+            refuse_other_input(preparation, plan, fingerprints)
+        else:
+            say_what_is_there(preparation, plan, progress)
         results = write_shards(plan, preparation.out, workers, progress.advance, fingerprints)
         remove_other_shards(preparation.out, plan)
         rows = [replace(row, recording=digest) for row, digest in zip(rows, recordings(results), strict=True)]
         write_index(preparation.out / INDEX, rows)
-        info = describe(preparation, rows, vectors, coverage, left_out, corpus.notes)
+        remarks += notes.on_recordings(rows)
+        info = describe(preparation, rows, replaced, vectors, coverage, left_out, remarks)
         info["shards"] = [asdict(result.shard) for result in results]
         info["dataset_sha256"] = content_sha256(info)
         if fingerprints is None:
-            files.write_json(preparation.out / _MARK, mark(preparation, [result.fingerprint for result in results]))
+            fingerprints = [result.fingerprint for result in results]
+            files.write_json(preparation.out / _MARK, finished_mark(preparation, plan, fingerprints))
         if not _says(preparation.out / INFO, info):
             files.write_json(preparation.out / INFO, info)
         else:
             os.utime(preparation.out / INFO)  # prepared last, even where nothing was left to do
-            progress.say(f"{preparation.out} was prepared before from the same input; it is complete and intact")
+            progress.say(f"{preparation.out} was prepared before from the same input; its shards are intact")
     return open_dataset(preparation.out)
 
 
@@ -173,7 +185,11 @@ def select(
     absent = [emotion for emotion in emotions if emotion not in present]
     if absent:
         there = ", ".join(sorted({utterance.emotion for utterance in merged})) or "none"
-        raise TfcrError(f"no utterance has the emotion {absent[0]!r}; the corpus has {there}; choose by --emotions")
+        near = difflib.get_close_matches(absent[0].lower(), {utterance.emotion for utterance in merged}, n=1)
+        meant = f" (did you mean {near[0]!r}?)" if near else ""
+        raise TfcrError(
+            f"no utterance has the emotion {absent[0]!r}{meant}; the corpus has {there}; choose by --emotions"
+        )
     return kept, left_out
 
 
@@ -183,59 +199,67 @@ def misspelt(left_out: Counter, emotions: Sequence[str], merge: Mapping[str, str
     for label, count in sorted(left_out.items()):
         near = difflib.get_close_matches(label.lower(), [*emotions, *merge], n=1, cutoff=0.8)
         if near:
-            hints.append(f"{count} utterances of the emotion {label!r} are left out; did you mean {near[0]!r}?")
+            of = f"of the emotion {label!r}"
+            are = counted(count, f"utterance {of} is", f"utterances {of} are")
+            hints.append(f"{are} left out; did you mean {near[0]!r}?")
     return hints
 
 
-def replace_transcripts(utterances: Sequence[Utterance], path: pathlib.Path) -> list[Utterance]:
-    """Takes the words from a CSV file with the columns id and transcript, say a recogniser's output."""
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)  # else an open quotation mark takes in all that follows
-            header = [name.strip() for name in next(reader, [])]
-            missing = {"id", "transcript"} - set(header)
-            if missing:
-                raise TfcrError(f"--transcripts {path} has no column {sorted(missing)[0]!r}; expected id,transcript")
-            words, next_line = {}, reader.line_num + 1
-            for values in reader:
-                line, next_line = next_line, reader.line_num + 1  # a quoted value may run over several lines
-                if len(values) < 2 and not any(value.strip() for value in values):
-                    continue
-                if len(values) != len(header):
-                    raise TfcrError(
-                        f"--transcripts {path}, line {line}: {len(values)} value{'s' * (len(values) != 1)} for "
-                        f"{len(header)} columns; put a value that holds a comma in quotation marks"
-                    )
-                row = {
-                    name: unicodedata.normalize("NFC", value.strip())
-                    for name, value in zip(header, values, strict=True)
-                }
-                if "\0" in row["transcript"]:
-                    raise TfcrError(f"--transcripts {path}, line {line}: holds NUL bytes; copy it again")
-                if row["id"] in words:
-                    raise TfcrError(f"--transcripts {path}: the id {row['id']!r} stands twice; expected unique ids")
-                words[row["id"]] = row["transcript"]
-    except FileNotFoundError:
-        raise TfcrError(
-            f"--transcripts {path} does not exist; expected a CSV file with the columns id,transcript"
-        ) from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise TfcrError(f"--transcripts {path} cannot be read ({error}); expected a UTF-8 CSV file") from None
-    lacking = [utterance.id for utterance in utterances if utterance.id not in words]
-    if lacking:
-        raise TfcrError(f"--transcripts {path} lacks {len(lacking)} utterances, the first of them {lacking[0]!r}")
-    return [replace(utterance, transcript=words[utterance.id]) for utterance in utterances]
-
-
-def word_vectors(path: str | os.PathLike | None, words: Sequence[Sequence[str]], progress: Progress) -> WordVectors:
-    """Pretrained vectors, or without a file vectors trained on the corpus itself."""
-    if path is not None:
-        return load_word_vectors(path, {word for sentence in words for word in sentence}, progress.say)
-    progress.say(
-        "No --embeddings: Word2Vec is trained on this corpus's own transcripts, test ones included (transductive). "
-        "Figures for a paper want the pretrained vectors that it used."
-    )
+def word_vectors(preparation: Preparation, words: Sequence[Sequence[str]], progress: Progress) -> WordVectors:
+    """Pretrained vectors, or without a file vectors trained on the dataset itself."""
+    if preparation.embeddings is not None:
+        return load_word_vectors(
+            preparation.embeddings, {word for sentence in words for word in sentence}, progress.say
+        )
+    if not (preparation.out / INFO).is_file():  # else it was said before
+        progress.say(
+            "No --embeddings: Word2Vec is trained on this dataset's own transcripts, test ones included "
+            "(transductive); figures for a paper want pretrained vectors (the paper: word2vec-google-news-300)"
+        )
     return train_word_vectors(words)
+
+
+def refuse_missing_files(preparation: Preparation) -> None:
+    """Refuses word vectors and transcripts that are not there, before the corpus is read."""
+    if preparation.embeddings is not None:
+        refuse_missing(preparation.embeddings)
+    if preparation.transcripts is not None:
+        transcripts.refuse_missing(preparation.transcripts)
+
+
+def announcement(preparation: Preparation) -> str:
+    """What `corpora.read` is about to do, and for how long where that is known."""
+    options = corpora.resolved_options(preparation.corpus, preparation.options)
+    if preparation.corpus == "synthetic" and not synthetic.is_written(preparation.root, **options):
+        seconds = synthetic.SECONDS_PER_UTTERANCE * options["utterances"]
+        return f"Writing the synthetic corpus to {preparation.root}, which takes about {duration(seconds)}"
+    return f"Reading {preparation.corpus} at {preparation.root}"
+
+
+def say_what_is_there(preparation: Preparation, plan: ShardPlan, progress: Progress) -> None:
+    """Says what an unfinished preparation left; whether it was of the same input is seen shard by shard."""
+    paths = [preparation.out / plan.file_name(shard) for shard in range(plan.count)]
+    there = sum(path.is_file() and receipt(path).is_file() for path in paths)
+    if there:
+        progress.say(f"{there} of {counted(plan.count, 'shard')} {'is' if there == 1 else 'are'} there already")
+
+
+def length(utterance: Utterance) -> int:
+    """The samples of an utterance at 16 kHz."""
+    with naming(utterance):
+        return num_samples(utterance.audio)
+
+
+def check_coverage(preparation: Preparation, coverage: Coverage, progress: Progress) -> None:
+    """Refuses pretrained vectors that have none of the corpus's words; says where they have less than half."""
+    if preparation.embeddings is None or not coverage.words:
+        return
+    fact = f"--embeddings {preparation.embeddings}: {coverage.known} of {counted(coverage.words, 'word')}"
+    if not coverage.known:
+        most = ", ".join(map(repr, list(coverage.summary(most=3)["out_of_vocabulary"])))
+        raise TfcrError(f"{fact} have a vector, not even {most}; are the vectors of another language, or another file?")
+    if coverage.known < coverage.words / 2:
+        progress.say(f"{fact} have a vector, less than half; are the vectors of the corpus's language?")
 
 
 def index(
@@ -312,34 +336,55 @@ def adopt(preparation: Preparation) -> None:
     files.remove_temporaries(preparation.out)
 
 
-def mark(preparation: Preparation, fingerprints: Sequence[Fingerprint] | None = None) -> dict:
-    """Whose folder it is: the options, and for a finished dataset a digest of all that it was made from."""
-    if fingerprints is None:
-        return {"options": preparation.to_dict()}
-    content = json.dumps([SCHEMA, *(fingerprint.sha256 for fingerprint in fingerprints)])
-    return {"options": preparation.to_dict(), "sha256": hashlib.sha256(content.encode()).hexdigest()}
+def mark(preparation: Preparation) -> dict:
+    """Whose folder it is."""
+    return {"options": preparation.to_dict()}
 
 
-def refuse_other_input(preparation: Preparation, fingerprints: Sequence[Fingerprint]) -> None:
+def finished_mark(preparation: Preparation, plan: ShardPlan, fingerprints: Sequence[Fingerprint]) -> dict:
+    """Whose folder a finished dataset is: a digest of all that it was made from, and for messages one of each kind."""
+    texts = [{**vars(each), "audio": ""} for each in plan.utterances]
+    return {
+        **mark(preparation),
+        "sha256": _digest([SCHEMA, *(fingerprint.sha256 for fingerprint in fingerprints)]),
+        "inputs": {
+            "recordings": _digest([fingerprint.recordings for fingerprint in fingerprints]),
+            "transcripts or labels": _digest(texts),
+            "word vectors": _digest([plan.vectors.source, plan.vectors.sha256]),
+        },
+    }
+
+
+def _digest(content: list) -> str:
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def refuse_other_input(preparation: Preparation, plan: ShardPlan, fingerprints: Sequence[Fingerprint]) -> None:
     """Refuses to change a finished dataset that was made from something else.
 
     One that was never finished is not refused: its input may have been mended, and `write_shards` tells which shards
     hold.
     """
-    if files.read_json(preparation.out / _MARK) != mark(preparation, fingerprints):
-        raise TfcrError(
-            f"{preparation.out} holds a dataset prepared from other recordings, transcripts or word vectors; "
-            "remove it, or choose another --out or --name"
-        )
+    before, now = files.read_json(preparation.out / _MARK), finished_mark(preparation, plan, fingerprints)
+    if all(before.get(name) == now[name] for name in ("options", "sha256")):
+        return
+    known = before.get("inputs", {})
+    other = [kind for kind, digest in now["inputs"].items() if known.get(kind, digest) != digest]
+    raise TfcrError(
+        f"{preparation.out} holds a dataset prepared from other "
+        f"{' and '.join(other) or 'recordings, transcripts or word vectors'}; "
+        "remove it, or choose another --out or --name"
+    )
 
 
 def describe(
     preparation: Preparation,
     rows: Sequence[IndexRow],
+    replaced: transcripts.Transcripts | None,
     vectors: WordVectors,
     coverage: Coverage,
     left_out: Counter,
-    notes: Sequence[str],
+    remarks: Sequence[str],
 ) -> dict:
     """The content of `dataset_info.json`, but the shards."""
     index_path = preparation.out / INDEX
@@ -369,6 +414,7 @@ def describe(
             "segment_frames": schema.SEGMENT_FRAMES,
             **PRESETS[preparation.preset].constants,
         },
+        "transcripts": None if replaced is None else replaced.to_dict(),
         "embeddings": {
             "source": vectors.source,
             "sha256": vectors.sha256,
@@ -377,6 +423,6 @@ def describe(
             "transductive": vectors.transductive,
             **coverage.summary(),
         },
-        "notes": list(notes),
+        "notes": list(remarks),
         "index": {"bytes": index_path.stat().st_size, "sha256": files.sha256_of_file(index_path)},
     }

@@ -5,12 +5,13 @@ interpreter's lock, and nothing has to be copied or imported twice.
 """
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import hashlib
 import json
 import pathlib
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -77,7 +78,8 @@ class ShardPlan:
         digest = hashlib.sha256(f"features {FEATURES_REVISION} {self.preset}".encode())
         for position in self.positions(shard):
             utterance, row = self.utterances[position], self.rows[position]
-            recordings.append(sha256_of_recording(utterance.audio))
+            with naming(utterance):
+                recordings.append(sha256_of_recording(utterance.audio))
             tokens, embeddings = self.vectors.embed(self.words[position])
             content = [utterance.transcript, dataclasses.astuple(row), recordings[-1], tokens]
             digest.update(json.dumps(content).encode())
@@ -105,6 +107,17 @@ def in_threads(function: Callable, arguments: Iterable, workers: int, stop: thre
         if stop is not None:
             stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextlib.contextmanager
+def naming(utterance: Utterance) -> Iterator[None]:
+    """What is wrong with a recording names the utterance too, unless the file's name is its id."""
+    try:
+        yield
+    except TfcrError as error:
+        if utterance.audio.stem == utterance.id:
+            raise
+        raise TfcrError(f"utterance {utterance.id!r}: {error}") from None
 
 
 def sha256_of_recording(path: pathlib.Path) -> str:
@@ -193,7 +206,9 @@ def _write(
 
 def _record(plan: ShardPlan, position: int) -> Record:
     utterance, row = plan.utterances[position], plan.rows[position]
-    segments, frames = PRESETS[plan.preset].pictures(read_audio(utterance.audio))
+    with naming(utterance):
+        samples = read_audio(utterance.audio)
+    segments, frames = PRESETS[plan.preset].pictures(samples)
     if frames != row.num_frames:
         raise TfcrError(f"{utterance.audio} changed while it was read: {frames} frames; expected {row.num_frames}")
     tokens, embeddings = plan.vectors.embed(plan.words[position])

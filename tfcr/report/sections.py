@@ -164,7 +164,7 @@ class Section:
             )
         if self.transductive:
             warnings.append(
-                "Transductive: the word vectors were trained on this corpus's own transcripts, test utterances "
+                "Transductive: the word vectors were trained on this dataset's own transcripts, test utterances "
                 "included (without labels). Figures for a paper want pretrained vectors."
             )
         return warnings + _mixtures(self.results)
