@@ -18,6 +18,7 @@ from tfcr.config import Config
 from tfcr.dataset_info import open_dataset
 from tfcr.errors import TfcrError
 from tfcr.files import HeldError
+from tfcr.models.systems import resolve
 
 _DIED = "its process was ended from outside; if the memory was full, take fewer workers; the same command goes on"
 _IDLE = 300  # seconds after which a worker without work ends
@@ -228,7 +229,7 @@ def _forget() -> None:
 def _foreign(cell: Cell) -> str:
     """Why a finished run is not this cell's, or an empty string."""
     try:
-        runs.refuse_other(cell.run, replace(cell.config, dataset_sha256=open_dataset(cell.data).sha256))
+        runs.refuse_other(cell.run, replace(resolve(cell.config), dataset_sha256=open_dataset(cell.data).sha256))
         runs.open_run(cell.run)
     except TfcrError as error:
         return str(error)
