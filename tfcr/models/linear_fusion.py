@@ -13,7 +13,6 @@ class LinearFusion(keras.layers.Layer):
     Args:
         num_classes: C of Eq. 5.
         use_bias: adds a bias to s. Eq. 1-3 have none, and with one argmax s_a and argmax s_t mean less.
-
         initializers: `keras` or `pytorch`.
 
     Call arguments:

@@ -13,7 +13,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.image import AxesImage
 from matplotlib.textpath import text_to_path
 
-from tfcr.report.figures import _BLUE, _ORANGE, _STYLE, Drawing, _figure, _saved
+from tfcr.report.figures import BLUE, ORANGE, STYLE, Drawing, new_figure, saved
 from tfcr.schema import FFT_LENGTH, HOP_LENGTH, NUM_BINS, SAMPLE_RATE
 
 _COLOURS = "magma"  # lightness alone orders it, so every kind of colour vision reads it
@@ -60,8 +60,8 @@ def draw_dataset(
         unit: of the pictures' values, for the colour bar.
         column_seconds: how much of an utterance a column of a picture stands for.
     """
-    with matplotlib.rc_context(_STYLE):
-        return _saved(compose_dataset(title, examples, durations, unit, column_seconds), "inspection", title)
+    with matplotlib.rc_context(STYLE):
+        return saved(compose_dataset(title, examples, durations, unit, column_seconds), "inspection", title)
 
 
 def compose_dataset(
@@ -73,7 +73,7 @@ def compose_dataset(
 ) -> Figure:
     """The figure that `draw_dataset` saves."""
     columns = max(map(len, examples.values()))
-    figure = _figure(max(_COLUMN_INCHES * columns + 2.9, _LEAST_INCHES), _ROW_INCHES * len(examples) + 1.3)
+    figure = new_figure(max(_COLUMN_INCHES * columns + 2.9, _LEAST_INCHES), _ROW_INCHES * len(examples) + 1.3)
     figure.suptitle(title, fontsize=11, parse_math=False)
     axes = figure.subplots(len(examples), columns + 1, squeeze=False, width_ratios=[1] * columns + [0.75])
     limits = np.percentile(np.concatenate([one.picture.ravel() for some in examples.values() for one in some]), _SHOWN)
@@ -118,8 +118,8 @@ def _draw_durations(axes: Sequence[Axes], durations: Sequence[Sequence[float]]) 
     highest = max(np.histogram(seconds, edges)[0].max() for seconds in durations)
     for axis, seconds in zip(axes, durations, strict=True):
         median, count = np.median(seconds), len(seconds)
-        axis.hist(seconds, edges, color=_BLUE)
-        axis.axvline(median, color=_ORANGE, linewidth=1.2)
+        axis.hist(seconds, edges, color=BLUE)
+        axis.axvline(median, color=ORANGE, linewidth=1.2)
         heading = f"durations of {count:,} utterance{'s' * (count != 1)},\nmedian {median:.2f} s"
         axis.set_title(heading, fontsize=8, loc="left")
         axis.set(xlim=(0, longest), ylim=(0, 1.05 * highest))
@@ -146,7 +146,7 @@ def _write_emotion(axis: Axes, emotion: str) -> None:
 def _shortened(text: str, inches: float, **font) -> str:
     """As much of a text as fits on one line."""
     text = " ".join(text[:_MOST_LETTERS].split())
-    font = FontProperties(family=_STYLE["font.family"], **font)
+    font = FontProperties(family=STYLE["font.family"], **font)
 
     def is_too_wide(line):
         return text_to_path.get_text_width_height_descent(line, font, ismath=False)[0] > inches * _POINTS

@@ -89,6 +89,3 @@ def saved(figure: Figure, name: str, title: str, caption: str = "") -> Drawing:
         figure.set_dpi(_DOTS_PER_INCH)
         FigureCanvasAgg(figure).print_png(png, metadata={"Software": None})
     return Drawing(name, title, svg.getvalue(), png.getvalue(), caption)
-
-
-_STYLE, _BLUE, _ORANGE, _figure, _saved = STYLE, BLUE, ORANGE, new_figure, saved  # as the dataset's figure names them
