@@ -13,9 +13,13 @@ CONFIGS = pathlib.Path(__file__).parent.parent / "configs"
 
 _AT_LEAST_ONE = (
     *("negatives_per_anchor", "conv_blocks", "conv_filters", "lstm_layers", "lstm_units", "discriminator_units"),
-    *("batch_size", "epochs", "patience", "shuffle_buffer", "threads"),
+    *("batch_size", "epochs", "patience", "shuffle_buffer", "threads", "max_frames", "max_token_ids"),
+    *("recurrent_units", "hidden_layers", "hidden_units", "projection_units", "halve_every", "halvings"),
 )
-_DROPOUTS = ("embedding_dropout", "head_dropout", "audio_head_dropout", "text_head_dropout")
+_DROPOUTS = (
+    *("embedding_dropout", "head_dropout", "audio_head_dropout", "text_head_dropout"),
+    *("audio_dropout", "text_dropout"),
+)
 _WRONG = {
     "freq_mask": [-1, 128, 0.5, True, "3", None],  # 128 would hide every bin
     "time_mask": [-1, 128, 0.5, True, "3", None],
@@ -34,6 +38,12 @@ _WRONG = {
     "stop_on": ["wa", "cross_entropy", None],
     "precision": ["float16", "bfloat16", None],
     "dataset_sha256": [0, True, ["a"]],
+    "features_sha256": [0, True, ["a"]],
+    "audio_features": [0, True, ["a"]],
+    "text_features": [0, True, ["a"]],
+    "decision_weights": ["test", None],
+    "classification_loss": ["hinge", None],
+    **{name: [0, -1.0, float("nan"), float("inf"), "1", True] for name in ("clip_value", "clip_norm")},
     "discriminator": ["cos", None],
     "standardization": ["bin", None, True],
     "start": ["end-to-end", None],

@@ -59,12 +59,26 @@ class Config:
     head_bias: bool = False  # Eq. 1-3 have none
     initializers: Literal["keras", "pytorch"] = "keras"  # the text is silent
 
+    # The other systems of Table 1, each with defaults of its own (`tfcr.models.systems`), and one's own features
+    max_frames: int = 750  # of an MFCC sequence, 10 ms each (MDRE)
+    max_token_ids: int = 128  # of a sentence whose word vectors are trained (MDRE)
+    recurrent_units: int = 200  # of a GRU or an LSTM over a modality (MDRE)
+    hidden_layers: int = 2  # of feature-level fusion (open)
+    hidden_units: int = 200  # in each of them (open)
+    projection_units: int = 256  # of one's own features, before the mean over time (SUPERB)
+    decision_weights: Literal["equal", "validation"] = "equal"  # of decision-level fusion; validation: chosen there
+    classification_loss: Literal["softmax", "sigmoid"] = "softmax"  # cross-entropy (Eq. 5); sigmoid: MDRE's code
+    audio_features: str | None = None  # the name of one's own, prepared by --audio-features; null: the system's
+    text_features: str | None = None  # the name of one's own, prepared by --text-features; null: the system's
+
     # Regularisation: drop rates, and the weight of a penalty (the text has none)
     embedding_dropout: float = 0.0  # on word embeddings
     head_dropout: float = 0.0  # before the linear head of a fusion
     audio_head_dropout: float = 0.0  # before the linear classifier of speech alone
     text_head_dropout: float = 0.0  # before the linear classifier of words alone
     text_norm_penalty: float = 0.0  # times the sum of the parameters' 2-norms, for words alone
+    audio_dropout: float = 0.0  # on an MFCC sequence, and on what MDRE's GRU makes of it
+    text_dropout: float = 0.0  # on a sequence of trained word vectors, and on what MDRE's GRU makes of it
 
     # Training (Sec. 4.3)
     start: Literal["fresh", "unimodal", "baseline"] = "fresh"  # whose encoders a fusion starts from
@@ -72,6 +86,10 @@ class Config:
     batch_size: int = 64  # examples, that is segments
     learning_rate: float = 0.001  # Adam
     adam_epsilon: float = 1e-7  # Keras's
+    clip_value: float | None = None  # of each gradient's entries (MDRE)
+    clip_norm: float | None = None  # of each gradient (MHA)
+    halve_every: int | None = None  # epochs after which the learning rate is halved (DS-LSTM)
+    halvings: int = 3  # at most so often
     epochs: int = 100  # at most (the text is silent)
     stop_on: Literal["ua", "loss", "cross-entropy"] = "ua"  # on the validation part; loss: Eq. 7 (the text is silent)
     patience: int = 10  # epochs without a better value (the text is silent)
@@ -85,6 +103,7 @@ class Config:
 
     # The data
     dataset_sha256: str | None = None  # null: any dataset; a run's config.yaml names the one it was trained on
+    features_sha256: str | None = None  # likewise of the features beside the paper's, where a system takes some
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -94,18 +113,24 @@ class Config:
             _check_range(name, getattr(self, name), 0, 2**31 - 1)
         for name in (
             *("negatives_per_anchor", "conv_blocks", "conv_filters", "lstm_layers", "lstm_units", "threads"),
-            *("discriminator_units", "batch_size", "epochs", "patience", "shuffle_buffer"),
+            *("discriminator_units", "batch_size", "epochs", "patience", "shuffle_buffer", "max_frames"),
+            *("max_token_ids", "recurrent_units", "hidden_layers", "hidden_units", "projection_units"),
+            *("halve_every", "halvings"),
         ):
             _check_range(name, getattr(self, name), 1, math.inf)
         _check_range("freq_mask", self.freq_mask, 0, NUM_BINS - 1)
         _check_range("time_mask", self.time_mask, 0, SEGMENT_FRAMES - 1)
         _check_range("text_norm_penalty", self.text_norm_penalty, 0, math.inf)
-        for name in ("embedding_dropout", "head_dropout", "audio_head_dropout", "text_head_dropout"):
+        for name in (
+            *("embedding_dropout", "head_dropout", "audio_head_dropout", "text_head_dropout"),
+            *("audio_dropout", "text_dropout"),
+        ):
             if not 0 <= getattr(self, name) < 1:
                 raise UsageError(f"{name} must be from 0 to below 1; received {getattr(self, name)!r}")
-        for name in ("learning_rate", "adam_epsilon"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise UsageError(f"{name} must be above 0; received {getattr(self, name)!r}")
+        for name in ("learning_rate", "adam_epsilon", "clip_value", "clip_norm"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise UsageError(f"{name} must be above 0; received {value!r}")
 
     def to_dict(self) -> dict[str, Any]:
         """Field → value, in the order of the class."""
@@ -119,18 +144,23 @@ REGULARISER = (  # the fields that mean nothing where alpha is 0
 FIELDS = tuple(field.name for field in dataclasses.fields(Config))
 
 
-def from_mapping(values: Mapping[str, Any], preset: str = "paper") -> Config:
+def from_mapping(
+    values: Mapping[str, Any], preset: str = "paper", defaults: Mapping[str, Any] = types.MappingProxyType({})
+) -> Config:
     """A configuration from `name: value` pairs; what they leave open is the preset's.
 
     Args:
         preset: where the pairs name none.
+        defaults: pairs that go before the preset's.
 
     Raises:
         UsageError: an unknown name, or a value outside its range.
     """
     check_names(values, FIELDS)
     named = values.get("preset", preset)
-    return dataclasses.replace(PRESETS[named] if named in typing.get_args(Preset) else Config(), **values)
+    return dataclasses.replace(
+        PRESETS[named] if named in typing.get_args(Preset) else Config(), **{**defaults, **values}
+    )
 
 
 def read_yaml(path: str | os.PathLike) -> dict[str, Any]:

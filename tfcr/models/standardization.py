@@ -1,4 +1,4 @@
-"""Standardisation of spectrograms over real frames, inside the model so that an export carries it."""
+"""Standardisation of features over real frames, inside the model so that an export carries it."""
 
 import keras
 import numpy as np

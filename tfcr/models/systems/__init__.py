@@ -2,9 +2,11 @@
 
 A system is a module with
 
-* `build(config, num_classes, dtype=None, use_cudnn="auto") -> keras.Model`: a network over examples with named inputs
-  and the outputs of `tfcr.models.network`, its layers named alike in every process;
-* `REGULARISED`: whether it has an audio and a text embedding for the regulariser.
+* `build(config, num_classes, sizes=Sizes(), dtype=None, use_cudnn="auto") -> keras.Model`: a network over examples with
+  named inputs and the outputs of `tfcr.models.network`, its layers named alike in every process;
+* `REGULARISED`: whether it has an audio and a text embedding for the regulariser;
+* `FEATURES`: the feature sets it takes beside the paper's spectrograms and word embeddings (`tfcr.features.sets`);
+* `DEFAULTS`: `field: value` pairs of the configuration that its paper sets, and that go before the preset's.
 
 To add one, add such a file; `--system` finds it by its name, without importing TensorFlow.
 """

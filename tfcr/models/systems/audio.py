@@ -6,11 +6,16 @@ from tfcr.config import Config
 from tfcr.models import network
 from tfcr.models.audio_encoder import audio_encoder
 from tfcr.models.initializers import linear_initializers
+from tfcr.models.sizes import Sizes
 
 REGULARISED = False
+FEATURES = ()
+DEFAULTS = {}
 
 
-def build(config: Config, num_classes: int, dtype=None, use_cudnn: bool | str = "auto") -> keras.Model:
+def build(
+    config: Config, num_classes: int, sizes: Sizes = Sizes(), dtype=None, use_cudnn: bool | str = "auto"
+) -> keras.Model:
     """CNN and a linear classifier (Eq. 2)."""
     encoder = audio_encoder(config.conv_blocks, config.conv_filters, config.initializers, dtype=dtype)
     drawn = linear_initializers(config.initializers, encoder.output_shape[-1])

@@ -6,13 +6,18 @@ from tfcr.config import Config
 from tfcr.models import network
 from tfcr.models.audio_encoder import audio_encoder
 from tfcr.models.linear_fusion import LinearFusion
+from tfcr.models.sizes import Sizes
 from tfcr.models.text_encoder import text_encoder
 
 REGULARISED = True
+FEATURES = ()
+DEFAULTS = {}
 STARTS_FROM = ("audio", "text")  # the systems that have its encoders, one each
 
 
-def build(config: Config, num_classes: int, dtype=None, use_cudnn: bool | str = "auto") -> keras.Model:
+def build(
+    config: Config, num_classes: int, sizes: Sizes = Sizes(), dtype=None, use_cudnn: bool | str = "auto"
+) -> keras.Model:
     """CNN and LSTM, fused by a linear head (Eq. 1-4)."""
     return network.connect(
         audio_encoder(config.conv_blocks, config.conv_filters, config.initializers, dtype=dtype),

@@ -6,12 +6,17 @@ from tfcr.config import Config
 from tfcr.models import network
 from tfcr.models.initializers import linear_initializers
 from tfcr.models.norm_penalty import NormPenalty
+from tfcr.models.sizes import Sizes
 from tfcr.models.text_encoder import text_encoder
 
 REGULARISED = False
+FEATURES = ()
+DEFAULTS = {}
 
 
-def build(config: Config, num_classes: int, dtype=None, use_cudnn: bool | str = "auto") -> keras.Model:
+def build(
+    config: Config, num_classes: int, sizes: Sizes = Sizes(), dtype=None, use_cudnn: bool | str = "auto"
+) -> keras.Model:
     """LSTM with attention and a linear classifier (Eq. 3)."""
     penalty = NormPenalty(config.text_norm_penalty) if config.text_norm_penalty else None
     encoder = text_encoder(
