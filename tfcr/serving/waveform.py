@@ -6,9 +6,8 @@ decides about nothing before the file's own size has been asked. The same faults
 
 import tensorflow as tf
 
-from tfcr.schema import SAMPLE_RATE
+from tfcr.schema import MAX_SECONDS, SAMPLE_RATE
 
-MAX_SECONDS = 300  # of a recording; the models hear utterances, which last seconds
 MAX_CHUNKS = 1000  # before the samples; a file of nothing but headers keeps no server busy
 
 _PCM, _EXTENSIBLE = 1, 0xFFFE  # format tags
