@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,9 +10,11 @@ import numpy as np
 
 from tfcr import files
 from tfcr.data import feature_records
+from tfcr.errors import TfcrError
 from tfcr.features.embeddings import WordVectors, can_be_written
 from tfcr.features.own import OwnFeatures
 from tfcr.features.sets import SETS, TOKEN_IDS, FeatureSet
+from tfcr.features.vocabulary import VOCABULARY, read_vocabulary, write_vocabulary
 from tfcr.features.words import in_vocabulary
 from tfcr.preparation.shards import Fingerprint, ShardPlan, naming, samples_of
 from tfcr.schema import EMBEDDING_DIM
@@ -122,6 +125,18 @@ class Vocabulary:
         return [
             [rows[form] for form in (_form(word, known) for word in sentence) if form in rows] for sentence in sentences
         ]
+
+    def write(self, folder: pathlib.Path) -> None:
+        """Writes `vocabulary.h5` into a dataset's folder, unless it is there already."""
+        try:
+            words, vectors, known = read_vocabulary(folder)
+            is_there = (
+                words == self.words and np.array_equal(vectors, self.vectors) and np.array_equal(known, self.known)
+            )
+        except TfcrError:
+            is_there = False
+        if not is_there:
+            write_vocabulary(folder / VOCABULARY, self.words, self.vectors, self.known)
 
 
 def vocabulary_of(sentences: Sequence[Sequence[str]], vectors: WordVectors) -> Vocabulary:

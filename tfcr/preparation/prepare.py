@@ -32,7 +32,7 @@ from tfcr.features.own import OwnFeatures
 from tfcr.features.presets import PRESETS, FeaturePreset
 from tfcr.features.sets import SETS, TOKEN_IDS
 from tfcr.features.spectrogram import num_segments
-from tfcr.features.vocabulary import VOCABULARY, write_vocabulary
+from tfcr.features.vocabulary import VOCABULARY
 from tfcr.preparation import feature_sets, notes, transcripts
 from tfcr.preparation.feature_sets import FeaturePlan, Vocabulary
 from tfcr.preparation.shards import (
@@ -173,7 +173,7 @@ def prepare(preparation: Preparation, workers: int = 1, progress: Progress | Non
         remove_other_shards(preparation.out, plan)
         rows = [replace(row, recording=digest) for row, digest in zip(rows, recordings(results), strict=True)]
         write_index(preparation.out / INDEX, rows)
-        write_vocabulary(preparation.out / VOCABULARY, vocabulary.words, vocabulary.vectors, vocabulary.known)
+        vocabulary.write(preparation.out)
         remarks += notes.on_recordings(rows)
         info = describe(preparation, rows, replaced, vectors, coverage, vocabulary, left_out, remarks)
         info["shards"] = [asdict(result.shard) for result in results]
