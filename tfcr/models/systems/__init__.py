@@ -6,7 +6,12 @@ A system is a module with
   named inputs and the outputs of `tfcr.models.network`, its layers named alike in every process;
 * `REGULARISED`: whether it has an audio and a text embedding for the regulariser;
 * `FEATURES`: the feature sets it takes beside the paper's spectrograms and word embeddings (`tfcr.features.sets`);
-* `DEFAULTS`: `field: value` pairs of the configuration that its paper sets, and that go before the preset's.
+* `DEFAULTS`: `field: value` pairs of the configuration that its paper sets, and that go before the preset's;
+* `PRESET_DEFAULTS` (optional): preset → pairs that go before `DEFAULTS` where the dataset has that preset.
+
+A preset says what this paper's text, or its authors' code, does to this paper's networks. That means nothing to the
+system of another paper, which begins its `DEFAULTS` with `ANOTHER_PAPERS`; protocol, early stopping's measure and the
+regulariser stay the preset's.
 
 To add one, add such a file; `--system` finds it by its name, without importing TensorFlow.
 """
@@ -15,10 +20,19 @@ import importlib
 import pkgutil
 from dataclasses import replace
 from types import ModuleType
+from typing import Any
 
 from tfcr.config import PRESETS, REGULARISER, Config
 from tfcr.errors import UsageError
 
+ANOTHER_PAPERS = {  # what a system of another paper takes from no preset
+    name: getattr(PRESETS["paper"], name)
+    for name in (
+        *("standardization", "lstm_layers", "mask_padding", "head_bias", "initializers"),
+        *("embedding_dropout", "head_dropout", "audio_head_dropout", "text_head_dropout", "text_norm_penalty"),
+        *("start", "batch_size", "adam_epsilon", "epochs", "patience"),
+    )
+}
 DEFAULT_ALPHA = 0.1  # "The hyperparameter alpha is selected as 0.1" (Sec. 4.3)
 
 
@@ -36,6 +50,16 @@ def system(name: str) -> ModuleType:
     if name not in names():
         raise UsageError(f"there is no system {name!r}; expected one of {', '.join(names())}")
     return importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
+
+
+def defaults_of(name: str, preset: str) -> dict[str, Any]:
+    """The `field: value` pairs of a system that go before those of a preset.
+
+    Raises:
+        UsageError: no such system.
+    """
+    module = system(name)
+    return {**module.DEFAULTS, **getattr(module, "PRESET_DEFAULTS", {}).get(preset, {})}
 
 
 def resolve_alpha(name: str, alpha: float | None) -> float:
