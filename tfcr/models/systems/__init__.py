@@ -7,7 +7,12 @@ A system is a module with
 * `REGULARISED`: whether it has an audio and a text embedding for the regulariser;
 * `FEATURES`: the feature sets it takes beside the paper's spectrograms and word embeddings (`tfcr.features.sets`);
 * `DEFAULTS`: `field: value` pairs of the configuration that its paper sets, and that go before the preset's;
-* `OWN_FEATURES`, where it can do with one's own: which of `audio` and `text` may stand in for the paper's.
+* `PRESET_DEFAULTS` (optional): preset → pairs that go before `DEFAULTS` where the dataset has that preset;
+* `OWN_FEATURES` (optional): in which of `audio` and `text` one's own features may stand in for the paper's.
+
+A preset says what this paper's text, or its authors' code, does to this paper's networks. That means nothing to the
+system of another paper, which begins its `DEFAULTS` with `ANOTHER_PAPERS`; protocol, early stopping's measure and the
+regulariser stay the preset's.
 
 To add one, add such a file; `--system` finds it by its name, without importing TensorFlow.
 """
@@ -27,6 +32,14 @@ from tfcr.models.sizes import Sizes
 
 OWN_FIELDS = {"audio": "audio_features", "text": "text_features"}  # modality → field of the configuration
 _ENDING = ".h5"
+ANOTHER_PAPERS = {  # what a system of another paper takes from no preset
+    name: getattr(PRESETS["paper"], name)
+    for name in (
+        *("standardization", "lstm_layers", "mask_padding", "head_bias", "initializers"),
+        *("embedding_dropout", "head_dropout", "audio_head_dropout", "text_head_dropout", "text_norm_penalty"),
+        *("start", "batch_size", "adam_epsilon", "epochs", "patience"),
+    )
+}
 DEFAULT_ALPHA = 0.1  # "The hyperparameter alpha is selected as 0.1" (Sec. 4.3)
 
 
@@ -56,16 +69,10 @@ def configure(values: Mapping[str, Any], preset: str = "paper") -> Config:
     """
     checked = from_mapping(values, preset)
     named = {name: _of_file(value) for name, value in values.items() if name in OWN_FIELDS.values()}
-    module = system(checked.system)
     for modality, name in OWN_FIELDS.items():
         if named.get(name) is not None and modality not in own_features(checked.system):
             raise UsageError(f"system {checked.system!r} takes no {name}; those that do are {_takers(modality)}")
-    return from_mapping({**values, **named}, preset, defaults_of(module, checked.preset))
-
-
-def defaults_of(module: ModuleType, preset: str) -> dict[str, Any]:
-    """What a system's paper sets, on top of a preset."""
-    return {**module.DEFAULTS, **getattr(module, "PRESET_DEFAULTS", {}).get(preset, {})}
+    return from_mapping({**values, **named}, preset, defaults_of(checked.system, checked.preset))
 
 
 def own_features(name: str) -> tuple[str, ...]:
@@ -114,6 +121,16 @@ def _of_file(name: str | None) -> str | None:
 
 def _takers(modality: str) -> str:
     return ", ".join(name for name in names() if modality in own_features(name))
+
+
+def defaults_of(name: str, preset: str) -> dict[str, Any]:
+    """The `field: value` pairs of a system that go before those of a preset.
+
+    Raises:
+        UsageError: no such system.
+    """
+    module = system(name)
+    return {**module.DEFAULTS, **getattr(module, "PRESET_DEFAULTS", {}).get(preset, {})}
 
 
 def resolve_alpha(name: str, alpha: float | None) -> float:
