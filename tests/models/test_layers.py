@@ -15,7 +15,9 @@ from tfcr.models.linear_fusion import LinearFusion
 from tfcr.models.network import SegmentMean
 from tfcr.models.pair_discriminator import PairDiscriminator
 from tfcr.models.standardization import Standardization
-from tfcr.models.text_encoder import LastStateAttention, TokenMask, TrimPadding
+from tfcr.models.step_mask import StepMask
+from tfcr.models.text_encoder import LastStateAttention
+from tfcr.models.trim_padding import TrimPadding
 
 # Keras warns of the softmax over one step, which is 1 as it should be
 pytestmark = pytest.mark.filterwarnings("ignore:You are using a softmax over axis 1:UserWarning")
@@ -28,8 +30,8 @@ class LayersTest(testing.TestCase):
         self.run_layer_test(
             Standardization,
             {},
-            input_shape={"spectrogram_shape": (3, 5, 4), "num_frames_shape": (3,)},
-            input_dtype={"spectrogram_shape": "float32", "num_frames_shape": "int32"},
+            input_shape={"features_shape": (3, 5, 4), "counts_shape": (3,)},
+            input_dtype={"features_shape": "float32", "counts_shape": "int32"},
             expected_output_shape=(3, 5, 4),
             expected_output_dtype="float32",
             expected_num_trainable_weights=0,
@@ -41,8 +43,8 @@ class LayersTest(testing.TestCase):
         self.run_layer_test(
             TrimPadding,
             {},
-            input_shape={"sequences_shape": (3, 5, 4), "num_tokens_shape": (3,)},
-            input_dtype={"sequences_shape": "float32", "num_tokens_shape": "int32"},
+            input_shape={"sequences_shape": (3, 5, 4), "counts_shape": (3,)},
+            input_dtype={"sequences_shape": "float32", "counts_shape": "int32"},
             expected_output_shape=(3, None, 4),  # the length depends on the counts
             expected_output_dtype="float32",
             expected_num_trainable_weights=0,
@@ -50,12 +52,12 @@ class LayersTest(testing.TestCase):
             **COMMON,
         )
 
-    def test_token_mask(self):
+    def test_step_mask(self):
         self.run_layer_test(
-            TokenMask,
+            StepMask,
             {},
-            input_shape={"sequences_shape": (3, 5, 4), "num_tokens_shape": (3,)},
-            input_dtype={"sequences_shape": "float32", "num_tokens_shape": "int32"},
+            input_shape={"sequences_shape": (3, 5, 4), "counts_shape": (3,)},
+            input_dtype={"sequences_shape": "float32", "counts_shape": "int32"},
             expected_output_shape=(3, 5),
             expected_output_dtype="bool",
             expected_num_trainable_weights=0,
@@ -117,7 +119,7 @@ class LayersTest(testing.TestCase):
 
 
 LAYERS = [
-    *(Standardization, TrimPadding, TokenMask, LastStateAttention, PairDiscriminator),
+    *(Standardization, TrimPadding, StepMask, LastStateAttention, PairDiscriminator),
     lambda **kwargs: LinearFusion(4, **kwargs),
 ]
 
@@ -256,6 +258,6 @@ def test_trim_padding_keeps_the_longest_sequence_and_at_least_one_step(counts, l
     np.testing.assert_array_equal(TrimPadding()(sequences, np.array(counts)), sequences[:, :length])
 
 
-def test_token_mask_keeps_one_step_of_an_empty_sequence():
-    mask = TokenMask()(np.zeros((4, 3, 2)), np.array([0, 1, 2, 7]))
+def test_step_mask_keeps_one_step_of_an_empty_sequence():
+    mask = StepMask()(np.zeros((4, 3, 2)), np.array([0, 1, 2, 7]))
     np.testing.assert_array_equal(mask, [[1, 0, 0], [1, 0, 0], [1, 1, 0], [1, 1, 1]])

@@ -4,7 +4,7 @@ import typing
 
 import click
 
-from tfcr.cli.options import PATH, Names, config_option, fields_of_config
+from tfcr.cli.options import PATH, Names, config_option, fields_of_config, own_features_options, system_option
 from tfcr.config import FIELDS, Precision, Protocol, from_mapping
 from tfcr.errors import UsageError
 
@@ -18,7 +18,8 @@ _PREPARATION = ("emotions", "merge")  # a file may say them for both commands; h
 )
 @click.option("--fold", type=click.IntRange(0), help="The fold that is tested, from 0.  [default: 0]")
 @click.option("--fold-seed", type=click.IntRange(0), help="Draws the folds, and nothing else.  [default: 0]")
-@click.option("--system", help="fusion, audio or text.  [default: fusion]")
+@system_option
+@own_features_options
 @click.option(
     "--alpha", type=click.FloatRange(0, 1), help="Weight of the regulariser (Eq. 7).  [default: 0.1, or 0 without one]"
 )
@@ -51,13 +52,14 @@ def command(context, data, run, **options):
     for name in _PREPARATION:
         if name in further and further[name] != open_dataset(data).info[name]:
             raise UsageError(f"{name} of the configuration contradicts dataset {data}: {open_dataset(data).info[name]}")
-    config = from_mapping(fields, open_dataset(data).info["preset"])
     import_quietly()
+    from tfcr.models.systems import configure
     from tfcr.training.train import Observer, plan, train_fold
 
     class Display(TrainingProgress, Observer):
         """The library's observer, shown."""
 
+    config = configure(fields, open_dataset(data).info["preset"])
     experiment = plan(config, data)
     display = Display()
     folder = run or experiment.folder
