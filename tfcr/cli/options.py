@@ -16,7 +16,8 @@ _PREPARE = ("corpus", "root", "embeddings", "name", "out", "features", "emotions
 _SYNTHETIC = ("conflict_rate", "corpus_seed", "utterances", "allow_partial")
 _TRAIN = ("data", "run")
 _SWEEP = ("systems", "alphas", "folds", "seeds", "shard", "report", "no_report", "dry_run")
-_KNOWN = (*FIELDS, *_PREPARE, *_SYNTHETIC, *_TRAIN, *_SWEEP)  # one file may serve several commands
+_SERVE = ("format", "vocabulary", "transcript")
+_KNOWN = (*FIELDS, *_PREPARE, *_SYNTHETIC, *_TRAIN, *_SWEEP, *_SERVE)  # one file may serve several commands
 
 
 def config_option(command: Callable) -> Callable:

@@ -14,7 +14,7 @@ import tensorflow as tf
 from tfcr import __version__, files
 from tfcr.dataset_info import INFO, Dataset
 from tfcr.errors import TfcrError
-from tfcr.exports import MANIFEST
+from tfcr.exports import MANIFEST, ONNX, SAVED_MODEL
 from tfcr.features.presets import PRESETS
 from tfcr.models.restore import restore_network
 from tfcr.runs import CONFIG, METRICS, WEIGHTS, Run, check_weights
@@ -62,26 +62,29 @@ def export_run(
         The version's folder.
 
     Raises:
-        UsageError: words for a system that reads none.
         TfcrError: a system that does not export, weights or a vocabulary that are missing or broken, or an `out` that
             is something else.
     """
     network = restored_network(run)
-    words, dataset = None, None
+    words = None
     if run.metrics["system"] in _TEXT:
-        words = choose_words(run, data, vocabulary, embeddings)
         dataset = open_run_dataset(run, data)
-    elif vocabulary is not None or embeddings is not None:
+        words = choose_words(run, data, vocabulary, embeddings)
+    elif vocabulary is not None:
         raise TfcrError(f"{run.folder} is of system 'audio', which reads no words; leave --vocabulary out")
     else:
         dataset = dataset_if_there(run, data)
-    with next_version(out) as (version, number):
+    with next_version(out, SAVED_MODEL) as (version, number):
         signatures = _save(network, run, words, version)
         write_warmup(version, MODEL, signatures)
         card = model_card.model_card(run, MODEL, number, dataset, None if words is None else len(words[0]))
         files.write_text(version / model_card.FILE, card)
         inputs = {signature: list(taken) for signature, taken in signatures.items()}
-        describe(run, version, {"signatures": inputs, "vocabulary": None if words is None else len(words[0])})
+        describe(
+            run,
+            version,
+            {"format": "savedmodel", "signatures": inputs, "vocabulary": None if words is None else len(words[0])},
+        )
         write_server_files(pathlib.Path(out))
     return pathlib.Path(out) / number
 
@@ -110,15 +113,21 @@ def dataset_if_there(run: Run, data: str | os.PathLike | None) -> Dataset | None
 
 
 @contextlib.contextmanager
-def next_version(out: str | os.PathLike) -> Iterator[tuple[pathlib.Path, str]]:
+def next_version(out: str | os.PathLike, kind: str) -> Iterator[tuple[pathlib.Path, str]]:
     """Yields a temporary folder and the number it gets, one more than the largest there is, once the block ended well.
 
+    Args:
+        kind: the file that makes it a version, `saved_model.pb` or `model.onnx`.
+
     Raises:
-        TfcrError: `out` is something else than a folder of versions, or another process writes to it.
+        TfcrError: `out` is something else than a folder of such versions, or another process writes to it.
     """
     out = pathlib.Path(out)
-    if any((out / name).exists() for name in (CONFIG, INFO, "saved_model.pb", "model.onnx")):
+    if any((out / name).exists() for name in (CONFIG, INFO, SAVED_MODEL, ONNX)):
         raise TfcrError(f"{out} is a run, a dataset or one version of an export; name the folder above the versions")
+    other = ONNX if kind == SAVED_MODEL else SAVED_MODEL
+    if others := sorted(out.glob(f"[0-9]*/{other}")):
+        raise TfcrError(f"{out} has versions of another kind ({others[0]}); name another folder by --out")
     out.mkdir(parents=True, exist_ok=True)
     with files.held(out, "exporting to"), tempfile.TemporaryDirectory(prefix=".export-", dir=out) as temporary:
         version = pathlib.Path(temporary) / "version"

@@ -79,8 +79,7 @@ class SpeechModel(tf.Module):
     def features(self, inputs: Tensors) -> Tensors:
         """From pictures and word vectors: `emotion` string [batch], the scores and `probabilities` float32 [batch,
         classes] and, of two modalities, `conflict` bool [batch]."""
-        outputs = self.over_utterances(inputs, training=False)
-        return self._named({name: outputs[name] for name in _SCORES if name in outputs})
+        return self._named(self.over_utterances(inputs, training=False))
 
     def answer(self, inputs: Tensors) -> Tensors:
         """From WAV files and transcripts: what `features` answers, and `error` string [batch], empty for a good row.
@@ -135,9 +134,14 @@ class SpeechModel(tf.Module):
             fn_output_signature=(picture, tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.string)),
             parallel_iterations=_ROWS_AT_A_TIME,
         )
+        # without rows a ragged tensor forgets its inner sizes
+        pictures = pictures.with_values(tf.reshape(pictures.values, (-1, SEGMENT_FRAMES, NUM_BINS)))
         # what a signature does not answer with is left out of its graph
         padding = FLOOR_DB if self.preset == "paper" else 0.0
-        details = {"spectrogram": pictures.to_tensor(padding, shape=(None, None, SEGMENT_FRAMES, NUM_BINS)), "num_frames": num_frames}
+        details = {
+            "spectrogram": pictures.to_tensor(padding, shape=(None, None, SEGMENT_FRAMES, NUM_BINS)),
+            "num_frames": num_frames,
+        }
         return self._segment_mean(pictures, num_frames), error, details
 
     def _segment_mean(self, pictures: tf.RaggedTensor, num_frames: tf.Tensor) -> tf.Tensor:
@@ -147,8 +151,7 @@ class SpeechModel(tf.Module):
             pictures: float32 [batch, (segments), 128, 128].
             num_frames: int32 [batch], of the utterances.
         """
-        # without rows a ragged tensor forgets its inner sizes
-        segments, row = tf.reshape(pictures.values, (-1, SEGMENT_FRAMES, NUM_BINS)), pictures.value_rowids()
+        segments, row = pictures.values, pictures.value_rowids()
         number = tf.range(tf.shape(row)[0]) - tf.cast(tf.gather(pictures.row_starts(), row), tf.int32)
         real = tf.clip_by_value(tf.gather(num_frames, row) - number * SEGMENT_FRAMES, 0, SEGMENT_FRAMES)
 
@@ -187,13 +190,18 @@ class SpeechModel(tf.Module):
         return {"logits": scores, "audio_logits" if self.text_encoder is None else "text_logits": scores}
 
     def _named(self, scores: Tensors) -> Tensors:
-        """The scores with what follows from them."""
-        named = {"emotion": self.labels(scores["logits"]), "probabilities": tf.nn.softmax(scores["logits"]), **scores}
-        if "audio_logits" in scores and "text_logits" in scores:
-            audio, text = scores["audio_logits"], scores["text_logits"]
-            speak = tf.logical_and(_differ(audio), _differ(text))  # equal scores name no emotion: no conflict
-            named["conflict"] = tf.logical_and(speak, tf.not_equal(tf.argmax(audio, axis=1), tf.argmax(text, axis=1)))
-        return named
+        return {"emotion": self.labels(scores["logits"]), **answers_of(scores)}
+
+
+def answers_of(outputs: Tensors) -> Tensors:
+    """The scores of a network with what follows from them: `probabilities` and, of two modalities, `conflict`."""
+    scores = {name: outputs[name] for name in _SCORES if name in outputs}
+    answers = {"probabilities": tf.nn.softmax(scores["logits"]), **scores}
+    if "audio_logits" in scores and "text_logits" in scores:
+        audio, text = scores["audio_logits"], scores["text_logits"]
+        speak = tf.logical_and(_differ(audio), _differ(text))  # equal scores name no emotion: no conflict
+        answers["conflict"] = tf.logical_and(speak, tf.not_equal(tf.argmax(audio, axis=1), tf.argmax(text, axis=1)))
+    return answers
 
 
 def _differ(scores: tf.Tensor) -> tf.Tensor:

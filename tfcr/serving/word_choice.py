@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 
 from tfcr.dataset_info import Dataset, open_dataset
-from tfcr.errors import TfcrError, UsageError
+from tfcr.errors import TfcrError
 from tfcr.features import gensim_data, vector_cache, vector_files
 from tfcr.features.vocabulary import read_vocabulary
 from tfcr.runs import Run
@@ -27,17 +27,14 @@ def choose_words(
         data: where the run's dataset lies now; None for where it was.
         more: a file of word vectors, all of whose words are added, or a number N for the first N words of the vectors
             that the dataset was prepared with: in such files, the most frequent ones.
-        embeddings: where those vectors lie, for a number; None looks for them here, or where gensim keeps them.
+        embeddings: where those vectors lie, if a number is given; None looks here, or where gensim keeps them.
 
     Returns:
         Different words, those of the dataset first, and float32 [words, 300].
 
     Raises:
-        UsageError: what is asked for makes no sense.
         TfcrError: the dataset is another or has no vocabulary, or the vectors are missing or of another kind.
     """
-    if embeddings is not None and not _is_number(more):
-        raise UsageError("--embeddings says where the first words of --vocabulary N come from; give that number too")
     dataset = open_run_dataset(run, data)
     words, vectors, known = read_vocabulary(dataset.folder)
     words, vectors = [word for word, has_vector in zip(words, known, strict=True) if has_vector], vectors[known]
