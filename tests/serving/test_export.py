@@ -3,11 +3,13 @@
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfcr import runs
 from tfcr.corpora import manifest, synthetic
@@ -43,13 +45,6 @@ def _answers(version, arrays, tmp_path):
     return dict(np.load(tmp_path / "out.npz"))
 
 
-@pytest.fixture(scope="module", params=["float32", "mixed_bfloat16"])
-def trained(request, small_config, small_dataset, tmp_path_factory):
-    config = dataclasses.replace(small_config, alpha=0.1, epochs=1, precision=request.param)
-    experiment = plan(config, small_dataset.folder)
-    return experiment, train_fold(experiment, tmp_path_factory.mktemp("export") / "run")
-
-
 _SERVE = """
 import json, sys
 import numpy as np
@@ -60,7 +55,7 @@ parts = []
 for begin in range(0, len(asked["paths"]), 16):
     inputs = {"audio_bytes": [open(path, "rb").read() for path in asked["paths"][begin : begin + 16]]}
     inputs["transcript"] = asked["transcripts"][begin : begin + 16]
-    answers = serve(**{name: tf.constant(inputs[name]) for name in asked["inputs"]})
+    answers = serve(**{name: tf.constant(inputs[name]) for name in inputs})
     parts.append({name: value.numpy() for name, value in answers.items()})
 plain = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 for name in ("emotion", "error"):
@@ -70,14 +65,14 @@ assert "tfcr" not in sys.modules and "soundfile" not in sys.modules
 """
 
 
-def serve(version, recordings, tmp_path, inputs=("audio_bytes", "transcript")):
+def serve(version, recordings, tmp_path):
     """Answers from files and words, in a process that imports TensorFlow alone, on a machine set to Turkish.
 
     Args:
         recordings: pairs of path and transcript.
     """
     asked = {"paths": [str(path) for path, _ in recordings], "transcripts": [words for _, words in recordings]}
-    (tmp_path / "asked.json").write_text(json.dumps({**asked, "inputs": inputs}))
+    (tmp_path / "asked.json").write_text(json.dumps(asked))
     arguments = [sys.executable, "-c", _SERVE, str(version), str(tmp_path / "asked.json"), str(tmp_path / "out.npz")]
     environment = {**os.environ, "LC_ALL": "tr_TR.UTF-8"}
     done = subprocess.run(arguments, capture_output=True, text=True, cwd=tmp_path, env=environment)
@@ -110,8 +105,13 @@ def _test_fold(experiment, inputs):
     return {name: np.stack(values)[ranks] for name, values in rows.items()}
 
 
-def test_the_features_signature_equals_the_trained_float32_model_in_a_fresh_process(trained, tmp_path):
-    experiment, run = trained
+def test_the_features_signature_equals_the_float32_model_of_a_half_precision_training_in_a_fresh_process(
+    small_config, small_dataset, tmp_path
+):
+    experiment = plan(
+        dataclasses.replace(small_config, alpha=0.1, epochs=1, precision="mixed_bfloat16"), small_dataset.folder
+    )
+    run = train_fold(experiment, tmp_path / "run")
     version = export_run(run, tmp_path / "serving")
     assert version == tmp_path / "serving" / "1"
     arrays = _test_fold(experiment, ("spectrogram", "num_frames", "embeddings", "num_tokens"))
@@ -169,33 +169,15 @@ def test_every_real_recording_is_answered_as_evaluated(preset, small_config, sma
         np.testing.assert_allclose(answers[name], expected[name], atol=1e-4)
 
 
-def test_an_empty_transcript_and_silence_have_finite_answers(trained, tmp_path):
-    _, run = trained
-    version = export_run(run, tmp_path / "serving")
-    answers = _answers(
-        version,
-        {
-            "spectrogram": np.full((1, 1, 128, 128), -140, np.float32),
-            "num_frames": np.array([60], np.int32),
-            "embeddings": np.zeros((1, 30, 300), np.float32),
-            "num_tokens": np.array([0], np.int32),
-        },
-        tmp_path,
-    )
-    assert np.isfinite(answers["logits"]).all()
-    np.testing.assert_array_equal(answers["text_logits"], 0)  # no bias (Eq. 3), and no words
-
-
-def test_versions_count_up_and_appear_whole(trained, tmp_path):
-    _, run = trained
+def test_versions_count_up_and_appear_whole(trained_run, tmp_path):
     (tmp_path / "serving" / "7").mkdir(parents=True)
-    assert export_run(run, tmp_path / "serving").name == "8"
+    assert export_run(trained_run, tmp_path / "serving").name == "8"
     assert not [path for path in (tmp_path / "serving").iterdir() if path.name.startswith(".export")]
 
 
-def test_an_export_says_what_it_is_and_whether_it_is_intact(trained, tmp_path):
-    _, run = trained
-    version = export_run(run, tmp_path / "serving")
+def test_an_export_says_what_it_is_and_whether_it_is_intact(trained_run, exported, tmp_path):
+    run, version = trained_run, tmp_path / "1"
+    shutil.copytree(exported, version)
     content = read_manifest(version)
     assert content["emotions"] == run.emotions
     assert content["run"]["dataset_sha256"] == run.metrics["dataset_sha256"]
@@ -211,10 +193,8 @@ def test_an_export_says_what_it_is_and_whether_it_is_intact(trained, tmp_path):
         read_manifest(version)
 
 
-def test_broken_weights_and_wrong_places_are_refused(trained, tmp_path):
-    import shutil
-
-    _, run = trained
+def test_broken_weights_and_wrong_places_are_refused(trained_run, tmp_path):
+    run = trained_run
     copy = tmp_path / "copy"
     shutil.copytree(run.folder, copy)
     (copy / runs.WEIGHTS).write_bytes(b"no weights")
@@ -238,11 +218,14 @@ def test_a_system_of_one_modality_leaves_out_what_it_does_not_have(
     run = train_fold(experiment, tmp_path / "run")
     version = export_run(run, tmp_path / "serving")
     inputs = ("spectrogram", "num_frames") if system == "audio" else ("embeddings", "num_tokens")
-    answers = _answers(version, _test_fold(experiment, inputs), tmp_path)
+    features = tf.saved_model.load(str(version)).signatures["features"]
+    answers = features(**{name: tf.constant(value) for name, value in _test_fold(experiment, inputs).items()})
     assert set(answers) == {"emotion", "probabilities", "logits", f"{system}_logits"}
     np.testing.assert_allclose(answers["logits"], run.predictions.logits, atol=1e-5)
     of = {each.id: each for each in synthetic.read(small_corpus, seed=0, utterances=120).utterances}
-    recordings = [(of[id].audio, of[id].transcript) for id in run.predictions.id]
-    answers = serve(version, recordings, tmp_path, ["audio_bytes" if system == "audio" else "transcript"])
+    rows = [of[id] for id in run.predictions.id]
+    asked = [row.audio.read_bytes() for row in rows] if system == "audio" else [row.transcript for row in rows]
+    serve = tf.saved_model.load(str(version)).signatures["serving_default"]
+    answers = serve(**{"audio_bytes" if system == "audio" else "transcript": tf.constant(asked)})
     assert set(answers) == {"emotion", "probabilities", "logits", f"{system}_logits", "error"}
     np.testing.assert_allclose(answers["logits"], run.predictions.logits, atol=1e-5)
