@@ -222,7 +222,7 @@ class Pipeline:
         """The named fields of one utterance, sequences cut, with their lengths as `num_<name>`."""
         found, rest = {}, list(serialised)
         if self._fields:
-            wanted = [name for name in names if name in self._fields]
+            wanted = [name for name in names if name not in self._shapes]
             found |= records.parse(rest.pop(0), *wanted) if wanted else {}
         for serialised_set, (_, fields) in zip(rest, self._sets, strict=True):
             wanted = [field for field in fields if field.name in names or COUNT + field.name in names]
