@@ -14,7 +14,7 @@ from tfcr.models.step_mean import StepMean
 from tfcr.models.systems import ANOTHER_PAPERS
 
 REGULARISED = False
-FEATURES = ("mfcc", "mel_512", "mel_1024")
+FEATURES = ("mfcc", "mel")
 DEFAULTS = {
     **ANOTHER_PAPERS,
     "head_bias": True,
