@@ -12,7 +12,7 @@ CAPTION = (
     "Share of test predictions in conflict, that is, where speech alone (argmax of s_a) and words alone (argmax of "
     "s_t) say different emotions (Eq. 2–4), by true emotion and over all. Left as the scores stand, right centred: "
     "each score has its training mean taken away, because only the sum of both is determined and an offset could "
-    "move between them. Left of the other is better."
+    "move between them. Further left: fewer conflicts."
 )
 
 
