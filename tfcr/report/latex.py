@@ -104,7 +104,8 @@ def _table(
     label: str,
     warnings: list[str],
 ) -> str:
-    body = "\n".join(_line(map(_cell, row, columns)) for row in rows)
+    gap = "\\addlinespace[3pt]" if any(map(_wraps, columns)) else ""
+    body = "\n".join(_line(map(_cell, row, columns)) + gap for row in rows)
     notes = "".join(f"\\par\\smallskip\\footnotesize {escape(warning)}\n" for warning in warnings)
     return (
         "\\begin{table}\n\\centering\\footnotesize\n"
@@ -117,7 +118,11 @@ def _table(
 
 def _cell(text: str, column: str) -> str:
     """What stands in a column; where lines break they are left ragged, for a narrow column stretches them else."""
-    return rf"\raggedright {escape(text)}" if column.startswith("p") else escape(text)
+    return rf"\raggedright {escape(text)}" if _wraps(column) else escape(text)
+
+
+def _wraps(column: str) -> bool:
+    return column.startswith("p")
 
 
 def _line(cells: Iterable[str]) -> str:
