@@ -50,7 +50,9 @@ def test_table_1_has_the_papers_rows_and_ours_with_their_protocol(make_run):
     assert len(lines) == 5 + 2
     split = "one speaker-dependent split, 1,107 test utterances"
     published, ours = (rf"\raggedright Model-level fusion ({name})" for name in ("Baseline", "baseline"))
-    assert lines[0] == rf"{published} & published & 74.62 & 75.92 & \raggedright {split} \tabularnewline\addlinespace[3pt]"
+    assert (
+        lines[0] == rf"{published} & published & 74.62 & 75.92 & \raggedright {split} \tabularnewline\addlinespace[3pt]"
+    )
     # 7 of 8 right; recalls 1, 1, 1, 1/2.
     assert lines[1].startswith(rf"{ours} & ours & 87.50 & 87.50 & \raggedright protocol random, 1 of 10 folds")
     assert {len(re.findall(r"(?<!\\)&", line)) for line in lines} == {4}
