@@ -580,6 +580,9 @@ def test_few_seeds_speak_of_trained_models(ten_by_five):
     assert "this holds for these trained models" in text
     assert text.endswith("A conclusion about the systems needs at least 5 seeds.")
     assert "is shown" not in text
+    text = conclusion(dataclasses.replace(ten_by_five, by_seed=ten_by_five.by_seed[:3], p=0.4, effect=0.03))
+    assert "this holds" not in text
+    assert "p = 0.40): no difference between these trained models is shown, and training them again could" in text
 
 
 def test_few_speakers_are_only_described():

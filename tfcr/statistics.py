@@ -411,6 +411,8 @@ def conclusion(
 
 def _verdict(comparison: Comparison) -> str:
     assert comparison.p is not None
+    if comparison.has_few_seeds and comparison.p >= LEVEL:
+        return "no difference between these trained models is shown, and training them again could change that."
     if comparison.has_few_seeds:
         return "this holds for these trained models, and training them again could change it."
     if comparison.p >= LEVEL:

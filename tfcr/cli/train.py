@@ -4,11 +4,8 @@ import typing
 
 import click
 
-from tfcr.cli.options import PATH, Names, config_option, fields_of_config
+from tfcr.cli.options import PATH, config_option, fields_of_config, refuse_other_preparation
 from tfcr.config import FIELDS, Precision, Protocol, from_mapping
-from tfcr.errors import UsageError
-
-_PREPARATION = ("emotions", "merge")  # a file may say them for both commands; here they are compared
 
 
 @click.command("train")
@@ -34,8 +31,7 @@ _PREPARATION = ("emotions", "merge")  # a file may say them for both commands; h
 @click.pass_context
 def command(context, data, run, **options):
     """Train and test one fold."""
-    further = fields_of_config(context)
-    fields = {name: value for name, value in further.items() if name in FIELDS}
+    fields = {name: value for name, value in fields_of_config(context).items() if name in FIELDS}
     fields |= {name: value for name, value in options.items() if value is not None}
     from_mapping(fields)  # wrong usage is said before anything is read
 
@@ -46,12 +42,9 @@ def command(context, data, run, **options):
     if data is None:
         data = latest_dataset()
         say(f"Dataset {data}, the one prepared last")
-    if "emotions" in further:
-        further = {**further, "emotions": list(Names().convert(further["emotions"], None, context))}
-    for name in _PREPARATION:
-        if name in further and further[name] != open_dataset(data).info[name]:
-            raise UsageError(f"{name} of the configuration contradicts dataset {data}: {open_dataset(data).info[name]}")
-    config = from_mapping(fields, open_dataset(data).info["preset"])
+    dataset = open_dataset(data)
+    refuse_other_preparation(context, dataset)
+    config = from_mapping(fields, dataset.info["preset"])
     import_quietly()
     from tfcr.training.train import Observer, plan, train_fold
 
