@@ -90,3 +90,17 @@ def test_one_run_without_means_leaves_no_centred_rate_for_all(make_run):
 
 def test_a_system_of_one_modality_has_no_conflicts(make_run):
     assert found(make_run(system="text", audio=None)) is None
+
+
+def test_the_interval_of_the_rate_draws_whole_speakers_with_all_their_predictions(make_run):
+    # Ann has one utterance of two in conflict with either seed, Bob both: a draw is Ann twice, 1/2, Bob twice, 1, or
+    # both, 3/4 (half of the draws).
+    facts = {"label": [0, 0, 1, 1], "predicted": [0, 0, 1, 1], "audio": [0, 0, 1, 1], "text": [0, 1, 0, 0]}
+    runs = [make_run(f"{seed}", seed=seed, speakers=["Ann", "Ann", "Bob", "Bob"], **facts) for seed in (0, 1)]
+    conflict = found(*runs)
+    assert (conflict.overall.rate, conflict.interval) == (3 / 4, (1 / 2, 1))
+    assert conflict.interval_centred is None
+
+
+def test_one_speaker_has_no_interval(conflict):
+    assert conflict.interval is None

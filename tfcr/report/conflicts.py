@@ -10,6 +10,7 @@ import numpy as np
 from tfcr.objectives.metrics import both_speak, conflicts
 from tfcr.report.conditions import Group
 from tfcr.runs import Predictions, Run
+from tfcr.statistics import Interval, bootstrap_interval, dialogues, joined
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Conflict:
 
     Attributes:
         overall: of all test predictions.
+        interval, interval_centred: of the overall rates, 95 % bootstrap by dialogue (`tfcr.statistics.dialogues`); None
+            with one cluster, or without training means.
         silent: predictions where one modality says nothing: its scores are all equal.
         audio_right, text_right, neither_right: shares of the conflicts; None without conflicts.
         by_emotion: emotion → its own.
@@ -56,6 +59,8 @@ class Conflict:
     """
 
     overall: Disagreement
+    interval: Interval | None
+    interval_centred: Interval | None
     silent: int
     audio_right: float | None
     text_right: float | None
@@ -77,6 +82,7 @@ def find_conflicts(group: Group) -> Conflict | None:
     parted = np.concatenate([conflicts(each.audio_logits, each.text_logits) for each in predictions])
     speak = np.concatenate([both_speak(each.audio_logits, each.text_logits) for each in predictions])
     parted_centred = _centred(group)
+    clusters = dialogues(joined(predictions)).names
     classes = len(group.emotions)
 
     def among(chosen: np.ndarray) -> Disagreement:
@@ -85,6 +91,8 @@ def find_conflicts(group: Group) -> Conflict | None:
 
     return Conflict(
         overall=among(np.ones(len(label), bool)),
+        interval=bootstrap_interval(parted, clusters),
+        interval_centred=None if parted_centred is None else bootstrap_interval(parted_centred, clusters),
         silent=int((~speak).sum()),
         audio_right=share((audio == label)[parted]),
         text_right=share((text == label)[parted]),
