@@ -42,6 +42,6 @@ def _caption(difference: Difference) -> str:
     interval = "the bar is its 95 % t interval over speakers" if comparison.interval else "too few for an interval"
     return (
         f"Each dot is one test speaker: the share of utterances that are right with {system} minus the share "
-        " with the baseline, averaged over seeds. Right of zero, more are right with it. The diamond is the mean "
+        "with the baseline, averaged over seeds. Right of zero, more are right with it. The diamond is the mean "
         f"over {len(comparison.by_speaker)} speakers, every speaker weighing the same; {interval}."
     )
