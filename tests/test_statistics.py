@@ -1,14 +1,24 @@
-"""Intervals, tests and the comparison of two systems: against SciPy, against numbers derived by hand, by simulation."""
+"""Intervals, tests and the comparison of two systems.
+
+Against SciPy, statsmodels and scikit-learn, against numbers derived by hand, and by simulation.
+"""
 
 import dataclasses
+import itertools
 import math
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
+import statsmodels.api as sm
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
+from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
+from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.weightstats import DescrStatsW
 
 from tfcr import published, statistics
 from tfcr.errors import TfcrError
@@ -89,6 +99,14 @@ def test_sign_flips_agree_with_scipy(clusters, seed):
     assert sign_flip_test(differences) == pytest.approx(expected.pvalue, abs=1e-12)
 
 
+@given(st.lists(st.integers(-20, 20), min_size=1, max_size=8))
+@settings(max_examples=50)
+def test_sign_flips_agree_with_a_count_in_whole_numbers(differences):
+    sums = [sum(flip) for flip in itertools.product(*((d, -d) for d in differences))]
+    extreme = sum(abs(flipped) >= abs(sum(differences)) for flipped in sums)
+    assert sign_flip_test(differences) == extreme / 2 ** len(differences)
+
+
 def test_drawn_flips_agree_with_all_flips(monkeypatch):
     differences = np.random.default_rng(0).normal(0.3, 1, 15)
     exact = sign_flip_test(differences)
@@ -119,6 +137,13 @@ def test_the_t_interval_agrees_with_scipy(confidence):
     differences = np.random.default_rng(0).normal(size=10)
     expected = stats.ttest_1samp(differences, 0).confidence_interval(confidence)
     assert t_interval(differences, confidence) == pytest.approx(tuple(expected))
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.95])
+def test_the_t_interval_agrees_with_statsmodels(confidence):
+    differences = np.random.default_rng(1).normal(size=10)
+    expected = DescrStatsW(differences).tconfint_mean(alpha=1 - confidence)
+    assert t_interval(differences, confidence) == pytest.approx(expected)
 
 
 def test_one_cluster_has_no_interval():
@@ -161,6 +186,30 @@ def test_the_bootstrap_agrees_with_scipy_where_each_utterance_is_a_cluster():
     assert found == pytest.approx(tuple(expected), abs=0.015)
 
 
+def test_the_bootstrap_agrees_with_scipy_where_clusters_differ_in_size():
+    random = np.random.default_rng(0)
+    clusters = np.repeat(np.arange(30), random.integers(1, 20, 30))
+    labels = random.integers(0, 2, len(clusters))
+    values = (random.random(len(clusters)) < 0.4 + 0.4 * random.random(30)[clusters]).astype(float)
+    # SciPy draws whole clusters, each with its sums and sizes per class.
+    sums, sizes = (
+        [np.bincount(clusters, weights=weight * (labels == k)) for k in (0, 1)]
+        for weight in (values, np.ones(len(values)))
+    )
+
+    def wa(sum_0, sum_1, size_0, size_1, axis):
+        return (sum_0 + sum_1).sum(axis) / (size_0 + size_1).sum(axis)
+
+    def ua(sum_0, sum_1, size_0, size_1, axis):
+        return (sum_0.sum(axis) / size_0.sum(axis) + sum_1.sum(axis) / size_1.sum(axis)) / 2
+
+    for statistic, of_classes in ((wa, None), (ua, labels)):
+        drawn = stats.bootstrap((*sums, *sizes), statistic, paired=True, n_resamples=20_000, method="percentile", rng=1)
+        found = bootstrap_interval(values, clusters, of_classes, repetitions=20_000)
+        # A quantile of 20,000 draws has a standard error of about 0.02 of the deviation, 0.03: ±0.0006.
+        assert found == pytest.approx(tuple(drawn.confidence_interval), abs=0.003)
+
+
 def test_the_bootstrap_is_a_function_of_its_seed(monkeypatch):
     random = np.random.default_rng(0)
     values, clusters = random.random(300), random.integers(0, 20, 300)
@@ -189,6 +238,12 @@ def test_wilsons_interval_by_hand():
     assert wilson_interval(10, 10).high == 1
 
 
+@given(st.integers(1, 2000).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total))))
+@settings(max_examples=50)
+def test_wilsons_interval_agrees_with_statsmodels(counts):
+    assert wilson_interval(*counts) == pytest.approx(proportion_confint(*counts, method="wilson"), abs=1e-12)
+
+
 # McNemar
 
 
@@ -207,6 +262,24 @@ def test_mcnemar_agrees_with_the_binomial_test(gained, lost):
     assume(gained + lost > 0)
     expected = stats.binomtest(gained, gained + lost).pvalue
     assert mcnemar_from_margins(gained - lost, gained + lost) == pytest.approx(expected)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
+@settings(max_examples=50)
+def test_mcnemar_agrees_with_statsmodels(rights):
+    before, after = np.array(rights).T
+    table = [[(a & b).sum() for a in (after, ~after)] for b in (before, ~before)]
+    expected = 1.0 if (before == after).all() else statsmodels_mcnemar(table, exact=True).pvalue
+    assert mcnemar(before, after).p == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("net", [7, 16])
+def test_the_most_changes_are_those_that_statsmodels_finds(net):
+    def p(changed):
+        return statsmodels_mcnemar([[0, (changed - net) // 2], [(changed + net) // 2, 0]], exact=True).pvalue
+
+    significant = [changed for changed in range(net, 200, 2) if p(changed) < 0.05]
+    assert most_changes_for_significance(net, 199) == max(significant)
 
 
 def test_the_published_gain_is_significant_up_to_58_changes():
@@ -382,6 +455,46 @@ def test_the_other_way_round_the_signs_change_and_no_p(seed):
     assert found.ua == pytest.approx(np.mean([each.ua for each in found.by_seed]))
 
 
+def test_a_comparison_agrees_with_pandas_and_statsmodels():
+    random = np.random.default_rng(3)
+    label = random.integers(0, 2, 90)
+    cells = [(fold, seed) for fold in range(2) for seed in range(3)]
+    speakers = {fold: random.choice(list("ABCDEFGHIJ"), 90) for fold in range(2)}
+    before, after = (
+        {(f, s): predictions(random.random(90) < share, speakers[f], label=label) for f, s in cells}
+        for share in (0.6, 0.7)
+    )
+    found = compare(before, after)
+    rows = pd.concat(
+        pd.DataFrame({"fold": fold, "seed": seed, "utterance": range(90), "label": label})
+        .assign(speaker=speakers[fold], after=(after[fold, seed].logits.argmax(1) == label).astype(int))
+        .assign(change=lambda rows, cell=(fold, seed): rows["after"] - (before[cell].logits.argmax(1) == label))
+        for fold, seed in cells
+    )
+    by_utterance = rows.groupby(["fold", "utterance", "speaker", "label"])["change"].mean()
+    by_speaker = by_utterance.groupby("speaker").mean()
+    assert found.by_speaker == pytest.approx(by_speaker.to_dict())
+    intercept = sm.OLS(by_speaker.to_numpy(), np.ones(10)).fit()
+    assert found.effect == pytest.approx(intercept.params[0])
+    assert found.interval == pytest.approx(tuple(intercept.conf_int()[0]))
+    assert found.wa == pytest.approx(by_utterance.mean())
+    assert found.ua == pytest.approx(by_utterance.groupby("label").mean().mean())
+    by_seed = rows.groupby("seed")["change"].mean()
+    assert found.seed_deviation == pytest.approx(by_seed.std())
+    assert found.seed_interval == pytest.approx(DescrStatsW(by_seed).tconfint_mean())
+
+
+def test_pooled_figures_agree_with_scikit_learn():
+    random = np.random.default_rng(4)
+    tested = [predictions(random.random(70) < 0.6, ["Ann"] * 70, label=random.integers(0, 2, 70)) for _ in range(3)]
+    found = pool({(fold, 0): each for fold, each in enumerate(tested)})
+    label, said = (
+        np.concatenate(parts) for parts in zip(*((t.label, t.logits.argmax(1)) for t in tested), strict=True)
+    )
+    assert found.wa == pytest.approx(accuracy_score(label, said))
+    assert found.ua == pytest.approx(balanced_accuracy_score(label, said))
+
+
 def test_a_system_against_itself_shows_nothing():
     speakers = list("ABCDEFGHIJ")
     cells = grid(dict.fromkeys([(0, s) for s in range(5)], [1, 0] * 5), speakers)
@@ -467,6 +580,9 @@ def test_few_seeds_speak_of_trained_models(ten_by_five):
     assert "this holds for these trained models" in text
     assert text.endswith("A conclusion about the systems needs at least 5 seeds.")
     assert "is shown" not in text
+    text = conclusion(dataclasses.replace(ten_by_five, by_seed=ten_by_five.by_seed[:3], p=0.4, effect=0.03))
+    assert "this holds" not in text
+    assert "p = 0.40): no difference between these trained models is shown, and training them again could" in text
 
 
 def test_few_speakers_are_only_described():

@@ -1,8 +1,6 @@
 """The run folder: one trained and tested fold, as `tfcr train` leaves it and all else reads it. No TensorFlow."""
 
 import csv
-import hashlib
-import io
 import os
 import pathlib
 from collections.abc import Iterable, Mapping
@@ -13,7 +11,7 @@ import h5py
 import numpy as np
 import yaml
 
-from tfcr import files
+from tfcr import checked_hdf5, files
 from tfcr.config import Config
 from tfcr.errors import TfcrError
 
@@ -25,8 +23,7 @@ WEIGHTS = "model.weights.h5"
 SPLIT = "split.csv"
 TENSORBOARD = "tensorboard"
 METRICS_SCHEMA = 1
-_USER_BLOCK = 512  # bytes, the smallest that HDF5 has
-_HDF5 = b"\x89HDF\r\n\x1a\n"
+_KIND = "tfcr predictions"
 
 _REMEDY = "train it with `tfcr train`, or name another folder"
 
@@ -214,12 +211,8 @@ def write_history(folder: pathlib.Path, epochs: list[Mapping[str, float]]) -> No
 
 
 def write_predictions(path: pathlib.Path, predictions: Predictions) -> None:
-    """Writes `predictions.h5`: one dataset a field, strings as variable-length UTF-8. Equal content, equal bytes.
-
-    A user block, bytes that HDF5 leaves to others, holds the digest of the rest.
-    """
-    content = io.BytesIO()
-    with h5py.File(content, "w", userblock_size=_USER_BLOCK) as file:
+    """Writes `predictions.h5`: one dataset a field, strings as variable-length UTF-8. Equal content, equal bytes."""
+    with checked_hdf5.written(path, _KIND) as file:
         for field in fields(Predictions):
             value = getattr(predictions, field.name)
             if value is None:
@@ -228,15 +221,6 @@ def write_predictions(path: pathlib.Path, predictions: Predictions) -> None:
                 file.create_dataset(field.name, data=value.astype(object), dtype=h5py.string_dtype("utf-8"))
             else:
                 file.create_dataset(field.name, data=value)
-    written = content.getvalue()
-    with files.written_whole(path) as temporary:
-        temporary.write_bytes(_user_block(written) + written[_USER_BLOCK:])
-
-
-def _user_block(content: bytes) -> bytes:
-    """The first bytes that belong before the rest of `content`."""
-    digest = hashlib.sha256(memoryview(content)[_USER_BLOCK:]).hexdigest()
-    return f"tfcr predictions\n{digest}\n".encode().ljust(_USER_BLOCK, b"\0")
 
 
 def read_predictions(path: pathlib.Path) -> Predictions:
@@ -246,11 +230,7 @@ def read_predictions(path: pathlib.Path) -> Predictions:
         TfcrError: it is missing, broken or lacks a field that every system has.
     """
     try:
-        written = path.read_bytes()
-        # A broken file can keep HDF5 busy for ever; one that begins as HDF5 is from before there was a digest.
-        if written[:_USER_BLOCK] != _user_block(written) and not written.startswith(_HDF5):
-            raise ValueError("its digest is another")
-        with h5py.File(io.BytesIO(written)) as file:
+        with checked_hdf5.opened(path, _KIND, may_lack_digest=True) as file:  # the first ones had none
             content = {}
             for field in fields(Predictions):
                 if field.name in file:

@@ -259,6 +259,12 @@ def dialogues(predictions: Predictions) -> Clusters:
     return Clusters("speaker", predictions.speaker)
 
 
+def joined(parts: list[Predictions]) -> Predictions:
+    """The test parts of several folds, one after the other, without what their models embed."""
+    names = ("id", "speaker", "session", "script", "label", "logits")
+    return Predictions(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
+
 # Over utterances, as if they were independent
 
 
@@ -315,7 +321,7 @@ def pool(cells: Mapping[Cell, Predictions]) -> Pooled:
     folds = {fold: [cells[cell] for cell in of_fold] for fold, of_fold in _by_fold(cells).items()}
     for fold, runs in folds.items():
         _check_same_utterances(fold, runs)
-    tested = _joined([runs[0] for runs in folds.values()])
+    tested = joined([runs[0] for runs in folds.values()])
     right = np.concatenate([np.mean([_right(run) for run in runs], axis=0) for runs in folds.values()])
     clusters = dialogues(tested)
     return Pooled(
@@ -344,7 +350,7 @@ def compare(before: Mapping[Cell, Predictions], after: Mapping[Cell, Predictions
     folds = _by_fold(cells)
     for fold, of_fold in folds.items():
         _check_same_utterances(fold, [system[cell] for cell in of_fold for system in (before, after)])
-    tested = _joined([before[of_fold[0]] for of_fold in folds.values()])
+    tested = joined([before[of_fold[0]] for of_fold in folds.values()])
 
     change = {cell: _right(after[cell]).astype(np.int8) - _right(before[cell]).astype(np.int8) for cell in cells}
     difference = np.concatenate([np.mean([change[cell] for cell in of_fold], axis=0) for of_fold in folds.values()])
@@ -411,6 +417,8 @@ def conclusion(
 
 def _verdict(comparison: Comparison) -> str:
     assert comparison.p is not None
+    if comparison.has_few_seeds and comparison.p >= LEVEL:
+        return "no difference between these trained models is shown, and training them again could change that."
     if comparison.has_few_seeds:
         return "this holds for these trained models, and training them again could change it."
     if comparison.p >= LEVEL:
@@ -480,12 +488,6 @@ def _seed_difference(
 
 def _right(predictions: Predictions) -> np.ndarray:
     return predictions.logits.argmax(axis=1) == predictions.label
-
-
-def _joined(parts: list[Predictions]) -> Predictions:
-    """The test parts of several folds, one after the other, without what their models embed."""
-    names = ("id", "speaker", "session", "script", "label", "logits")
-    return Predictions(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
 def _mean_by(groups: np.ndarray, values: np.ndarray) -> dict:

@@ -66,8 +66,10 @@ def _predictions(label, predicted, audio, text, ids, speakers, embeddings, class
     )
 
 
-def _one_hot(chosen: Sequence[int], classes: int) -> np.ndarray:
-    return np.eye(classes, dtype=np.float32)[list(chosen)]
+def _one_hot(chosen: Sequence[int | None], classes: int) -> np.ndarray:
+    """A row of zeros for None: a modality that says nothing."""
+    rows = np.vstack([np.eye(classes, dtype=np.float32), np.zeros((1, classes), np.float32)])
+    return rows[[classes if one is None else one for one in chosen]]
 
 
 def figures_of(predictions: Predictions, emotions: Sequence[str], means: dict | None = None) -> dict:
@@ -79,12 +81,13 @@ def figures_of(predictions: Predictions, emotions: Sequence[str], means: dict | 
     recall = [float(confusion[k, k] / confusion[k].sum()) if occurs[k] else None for k in range(len(emotions))]
     audio, text = _argmax(predictions.audio_logits), _argmax(predictions.text_logits)
     both = audio is not None and text is not None
+    speak = predictions.audio_logits.any(axis=1) & predictions.text_logits.any(axis=1) if both else None
     return {
         "wa": float((predicted == predictions.label).mean()),
         "ua": float(np.mean([value for value in recall if value is not None])),
         "recall": dict(zip(emotions, recall, strict=True)),
         "confusion": confusion.tolist(),
-        "conflict_rate": float((audio != text).mean()) if both else None,
+        "conflict_rate": float(((audio != text) & speak).mean()) if both else None,
         "conflict_rate_centred": _centred_rate(predictions, means) if both else None,
         "wa_audio": None if audio is None else float((audio == predictions.label).mean()),
         "wa_text": None if text is None else float((text == predictions.label).mean()),

@@ -54,6 +54,21 @@ def test_the_agreement_matrix_has_speech_in_rows_and_words_in_columns(conflict):
     assert off_diagonal == conflict.overall.conflicts
 
 
+def test_where_words_say_nothing_both_neither_agree_nor_conflict(make_run):
+    # The 1st and the 2nd have no words: their text scores are all zero, whose first maximum would be class 0. The 3rd
+    # is a conflict, the 4th and 5th agree, and the fused prediction is right on the 1st and the 4th.
+    conflict = found(
+        make_run(label=[1, 0, 1, 1, 2], predicted=[1, 1, 0, 1, 1], audio=[1, 0, 1, 1, 1], text=[None, None, 0, 1, 1])
+    )
+    assert (conflict.overall.predictions, conflict.overall.conflicts, conflict.silent) == (5, 1, 2)
+    assert (conflict.overall.wa_agree, conflict.overall.wa_conflict) == (1 / 2, 0)
+    assert conflict.agreement.tolist() == [[0, 0, 0, 0], [1, 2, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
+    assert conflict.agreement_right[1, 1] == conflict.agreement_right.sum() == 1
+    # Of anger there is nothing, and of the second's emotion, neutral, nothing that agrees or conflicts.
+    neutral = conflict.by_emotion["neutral"]
+    assert (neutral.predictions, neutral.rate, neutral.wa_agree, neutral.wa_conflict) == (1, 0, None, None)
+
+
 def test_centring_takes_each_runs_training_means_away(make_run):
     # One-hot scores: audio says 0, text says 1. Less the means, audio is (0, 0, 0, 0) - (-1 ...) = see below.
     means = {"audio_logits": [1.0, -0.5, 0.0, 0.0], "text_logits": [0.0, 0.0, 0.0, 0.0]}
@@ -75,3 +90,17 @@ def test_one_run_without_means_leaves_no_centred_rate_for_all(make_run):
 
 def test_a_system_of_one_modality_has_no_conflicts(make_run):
     assert found(make_run(system="text", audio=None)) is None
+
+
+def test_the_interval_of_the_rate_draws_whole_speakers_with_all_their_predictions(make_run):
+    # Ann has one utterance of two in conflict with either seed, Bob both: a draw is Ann twice, 1/2, Bob twice, 1, or
+    # both, 3/4 (half of the draws).
+    facts = {"label": [0, 0, 1, 1], "predicted": [0, 0, 1, 1], "audio": [0, 0, 1, 1], "text": [0, 1, 0, 0]}
+    runs = [make_run(f"{seed}", seed=seed, speakers=["Ann", "Ann", "Bob", "Bob"], **facts) for seed in (0, 1)]
+    conflict = found(*runs)
+    assert (conflict.overall.rate, conflict.interval) == (3 / 4, (1 / 2, 1))
+    assert conflict.interval_centred is None
+
+
+def test_one_speaker_has_no_interval(conflict):
+    assert conflict.interval is None

@@ -89,6 +89,13 @@ def test_conflict_rates_of_emotions_average_to_that_of_all(report):
     assert sum(int(row["count"]) for row in matrix if row["audio"] != row["text"]) == int(every["conflicts"])
 
 
+def test_a_grid_that_lacks_cells_says_that_its_points_are_not_comparable(report, folder, tmp_path):
+    remark = "Not every α has every fold and seed so far."
+    assert remark not in report.page.read_text(encoding="utf-8")
+    partial = [run for run in find_runs([folder]) if run.folder.name != "random-fusion-a0.5-f2-s1"]
+    assert remark in write_report(partial, tmp_path).page.read_text(encoding="utf-8")
+
+
 def test_equal_sweeps_give_equal_bytes(report, folder, tmp_path):
     again = write_report(reversed(find_runs([folder])), tmp_path)
     assert [path.read_bytes() for path in report.paths] == [path.read_bytes() for path in again.paths]

@@ -13,6 +13,7 @@ from tfcr.experiments.ranges import shard
 PATH = click.Path(path_type=pathlib.Path)
 _OTHER_FIELDS = "tfcr.cli.fields"
 _PREPARE = ("corpus", "root", "embeddings", "name", "out", "features", "emotions", "merge", "transcripts", "workers")
+_PREPARATION = ("emotions", "merge")  # a file may say them for several commands; those that train compare them
 _SYNTHETIC = ("conflict_rate", "corpus_seed", "utterances", "allow_partial")
 _TRAIN = ("data", "run")
 _SWEEP = ("systems", "alphas", "folds", "seeds", "shard", "report", "no_report", "dry_run")
@@ -54,6 +55,24 @@ def own_features_options(command: Callable) -> Callable:
             help=f"One's own features in place of the {paper}: the name of the file that was prepared, without .h5.",
         )(command)
     return command
+
+
+def refuse_other_preparation(context: click.Context, dataset) -> None:
+    """Refuses a dataset that was prepared with other `emotions` or `merge` than the `--config` file says.
+
+    Args:
+        dataset: an open one (`tfcr.dataset_info`).
+
+    Raises:
+        UsageError: which of them, and what the dataset has.
+    """
+    fields = fields_of_config(context)
+    for name in _PREPARATION:
+        if name not in fields:
+            continue
+        wanted = list(Names().convert(fields[name], None, context)) if name == "emotions" else fields[name]
+        if wanted != dataset.info[name]:
+            raise UsageError(f"{name} of the configuration contradicts dataset {dataset.folder}: {dataset.info[name]}")
 
 
 class Names(click.ParamType):

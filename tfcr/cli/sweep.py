@@ -9,12 +9,20 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from tfcr.cli.options import PATH, Names, Numbers, Shard, config_option, fields_of_config, own_features_options
+from tfcr.cli.options import (
+    PATH,
+    Names,
+    Numbers,
+    Shard,
+    config_option,
+    fields_of_config,
+    own_features_options,
+    refuse_other_preparation,
+)
 from tfcr.config import FIELDS, Config, Precision, Protocol, from_mapping
 from tfcr.errors import TfcrError, UsageError
 from tfcr.experiments.ranges import decimals, whole_numbers
 
-_PREPARATION = ("emotions", "merge")  # a file may say them for several commands; here they are compared
 _SHARED_OPTIONS = (
     click.option(
         "--data", type=PATH, help="A prepared dataset.  [default: the one under data/ that was prepared last]"
@@ -124,13 +132,8 @@ def _open(context: click.Context, data: pathlib.Path | None, say: Callable[[str]
     if data is None:
         data = latest_dataset()
         say(f"Dataset {data}, the one prepared last")
-    dataset, fields = open_dataset(data), fields_of_config(context)
-    for name in _PREPARATION:
-        if name not in fields:
-            continue
-        wanted = list(Names().convert(fields[name], None, context)) if name == "emotions" else fields[name]
-        if wanted != dataset.info[name]:
-            raise UsageError(f"{name} of the configuration contradicts dataset {dataset.folder}: {dataset.info[name]}")
+    dataset = open_dataset(data)
+    refuse_other_preparation(context, dataset)
     return dataset
 
 

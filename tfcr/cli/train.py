@@ -4,11 +4,15 @@ import typing
 
 import click
 
-from tfcr.cli.options import PATH, Names, config_option, fields_of_config, own_features_options, system_option
+from tfcr.cli.options import (
+    PATH,
+    config_option,
+    fields_of_config,
+    own_features_options,
+    refuse_other_preparation,
+    system_option,
+)
 from tfcr.config import FIELDS, Precision, Protocol, from_mapping
-from tfcr.errors import UsageError
-
-_PREPARATION = ("emotions", "merge")  # a file may say them for both commands; here they are compared
 
 
 @click.command("train")
@@ -35,8 +39,7 @@ _PREPARATION = ("emotions", "merge")  # a file may say them for both commands; h
 @click.pass_context
 def command(context, data, run, **options):
     """Train and test one fold."""
-    further = fields_of_config(context)
-    fields = {name: value for name, value in further.items() if name in FIELDS}
+    fields = {name: value for name, value in fields_of_config(context).items() if name in FIELDS}
     fields |= {name: value for name, value in options.items() if value is not None}
     from_mapping(fields)  # wrong usage is said before anything is read
 
@@ -47,11 +50,8 @@ def command(context, data, run, **options):
     if data is None:
         data = latest_dataset()
         say(f"Dataset {data}, the one prepared last")
-    if "emotions" in further:
-        further = {**further, "emotions": list(Names().convert(further["emotions"], None, context))}
-    for name in _PREPARATION:
-        if name in further and further[name] != open_dataset(data).info[name]:
-            raise UsageError(f"{name} of the configuration contradicts dataset {data}: {open_dataset(data).info[name]}")
+    dataset = open_dataset(data)
+    refuse_other_preparation(context, dataset)
     import_quietly()
     from tfcr.models.systems import configure
     from tfcr.training.train import Observer, plan, train_fold
@@ -59,7 +59,7 @@ def command(context, data, run, **options):
     class Display(TrainingProgress, Observer):
         """The library's observer, shown."""
 
-    config = configure(fields, open_dataset(data).info["preset"])
+    config = configure(fields, dataset.info["preset"])
     experiment = plan(config, data)
     display = Display()
     folder = run or experiment.folder

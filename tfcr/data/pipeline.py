@@ -157,7 +157,8 @@ class Pipeline:
             for spectrogram, num_frames in self.spectrograms(positions).as_numpy_iterator():
                 yield spectrogram.reshape(-1, spectrogram.shape[-1])[:num_frames]
             return
-        data = self._in_order(positions).map(lambda position, serialised: self._parsed(serialised, name)[name])
+        alone = Pipeline(self.dataset, [name], self.threads, [each for each, _ in self._sets], self.longest)
+        data = alone._in_order(positions).map(lambda position, serialised: alone._parsed(serialised, name)[name])
         for array in self._finish(data).as_numpy_iterator():
             yield array if array.ndim > 1 else array[None]
 
@@ -222,11 +223,11 @@ class Pipeline:
         """The named fields of one utterance, sequences cut, with their lengths as `num_<name>`."""
         found, rest = {}, list(serialised)
         if self._fields:
-            wanted = [name for name in names if name in self._fields]
+            wanted = [name for name in names if name not in self._shapes]
             found |= records.parse(rest.pop(0), *wanted) if wanted else {}
         for serialised_set, (_, fields) in zip(rest, self._sets, strict=True):
             wanted = [field for field in fields if field.name in names or COUNT + field.name in names]
-            for name, array in feature_records.parse(serialised_set, wanted).items():
+            for name, array in (feature_records.parse(serialised_set, wanted) if wanted else {}).items():
                 cut = array[: self.longest[name]] if name in self.longest else array
                 found[name] = cut
                 found[COUNT + name] = tf.shape(cut)[0]

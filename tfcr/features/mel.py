@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.fft
+import scipy.sparse
 
 from tfcr.schema import SAMPLE_RATE
 
@@ -64,7 +65,7 @@ def slaney_points(count: int) -> np.ndarray:
 
 
 @functools.cache
-def mel_filterbank(fft_length: int, num_mels: int, slaney: bool) -> np.ndarray:
+def mel_filterbank(fft_length: int, num_mels: int, slaney: bool) -> scipy.sparse.csr_array:
     """Overlapping triangles, straight in Hz, each from its left neighbour's middle to its right neighbour's.
 
     Args:
@@ -74,7 +75,7 @@ def mel_filterbank(fft_length: int, num_mels: int, slaney: bool) -> np.ndarray:
             and triangles whose area over Hz is 1 (librosa's default).
 
     Returns:
-        float64 [fft_length // 2 + 1 bins, mels], not to be written to: weights of a power spectrum's bins.
+        float64 [fft_length // 2 + 1 bins, mels], sparse and not to be written to: weights of a power spectrum's bins.
     """
     points = (slaney_points if slaney else htk_points)(num_mels + 2)
     bins = np.arange(fft_length // 2 + 1)[:, None] * (SAMPLE_RATE / fft_length)
@@ -84,18 +85,22 @@ def mel_filterbank(fft_length: int, num_mels: int, slaney: bool) -> np.ndarray:
     weights = np.maximum(0.0, np.minimum(rising, falling))
     if slaney:
         weights *= 2.0 / (points[2:] - points[:-2])
-    weights.flags.writeable = False
-    return weights
+    # Nearly all is zero. Nor do sparse products start threads, which would get in the way of preparation's.
+    filterbank = scipy.sparse.csr_array(weights)
+    filterbank.data.flags.writeable = False
+    return filterbank
 
 
-def mel_powers(samples: np.ndarray, window: np.ndarray, hop_length: int, filterbank: np.ndarray) -> np.ndarray:
+def mel_powers(
+    samples: np.ndarray, window: np.ndarray, hop_length: int, filterbank: scipy.sparse.csr_array
+) -> np.ndarray:
     """Power spectra of a signal's frames, |X|² without any scaling, seen through a filterbank.
 
     Args:
         samples: float64 [samples], at least as many as the window has; samples after the last whole frame do not count.
         window: float64 [window]; a frame is followed by zeros up to the length of the transform.
         hop_length: samples.
-        filterbank: float64 [fft_length // 2 + 1 bins, mels].
+        filterbank: float64 [fft_length // 2 + 1 bins, mels], of `mel_filterbank`.
 
     Returns:
         float64 [1 + (samples - window) // hop_length frames, mels].
@@ -104,8 +109,8 @@ def mel_powers(samples: np.ndarray, window: np.ndarray, hop_length: int, filterb
     powers = np.empty((len(frames), filterbank.shape[1]))
     for first in range(0, len(frames), _BLOCK):
         block = slice(first, first + _BLOCK)
-        spectrum = scipy.fft.rfft(frames[block] * window, n=2 * (len(filterbank) - 1), axis=1)
-        np.matmul(spectrum.real**2 + spectrum.imag**2, filterbank, out=powers[block])
+        spectrum = scipy.fft.rfft(frames[block] * window, n=2 * (filterbank.shape[0] - 1), axis=1)
+        powers[block] = (spectrum.real**2 + spectrum.imag**2) @ filterbank
     return powers
 
 

@@ -1,12 +1,11 @@
 """What was read from large files of word vectors, kept in small HDF5 files: one for each source, named by its SHA-256.
 
-A cache file starts with a user block (bytes that HDF5 leaves to others) that holds the digest of the rest. It is
-checked before HDF5 sees a byte, so a file that is cut off, damaged or another's counts as missing.
+A cache file is read only as it was written (`tfcr.checked_hdf5`): one that is cut off, damaged or another's counts as
+missing.
 Processes may share the cache: files appear whole, and where two extend one at a time, the words of one are read again.
 """
 
 import hashlib
-import io
 import json
 import os
 import pathlib
@@ -18,11 +17,10 @@ from dataclasses import dataclass, field
 import h5py
 import numpy as np
 
-from tfcr import files
+from tfcr import checked_hdf5, files
 from tfcr.schema import EMBEDDING_DIM
 
-_USER_BLOCK = 512  # bytes, the smallest that HDF5 has
-_MAGIC = b"tfcr word vectors 1\n"  # another layout, another number
+_KIND = "tfcr word vectors 1"  # another layout, another number
 
 
 @dataclass(frozen=True)
@@ -105,16 +103,14 @@ def remember(place: str, source: Source) -> None:
 def read(sha256: str) -> Vocabulary | None:
     """What is known of a source; None without an intact cache file."""
     try:
-        content = _file(sha256).read_bytes()
-    except OSError:
+        with checked_hdf5.opened(_file(sha256), _KIND) as file:
+            if file.attrs["source_sha256"] != sha256:
+                return None
+            words, absent = file["words"].asstr()[()], file["absent"].asstr()[()]
+            rows = file["vectors"][()]
+    except (OSError, ValueError):
         return None
-    if content[:_USER_BLOCK] != _user_block(content):
-        return None
-    with h5py.File(io.BytesIO(content)) as file:
-        if file.attrs["source_sha256"] != sha256:
-            return None
-        words, absent = file["words"].asstr()[()], file["absent"].asstr()[()]
-        vectors = {word: row.copy() for word, row in zip(words, file["vectors"][()], strict=True)}
+    vectors = {word: row.copy() for word, row in zip(words, rows, strict=True)}
     return Vocabulary(vectors, frozenset(absent))
 
 
@@ -126,8 +122,7 @@ def extend(sha256: str, more: Vocabulary) -> None:
     """
     known = read(sha256) or Vocabulary()
     vectors = dict(sorted({**known.vectors, **more.vectors}.items()))
-    content = io.BytesIO()
-    with h5py.File(content, "w", userblock_size=_USER_BLOCK) as file:
+    with checked_hdf5.written(_file(sha256), _KIND) as file:
         file.attrs["source_sha256"] = sha256
         text = h5py.string_dtype("utf-8")
         rows = np.array(list(vectors.values()), "<f4").reshape(-1, EMBEDDING_DIM)
@@ -135,15 +130,6 @@ def extend(sha256: str, more: Vocabulary) -> None:
         file.create_dataset("words", data=list(vectors), dtype=text, shape=(len(vectors),))
         absent = sorted(known.absent | more.absent)
         file.create_dataset("absent", data=absent, dtype=text, shape=(len(absent),))
-    written = content.getvalue()
-    with files.written_whole(_file(sha256)) as temporary:
-        temporary.write_bytes(_user_block(written) + written[_USER_BLOCK:])
-
-
-def _user_block(content: bytes) -> bytes:
-    """The first 512 bytes that belong before the rest of `content`."""
-    digest = hashlib.sha256(memoryview(content)[_USER_BLOCK:]).hexdigest().encode()
-    return (_MAGIC + digest + b"\n").ljust(_USER_BLOCK, b"\0")
 
 
 def _recall(place: str) -> Source | None:

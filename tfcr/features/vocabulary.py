@@ -1,10 +1,8 @@
 """The words of a dataset with their vectors (`vocabulary.h5` in its folder), which an export takes along.
 
-No TensorFlow. The file starts with a user block (bytes that HDF5 leaves to others) that holds the digest of the rest.
+No TensorFlow.
 """
 
-import hashlib
-import io
 import os
 import pathlib
 from collections.abc import Sequence
@@ -12,12 +10,12 @@ from collections.abc import Sequence
 import h5py
 import numpy as np
 
-from tfcr import files
+from tfcr import checked_hdf5
 from tfcr.errors import TfcrError
 from tfcr.schema import EMBEDDING_DIM
 
 VOCABULARY = "vocabulary.h5"
-_USER_BLOCK = 512  # bytes, the smallest that HDF5 has
+_KIND = "tfcr vocabulary"
 
 
 def write_vocabulary(
@@ -39,14 +37,10 @@ def write_vocabulary(
     _check(words, vectors, known)
     order = sorted(range(len(words)), key=words.__getitem__)
     words, vectors, known = [words[row] for row in order], vectors[order], known[order]
-    content = io.BytesIO()
-    with h5py.File(content, "w", userblock_size=_USER_BLOCK) as file:
+    with checked_hdf5.written(path, _KIND) as file:
         file.create_dataset("words", data=words, dtype=h5py.string_dtype("utf-8"), shape=(len(words),))
         file.create_dataset("vectors", data=vectors.astype("<f4", copy=False))
         file.create_dataset("known", data=known)
-    written = content.getvalue()
-    with files.written_whole(path) as temporary:
-        temporary.write_bytes(_user_block(written) + written[_USER_BLOCK:])
 
 
 def read_vocabulary(folder: str | os.PathLike) -> tuple[list[str], np.ndarray, np.ndarray]:
@@ -63,23 +57,16 @@ def read_vocabulary(folder: str | os.PathLike) -> tuple[list[str], np.ndarray, n
     if not path.parent.is_dir():
         raise TfcrError(f"dataset {folder} does not exist; name where it lies by --data")
     try:
-        written = path.read_bytes()
+        with checked_hdf5.opened(path, _KIND) as file:
+            words, vectors, known = file["words"].asstr()[()].tolist(), file["vectors"][()], file["known"][()]
+        _check(words, vectors, known)
+        if words != sorted(words):
+            raise ValueError("its words are not sorted")
     except FileNotFoundError:
         raise TfcrError(
             f"dataset {folder} has no {VOCABULARY}; `tfcr prepare-tfrecords` with the same options writes it, or name "
             "a copy of the dataset that has one by --data"
         ) from None
-    except OSError as error:
-        raise TfcrError(f"{path} cannot be read ({error.strerror})") from None
-    try:
-        # A broken file can keep HDF5 busy for ever, so it is told before HDF5 sees a byte.
-        if written[:_USER_BLOCK] != _user_block(written):
-            raise ValueError("its digest is another")
-        with h5py.File(io.BytesIO(written)) as file:
-            words, vectors, known = file["words"].asstr()[()].tolist(), file["vectors"][()], file["known"][()]
-        _check(words, vectors, known)
-        if words != sorted(words):
-            raise ValueError("its words are not sorted")
     except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise TfcrError(
             f"{path} is broken ({error}); `tfcr prepare-tfrecords` with the same options writes it"
@@ -102,9 +89,3 @@ def _check(words: Sequence[str], vectors: np.ndarray, known: np.ndarray) -> None
         raise ValueError("a vector is not finite")
     if vectors[~known].any():
         raise ValueError("a word without a vector has one")
-
-
-def _user_block(content: bytes) -> bytes:
-    """The first bytes that belong before the rest of `content`."""
-    digest = hashlib.sha256(memoryview(content)[_USER_BLOCK:]).hexdigest()
-    return f"tfcr vocabulary\n{digest}\n".encode().ljust(_USER_BLOCK, b"\0")

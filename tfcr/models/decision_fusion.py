@@ -39,8 +39,8 @@ class DecisionFusion(keras.layers.Layer):
     def build(self, audio_embedding_shape, text_embedding_shape):
         self.audio_classifier = self._classifier("audio_classifier", audio_embedding_shape[-1], None)
         self.text_classifier = self._classifier("text_classifier", text_embedding_shape[-1], self.text_regularizer)
-        half = keras.initializers.Constant(0.5)
-        self.audio_share = self.add_weight(name="audio_share", shape=(), initializer=half, trainable=False)
+        share = {"shape": (), "initializer": keras.initializers.Constant(0.5), "trainable": False, "autocast": False}
+        self.audio_share = self.add_weight(name="audio_share", **share)
 
     def _classifier(self, name, units, regularizer):
         classifier = keras.layers.Dense(
@@ -65,8 +65,8 @@ class DecisionFusion(keras.layers.Layer):
         audio_logits = self.audio_classifier(audio_embedding)
         text_logits = self.text_classifier(text_embedding)
         audio, text = (ops.log_softmax(ops.cast(x, self.variable_dtype), axis=-1) for x in (audio_logits, text_logits))
-        share = ops.cast(self.audio_share, self.variable_dtype)
-        logits = ops.logaddexp(ops.log(share) + audio, ops.log(1.0 - share) + text)  # log 0 leaves a modality out
+        shares = ops.log(self.audio_share), ops.log(1.0 - self.audio_share)  # log 0 leaves a modality out
+        logits = ops.logaddexp(shares[0] + audio, shares[1] + text)
         return {
             "logits": ops.cast(logits, self.compute_dtype),
             "audio_logits": audio_logits,

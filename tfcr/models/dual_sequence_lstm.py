@@ -51,10 +51,10 @@ class DualSequenceLSTM(keras.layers.Layer):
         self.x_bias = self.add_weight(name="x_bias", shape=(self.units,), initializer="zeros")
         self.y_kernel = self.add_weight(name="y_kernel", shape=(y_units + self.units, self.units))
         self.y_bias = self.add_weight(name="y_bias", shape=(self.units,), initializer="zeros")
-        tenth = keras.initializers.Constant(0.1)
-        self.scale = self.add_weight(name="scale", shape=(gates,), initializer=tenth)
-        self.offset = self.add_weight(name="offset", shape=(gates,), initializer="zeros")
-        per_step = {"shape": (self.steps, gates), "trainable": False}
+        tenth = keras.initializers.Constant(0.1)  # autocast=False: a batch is normalised in full precision
+        self.scale = self.add_weight(name="scale", shape=(gates,), initializer=tenth, autocast=False)
+        self.offset = self.add_weight(name="offset", shape=(gates,), initializer="zeros", autocast=False)
+        per_step = {"shape": (self.steps, gates), "trainable": False, "autocast": False}
         self.moving_mean = self.add_weight(name="moving_mean", initializer="zeros", **per_step)
         self.moving_variance = self.add_weight(name="moving_variance", initializer="ones", **per_step)
 
@@ -97,8 +97,7 @@ class DualSequenceLSTM(keras.layers.Layer):
             mean, variance = ops.moments(gates, axes=[0])
         else:
             mean, variance = self.moving_mean[step], self.moving_variance[step]
-        scale, offset = (ops.cast(weight, self.variable_dtype) for weight in (self.scale, self.offset))
-        normalized = (gates - mean) * ops.rsqrt(variance + EPSILON) * scale + offset
+        normalized = (gates - mean) * ops.rsqrt(variance + EPSILON) * self.scale + self.offset
         return ops.cast(normalized, self.compute_dtype), mean, variance
 
     def compute_output_shape(self, x_shape, y_shape):

@@ -6,11 +6,11 @@ from keras import ops
 
 # The smallest deviation that is divided by. One that is too small makes noise out of what hardly changes in training;
 # one that is too large flattens what matters.
-LEAST_DB = 1.0  # of a bin of a spectrogram (above the band of resampled speech, say), or a recording that does have
-# something there would drown all other bins
-LEAST_COEFFICIENT = 1e-3  # of MFCCs and prosody: those of speech deviate by 0.01 and more, and the float32 rounding of
-# a number below 1000, 6e-5, stays below a tenth
-LEAST_OWN = 1e-5  # of features in a unit nobody knows: above the float32 rounding of numbers below 100 (8e-6)
+# Bins of a spectrogram above the band of resampled speech, say; a recording that does have something there would drown
+# all others.
+LEAST_DB = 1.0
+LEAST_COEFFICIENT = 1e-4  # of MFCCs and prosody, which lie below 200: float32 rounds them to 8e-6, a tenth of it
+LEAST_OWN = 1e-5  # of features in a unit nobody knows: float32 rounds numbers below 10 to 5e-7
 
 
 @keras.saving.register_keras_serializable("tfcr")

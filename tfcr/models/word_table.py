@@ -58,9 +58,10 @@ class WordTable(keras.layers.Layer):
         self.table.assign(np.concatenate([np.zeros((1, self.units)), words]).astype(np.float32))
 
     def call(self, token_ids):
-        token_ids = ops.cast(token_ids, "int32")
-        vectors = ops.take(ops.cast(self.table, self.compute_dtype), token_ids, axis=0)
-        return ops.where(token_ids[:, :, None] > 0, vectors, ops.zeros_like(vectors))
+        # Row 0 is zero whatever was loaded. The gradient is one dense array, so that clipping sees the sum over all
+        # occurrences of a word.
+        table = _without_padding(ops.cast(self.table, self.compute_dtype))
+        return ops.take(table, ops.cast(token_ids, "int32"), axis=0)
 
     def compute_output_spec(self, token_ids):
         return keras.KerasTensor((*token_ids.shape, self.units), dtype=self.compute_dtype)
@@ -71,5 +72,9 @@ class WordTable(keras.layers.Layer):
 
 def _start(shape, dtype=None):
     """Uniform ±0.25, but row 0."""
-    drawn = keras.initializers.RandomUniform(-_LIMIT, _LIMIT)(shape, dtype=dtype)
-    return ops.where(ops.arange(shape[0])[:, None] > 0, drawn, ops.zeros_like(drawn))
+    return _without_padding(keras.initializers.RandomUniform(-_LIMIT, _LIMIT)(shape, dtype=dtype))
+
+
+def _without_padding(table):
+    """The table with row 0 zero."""
+    return ops.where(ops.arange(table.shape[0])[:, None] > 0, table, ops.zeros_like(table))

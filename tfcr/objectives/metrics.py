@@ -31,12 +31,24 @@ def unweighted_accuracy(labels: np.ndarray, logits: np.ndarray) -> float:
     return float(np.nanmean(recalls(confusion(labels, logits))))
 
 
+def both_speak(audio_logits: np.ndarray, text_logits: np.ndarray) -> np.ndarray:
+    """Where neither modality's scores are all equal, as those of a transcript without words are: they name no emotion.
+
+    Args:
+        audio_logits, text_logits: float [utterances, classes].
+
+    Returns:
+        bool [utterances].
+    """
+    return (np.ptp(audio_logits, axis=1) > 0) & (np.ptp(text_logits, axis=1) > 0)
+
+
 def conflicts(
     audio_logits: np.ndarray, text_logits: np.ndarray, training_means: Mapping[str, np.ndarray] | None = None
 ) -> np.ndarray:
     """Where argmax s_a and argmax s_t differ (Eq. 2-4).
 
-    Scores that are all equal, as those of a transcript without words, name no emotion and are in conflict with none.
+    A modality that says nothing (`both_speak`) is in conflict with none.
 
     Args:
         audio_logits, text_logits: float [utterances, classes].
@@ -45,7 +57,7 @@ def conflicts(
     Returns:
         bool [utterances].
     """
-    speak = (np.ptp(audio_logits, axis=1) > 0) & (np.ptp(text_logits, axis=1) > 0)
+    speak = both_speak(audio_logits, text_logits)
     if training_means is not None:
         audio_logits = audio_logits - training_means["audio_logits"]
         text_logits = text_logits - training_means["text_logits"]

@@ -22,8 +22,9 @@ _CONFUSIONS = (
 )
 _AGREEMENTS = (
     "What speech alone says (rows, argmax of s_a) against what words alone say (columns, argmax of s_t). Cells are "
-    "shares of all test predictions in %; those on the diagonal agree, the others are conflicts. Below each share "
-    "stands how often the fused prediction is right there. One scale of colours."
+    "shares of all test predictions in %; those on the diagonal agree, the others are conflicts, and utterances where "
+    "one of both says nothing (its scores are all equal, as without words) are in none. Below each share stands how "
+    "often the fused prediction is right there. One scale of colours."
 )
 
 

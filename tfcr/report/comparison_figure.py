@@ -1,6 +1,6 @@
 """The primary comparison: every speaker's difference, and the mean over them."""
 
-from tfcr.report.comparisons import Difference
+from tfcr.report.comparisons import Difference, within_a_sentence
 from tfcr.report.figures import BLUE, INK, ORANGE, Drawing, light_grid, new_figure, saved, styled
 from tfcr.report.formatting import points, points_interval
 
@@ -38,9 +38,10 @@ def draw_speakers(name: str, title: str, difference: Difference) -> Drawing | No
 
 def _caption(difference: Difference) -> str:
     comparison = difference.comparison
+    system = within_a_sentence(difference.proposed.condition)
     interval = "the bar is its 95 % t interval over speakers" if comparison.interval else "too few for an interval"
     return (
-        f"Each dot is one test speaker: the share of utterances that {difference.proposed.condition.name} has right "
-        "minus the baseline's share, averaged over seeds. Right of zero the contrastive term helps. The diamond is "
-        f"the mean over {len(comparison.by_speaker)} speakers, every speaker weighing the same; {interval}."
+        f"Each dot is one test speaker: the share of utterances that are right with {system} minus the share "
+        "with the baseline, averaged over seeds. Right of zero, more are right with it. The diamond is the mean "
+        f"over {len(comparison.by_speaker)} speakers, every speaker weighing the same; {interval}."
     )

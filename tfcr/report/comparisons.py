@@ -31,8 +31,8 @@ class Difference:
         """What can and cannot be concluded, in words."""
         return statistics.conclusion(
             self.comparison,
-            before=_within_a_sentence(self.baseline.condition),
-            after=_within_a_sentence(self.proposed.condition),
+            before=within_a_sentence(self.baseline.condition),
+            after=within_a_sentence(self.proposed.condition),
             speakers_were_heard=self.proposed.condition.speakers_were_heard,
         )
 
@@ -52,7 +52,8 @@ def difference_of(baseline: Group, proposed: Group, role: str) -> Difference | N
     return Difference(baseline, proposed, comparison, sorted(confounds), role)
 
 
-def _within_a_sentence(condition: Condition) -> str:
+def within_a_sentence(condition: Condition) -> str:
+    """The system and its alpha as a noun of a sentence."""
     of_paper = condition.system == BASELINE_SYSTEM
     if condition.is_continued:
         return "the baseline trained on"

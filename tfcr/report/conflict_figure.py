@@ -7,12 +7,12 @@ from tfcr.report.figures import BLUE, GREY, ORANGE, Drawing, light_grid, new_fig
 from tfcr.report.results import Result
 
 _COLOURS = (BLUE, ORANGE)
-_MARKERS = ("o", "D")
+_MARKERS = (("o", 8.5), ("D", 5))  # in size too: of two in one place both are seen
 CAPTION = (
     "Share of test predictions in conflict, that is, where speech alone (argmax of s_a) and words alone (argmax of "
     "s_t) say different emotions (Eq. 2–4), by true emotion and over all. Left as the scores stand, right centred: "
     "each score has its training mean taken away, because only the sum of both is determined and an offset could "
-    "move between them. Left of the other is better."
+    "move between them. Further left: fewer conflicts."
 )
 
 
@@ -48,11 +48,11 @@ def _draw_rates(axis: Axes, headings: list[str | None], rates: list[dict[str, fl
         values = [100 * each[emotion] for each in rates if each[emotion] is not None]
         if len(values) > 1:
             axis.hlines([row], min(values), max(values), color=GREY, linewidth=1.5, zorder=1)
-    for heading, each, colour, marker in zip(headings, rates, _COLOURS, _MARKERS, strict=False):
+    for heading, each, colour, (marker, size) in zip(headings, rates, _COLOURS, _MARKERS, strict=False):
         rows, values = zip(
             *((row, 100 * value) for row, value in enumerate(each.values()) if value is not None), strict=True
         )
-        axis.plot(values, rows, marker, color=colour, markersize=6, label=heading, zorder=2)
+        axis.plot(values, rows, marker, color=colour, markersize=size, label=heading, zorder=2)
     axis.set_yticks(range(len(emotions)), emotions, parse_math=False)
     axis.set(ylim=(len(emotions) - 0.5, -0.5), xlabel="conflicts, %")
     light_grid(axis)

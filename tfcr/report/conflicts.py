@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfcr.objectives.metrics import conflicts
+from tfcr.objectives.metrics import both_speak, conflicts
 from tfcr.report.conditions import Group
 from tfcr.runs import Predictions, Run
+from tfcr.statistics import Interval, bootstrap_interval, dialogues, joined
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Disagreement:
     Attributes:
         predictions, conflicts: counts.
         conflicts_centred: conflicts once each score's training mean is taken away; None where no means are recorded.
-        wa_agree, wa_conflict: accuracy of the fused prediction where both agree and where not; None without such.
+        wa_agree, wa_conflict: accuracy of the fused prediction where both agree and where they conflict; None without
+            such. Where one says nothing it is neither.
     """
 
     predictions: int
@@ -46,13 +48,20 @@ class Conflict:
 
     Attributes:
         overall: of all test predictions.
+        interval, interval_centred: of the overall rates, 95 % bootstrap by dialogue (`tfcr.statistics.dialogues`); None
+            with one cluster, or without training means.
+        silent: predictions where one modality says nothing: its scores are all equal.
         audio_right, text_right, neither_right: shares of the conflicts; None without conflicts.
         by_emotion: emotion → its own.
-        agreement: int64 [classes, classes], test predictions by argmax s_a (rows) and argmax s_t (columns).
+        agreement: int64 [classes, classes], test predictions by argmax s_a (rows) and argmax s_t (columns), without
+            the silent ones.
         agreement_right: of these, those whose fused prediction is right.
     """
 
     overall: Disagreement
+    interval: Interval | None
+    interval_centred: Interval | None
+    silent: int
     audio_right: float | None
     text_right: float | None
     neither_right: float | None
@@ -71,21 +80,26 @@ def find_conflicts(group: Group) -> Conflict | None:
     audio = np.concatenate([each.audio_logits.argmax(axis=1) for each in predictions])
     text = np.concatenate([each.text_logits.argmax(axis=1) for each in predictions])
     parted = np.concatenate([conflicts(each.audio_logits, each.text_logits) for each in predictions])
+    speak = np.concatenate([both_speak(each.audio_logits, each.text_logits) for each in predictions])
     parted_centred = _centred(group)
+    clusters = dialogues(joined(predictions)).names
     classes = len(group.emotions)
 
     def among(chosen: np.ndarray) -> Disagreement:
         centred = None if parted_centred is None else parted_centred[chosen]
-        return _disagreement(right[chosen], parted[chosen], centred)
+        return _disagreement(right[chosen], parted[chosen], (speak & ~parted)[chosen], centred)
 
     return Conflict(
         overall=among(np.ones(len(label), bool)),
+        interval=bootstrap_interval(parted, clusters),
+        interval_centred=None if parted_centred is None else bootstrap_interval(parted_centred, clusters),
+        silent=int((~speak).sum()),
         audio_right=share((audio == label)[parted]),
         text_right=share((text == label)[parted]),
         neither_right=share(((audio != label) & (text != label))[parted]),
         by_emotion={emotion: among(label == k) for k, emotion in enumerate(group.emotions)},
-        agreement=_counted(audio, text, classes),
-        agreement_right=_counted(audio[right], text[right], classes),
+        agreement=_counted(audio[speak], text[speak], classes),
+        agreement_right=_counted(audio[speak & right], text[speak & right], classes),
     )
 
 
@@ -94,9 +108,11 @@ def share(flags: np.ndarray) -> float | None:
     return float(flags.mean()) if len(flags) else None
 
 
-def _disagreement(right: np.ndarray, parted: np.ndarray, parted_centred: np.ndarray | None) -> Disagreement:
+def _disagreement(
+    right: np.ndarray, parted: np.ndarray, agreed: np.ndarray, parted_centred: np.ndarray | None
+) -> Disagreement:
     centred = None if parted_centred is None else int(parted_centred.sum())
-    return Disagreement(len(right), int(parted.sum()), centred, share(right[~parted]), share(right[parted]))
+    return Disagreement(len(right), int(parted.sum()), centred, share(right[agreed]), share(right[parted]))
 
 
 def _counted(rows: np.ndarray, columns: np.ndarray, classes: int) -> np.ndarray:

@@ -32,7 +32,9 @@ def draw_curves(name: str, title: str, groups: Sequence[Group], caption: str = C
             _draw_group(loss, ua, group)
         for axis in rows[-1]:
             axis.set_xlabel("epoch")
-        rows[0][0].legend(loc="upper right", frameon=False, fontsize=8)
+        figure.legend(
+            *rows[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False, fontsize=8
+        )
         return saved(figure, name, title, caption)
 
 

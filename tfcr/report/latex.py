@@ -48,7 +48,7 @@ def alpha_latex(sections: Iterable[Section]) -> str:
 
 def escape(text: str) -> str:
     """Text that LaTeX sets as it stands; letters of any script stay."""
-    return "".join(_ESCAPED.get(character, character) for character in text)
+    return "".join(_ESCAPED.get(character, character) for character in text).replace(r"$\alpha$ = ", r"$\alpha$~=~")
 
 
 def _table_1(section: Section, number: int) -> str:
@@ -65,7 +65,8 @@ def _table_1(section: Section, number: int) -> str:
         f"averaged within each fold. WA: accuracy over utterances; UA: mean recall over classes. {protocols}"
     )
     header = ["System", "Source", "WA", "UA", "How measured"]
-    return _table("p{4.2cm}lrrp{4.6cm}", header, lines, caption, f"tab:table1-{number}", section.warnings)
+    columns = [r"p{.24\linewidth}", "l", "r", "r", r"p{.21\linewidth}"]  # the class `article` has no room for more
+    return _table(columns, header, lines, caption, f"tab:table1-{number}", section.warnings)
 
 
 def _measured(result: Result) -> list[str]:
@@ -96,17 +97,33 @@ def _grid(section: Section, setting: Setting, number: int) -> str:
 
 
 def _table(
-    columns: str, header: Sequence[str], rows: Iterable[Sequence[str]], caption: str, label: str, warnings: list[str]
+    columns: Sequence[str],
+    header: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    caption: str,
+    label: str,
+    warnings: list[str],
 ) -> str:
-    body = "\n".join(_line(row) for row in rows)
+    gap = "\\addlinespace[3pt]" if any(map(_wraps, columns)) else ""
+    body = "\n".join(_line(map(_cell, row, columns)) + gap for row in rows)
     notes = "".join(f"\\par\\smallskip\\footnotesize {escape(warning)}\n" for warning in warnings)
     return (
-        "\\begin{table}\n\\centering\\small\n"
-        f"\\caption{{{escape(caption)}}}\n\\label{{{label}}}\n"
-        f"\\begin{{tabular}}{{{columns}}}\n\\toprule\n{_line(header)}\n\\midrule\n{body}\n\\bottomrule\n"
+        "\\begin{table}\n\\centering\\footnotesize\n"
+        f"\\caption{{{escape(caption)}}}\n\\label{{{label}}}\n\\par\\medskip\n"
+        f"\\begin{{tabular}}{{@{{}}{''.join(columns)}@{{}}}}\n"
+        f"\\toprule\n{_line(map(escape, header))}\n\\midrule\n{body}\n\\bottomrule\n"
         f"\\end{{tabular}}\n{notes}\\end{{table}}\n"
     )
 
 
-def _line(cells: Sequence[str]) -> str:
-    return " & ".join(escape(cell) for cell in cells) + r" \\"
+def _cell(text: str, column: str) -> str:
+    """What stands in a column; where lines break they are left ragged, for a narrow column stretches them else."""
+    return rf"\raggedright {escape(text)}" if _wraps(column) else escape(text)
+
+
+def _wraps(column: str) -> bool:
+    return column.startswith("p")
+
+
+def _line(cells: Iterable[str]) -> str:
+    return " & ".join(cells) + r" \tabularnewline"  # \\ means something else after \raggedright

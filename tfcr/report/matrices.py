@@ -41,7 +41,7 @@ def draw_agreements(name: str, title: str, results: list[tuple[str, Result]], ca
         results: a heading and a result with conflicts per matrix; at least one.
     """
     emotions = results[0][1].group.emotions
-    shares = [result.conflict.agreement / result.conflict.agreement.sum() for _, result in results]
+    shares = [result.conflict.agreement / result.predictions for _, result in results]
     with styled():
         figure, axes = _side_by_side(len(results), len(emotions))
         for axis, share, (heading, result) in zip(axes, shares, results, strict=True):

@@ -39,6 +39,7 @@ def render_page(chapters: list[Chapter]) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {
+        "unbroken": _unbroken,
         "percent": formatting.percent,
         "points": formatting.points,
         "percent_interval": formatting.percent_interval,
@@ -108,6 +109,11 @@ def _cell_of(result: Result | None, cell: published.PublishedCell) -> tuple[int,
 def _inline(drawing: Drawing) -> Markup:
     """The figure inside the page. Its text comes from matplotlib, which escapes it."""
     return Markup(drawing.inline_svg)
+
+
+def _unbroken(text: str) -> str:
+    """A sentence whose lines do not break within `95 %`, `p = 0.04` or `α = 0.1`."""
+    return re.sub(r" (?=[%=<])|(?<=[=<]) ", "\N{NO-BREAK SPACE}", text)
 
 
 def _symbols(text: str) -> Markup:

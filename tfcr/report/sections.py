@@ -57,6 +57,11 @@ class Setting:
         return len(self.results) >= LEAST_ALPHAS
 
     @property
+    def has_even_grid(self) -> bool:
+        """Whether every alpha has the same folds and seeds."""
+        return len({frozenset(result.group.runs) for result in self.results}) == 1
+
+    @property
     def main(self) -> list[Result]:
         """What Table 1 shows: of a grid its baseline, the proposed method and the chosen one; else everything."""
         if not self.is_grid:
