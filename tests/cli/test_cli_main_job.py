@@ -117,7 +117,8 @@ def test_exports_are_numbered_and_inspected(workspace, tfcr, tmp_path):
         outcome = tfcr("export", workspace.run, "--out", out)
         assert outcome.code == 0 and outcome.out == f"{out / version}\n"
         assert (out / version / "saved_model.pb").is_file()
-    assert [path.name for path in sorted(out.iterdir()) if not path.name.startswith(".")] == ["1", "2"]
+    names = [path.name for path in sorted(out.iterdir()) if not path.name.startswith(".")]
+    assert names == ["1", "2", "batching.config", "compose.yaml", "models.config", "monitoring.config"]
     told = tfcr("inspect", out)
     assert told.code == 0 and told.out.count("intact") == 2
     variables = next((out / "2" / "variables").glob("*.data*"))

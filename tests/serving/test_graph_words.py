@@ -135,6 +135,14 @@ def test_the_asset_is_read_back(tmp_path):
     assert graph_words.read_asset(graph_words.write_asset(tmp_path, WORDS)) == WORDS
 
 
+def test_a_vocabulary_without_words_knows_none(tmp_path):
+    asset = graph_words.write_asset(tmp_path, [])
+    nothing = graph_words.Vocabulary(asset, np.zeros((0, 300), np.float32))
+    embeddings, num_tokens, tokens = nothing.embed(tf.ragged.constant([["%", "a", ""], []], tf.string))
+    assert num_tokens.numpy().tolist() == [0, 0] and not embeddings.numpy().any() and not tokens.numpy().any()
+    assert graph_words.read_asset(asset) == []
+
+
 def test_no_transcripts_have_no_words(vocabulary):
     words = graph_words.split_words(tf.zeros([0], tf.string))
     embeddings, num_tokens, tokens = vocabulary.embed(words)

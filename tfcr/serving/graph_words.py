@@ -23,6 +23,7 @@ ASSET = "vocabulary.txt"
 
 # A line of the asset is a word; what would end or change a line stands as in an address on the web.
 _ESCAPES = {"%": "%25", "\n": "%0A", "\r": "%0D"}
+_NOTHING = "%"  # a line that no word has: TensorFlow reads no table from an empty file
 _NO_WORD = -1
 _NUL = "\U0010ffff"  # no character, in the place of NUL, at which TensorFlow's `lower` cuts a text off
 
@@ -62,13 +63,16 @@ def write_asset(folder: pathlib.Path, words: Sequence[str]) -> pathlib.Path:
     """Writes the asset that `Vocabulary` reads into a folder and returns its path."""
     path = folder / ASSET
     with open(path, "wb") as file:
-        file.writelines(_escaped(word).encode() + b"\n" for word in words)
+        file.writelines(line.encode() + b"\n" for line in map(_escaped, words))
+        if not words:
+            file.write(_NOTHING.encode() + b"\n")
     return path
 
 
 def read_asset(path: str | os.PathLike) -> list[str]:
     """The words of an asset, in the order of their vectors."""
     lines = pathlib.Path(path).read_bytes().decode().split("\n")[:-1]
+    lines = [line for line in lines if line != _NOTHING]
     return [re.sub("%([0-9A-F]{2})", lambda escape: chr(int(escape[1], 16)), line) for line in lines]
 
 
