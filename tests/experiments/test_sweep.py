@@ -200,7 +200,7 @@ def test_a_fold_without_utterances_fails_alone_and_all_such_folds_at_once(grid, 
 
 def test_a_run_of_another_configuration_is_refused_before_anything_is_trained(grid, undisturbed):
     sweep = grid(undisturbed, systems=("text",), folds=(2, 1))
-    other = dataclasses.replace(sweep, config=dataclasses.replace(sweep.config, epochs=3))
+    other = dataclasses.replace(sweep, fields={**sweep.fields, "epochs": 3})
     with pytest.raises(TfcrError, match=r"its epochs is 2, not 3; remove it, or choose another --out"):
         run_sweep(other)
     assert not (undisturbed / "random-text-a0-f2-s0").exists()

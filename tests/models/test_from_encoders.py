@@ -165,6 +165,13 @@ def test_what_cannot_be_joined_is_named_with_what_was_expected(audio, text, sett
         ContrastiveModel.from_encoders(audio(), text(), **{"num_classes": 3, **settings})
 
 
+def test_a_loss_to_compile_with_is_refused_rather_than_ignored(data):
+    model = make()
+    model.compile("adam", loss="sparse_categorical_crossentropy", run_eagerly=True)
+    with pytest.raises(ValueError, match=r"`loss` of `compile` must be None.*Received: loss='sparse_categorical_cross"):
+        model.fit(*data, verbose=0)
+
+
 def test_the_package_names_it_and_loads_tensorflow_when_asked():
     code = (
         "import sys, tfcr; before = 'tensorflow' in sys.modules or 'keras' in sys.modules;"

@@ -143,6 +143,19 @@ def test_a_batch_of_empty_transcripts_is_scored_whatever_its_padding(make_shaken
         np.testing.assert_array_equal(found["text_logits"], np.zeros((1, 4)))
 
 
+@pytest.mark.parametrize("name", ["mdre", "mha-3"])
+def test_a_graph_of_any_length_scores_alike(make_shaken, inputs, name):
+    network = make_shaken(name)
+    signature = {key: tf.TensorSpec(tensor.shape, tensor.dtype) for key, tensor in network.input.items()}
+    graph = tf.function(lambda x: network(x, training=False), input_signature=[signature])
+    x = inputs(network.input)
+    wordless = {**x, "token_ids": np.zeros((4, 0), np.int32), "num_token_ids": np.zeros(4, np.int32)}
+    for given in (x, wordless, inputs(network.input, size=1, frames=2, words=7)):
+        for key, value in network(given).items():
+            np.testing.assert_allclose(graph(given)[key], value, atol=1e-6, err_msg=key)
+    assert len(graph._list_all_concrete_functions()) == 1
+
+
 @pytest.mark.parametrize("name", ["mdre", "mha-2"])
 def test_an_empty_transcript_has_finite_gradients(make_shaken, inputs, make_trained_step, name):
     network = make_shaken(name)

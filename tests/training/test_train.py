@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -225,11 +226,13 @@ def test_nothing_of_the_test_part_reaches_training(finished, small_config, small
 
     from tfcr.data.records import parse, serialise, to_record
     from tfcr.dataset_info import INDEX, INFO, content_sha256, open_dataset, read_index, write_index
+    from tfcr.features.vocabulary import VOCABULARY
     from tfcr.files import sha256_of_file
 
     test = set(plan(dataclasses.replace(small_config, alpha=0.1), small_dataset.folder).split.test.tolist())
     folder = tmp_path / "poisoned"
     folder.mkdir()
+    shutil.copy(small_dataset.folder / VOCABULARY, folder)
     position, info = 0, json.loads((small_dataset.folder / INFO).read_text())
     for shard in info["shards"]:
         with tf.io.TFRecordWriter(str(folder / shard["name"])) as writer:

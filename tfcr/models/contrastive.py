@@ -143,6 +143,11 @@ class ContrastiveModel(keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The objective of both steps: Eq. 7 averaged over the batch, and what the layers themselves add."""
+        if self._compile_loss is not None:
+            raise ValueError(
+                "Argument `loss` of `compile` must be None: the objective is the model's own (Eq. 7). "
+                f"Received: loss={self._compile_config.config['loss']!r}"
+            )
         classification, contrastive = self.losses_of(y_pred, y)
         size = ops.shape(classification)[0]
         self.classification_tracker.update_state(weighted_mean(classification, sample_weight), size)

@@ -1,6 +1,7 @@
 """The dual-sequence LSTM: one state over two aligned sequences (Wang et al. 2020)."""
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 # Those of their code's batch normalisation, here and elsewhere in their network
@@ -59,7 +60,7 @@ class DualSequenceLSTM(keras.layers.Layer):
         self.moving_variance = self.add_weight(name="moving_variance", initializer="ones", **per_step)
 
     def call(self, x, y, training=False):
-        # What needs no state is multiplied for all steps at once; the loop, of a fixed length, has one product left.
+        # What needs no state is multiplied for all steps at once; the loop has one product left.
         x_units, both = self.x_units, self.gate_kernel.shape[0] - self.units
         kernels = [self.gate_kernel, self.x_kernel, self.y_kernel]
         gate_kernel, x_kernel, y_kernel = (ops.cast(kernel, self.compute_dtype) for kernel in kernels)
@@ -72,33 +73,30 @@ class DualSequenceLSTM(keras.layers.Layer):
             axis=2,
         )
         recurrent = ops.concatenate([gate_kernel[both:], x_kernel[x_units:], y_kernel[both - x_units :]], axis=1)
-        h = c = ops.zeros((ops.shape(x)[0], self.units), dtype=self.compute_dtype)
-        outputs, means, variances = [], [], []
-        for step in range(self.steps):
-            summed = ready[:, step] + ops.matmul(h, recurrent)
-            gates, candidates = summed[:, : 4 * self.units], ops.tanh(summed[:, 4 * self.units :])
-            gates, mean, variance = self._normalized(ops.sigmoid(gates), step, training)
-            forget, x_input, output, y_input = ops.split(gates, 4, axis=1)
-            x_candidate, y_candidate = ops.split(candidates, 2, axis=1)
-            c = forget * c + x_input * x_candidate + y_input * y_candidate
-            h = output * ops.tanh(c)
-            outputs.append(h)
-            means.append(mean)
-            variances.append(variance)
+        states = ops.zeros((2, ops.shape(x)[0], self.units), dtype=self.compute_dtype)
+        moments = ops.zeros_like(self.moving_mean[0])
+        h, _, means, variances = tf.scan(
+            lambda before, at_step: self._step(before[0], before[1], recurrent, *at_step, training),
+            (ops.transpose(ready, (1, 0, 2)), self.moving_mean, self.moving_variance),
+            (states[0], states[1], moments, moments),
+        )
         if training:
-            self.moving_mean.assign(MOMENTUM * self.moving_mean + (1 - MOMENTUM) * ops.stack(means))
-            self.moving_variance.assign(MOMENTUM * self.moving_variance + (1 - MOMENTUM) * ops.stack(variances))
-        return ops.stack(outputs, axis=1)
+            self.moving_mean.assign(MOMENTUM * self.moving_mean + (1 - MOMENTUM) * means)
+            self.moving_variance.assign(MOMENTUM * self.moving_variance + (1 - MOMENTUM) * variances)
+        return ops.transpose(h, (1, 0, 2))
 
-    def _normalized(self, gates, step, training):
-        """Gates in the compute dtype, and the mean and the variance that normalised them."""
+    def _step(self, h, c, recurrent, ready, mean, variance, training):
+        """h and c after a step, and the mean and the variance of its gates: those given, or the batch's in training."""
+        summed = ready + ops.matmul(h, recurrent)
+        gates, candidates = ops.sigmoid(summed[:, : 4 * self.units]), ops.tanh(summed[:, 4 * self.units :])
         gates = ops.cast(gates, self.variable_dtype)  # half precision holds no sums over a batch
         if training:
             mean, variance = ops.moments(gates, axes=[0])
-        else:
-            mean, variance = self.moving_mean[step], self.moving_variance[step]
-        normalized = (gates - mean) * ops.rsqrt(variance + EPSILON) * self.scale + self.offset
-        return ops.cast(normalized, self.compute_dtype), mean, variance
+        gates = (gates - mean) * ops.rsqrt(variance + EPSILON) * self.scale + self.offset
+        forget, x_input, output, y_input = ops.split(ops.cast(gates, self.compute_dtype), 4, axis=1)
+        x_candidate, y_candidate = ops.split(candidates, 2, axis=1)
+        c = forget * c + x_input * x_candidate + y_input * y_candidate
+        return output * ops.tanh(c), c, mean, variance
 
     def compute_output_shape(self, x_shape, y_shape):
         return (*x_shape[:2], self.units)

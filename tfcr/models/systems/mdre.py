@@ -57,7 +57,10 @@ def _text_encoder(config: Config, vocabulary: int, dtype, use_cudnn) -> keras.Mo
 
 
 def _last_state(units, dropout, sequence, mask, counts, dtype, use_cudnn) -> keras.KerasTensor:
-    """The last state of a GRU whose recurrent weights start orthogonal, which is Keras's start."""
+    """The last state of a GRU whose recurrent weights start orthogonal.
+
+    Its reset gate acts on the product with the state, as in cuDNN; that of their TensorFlow 1 acts before it.
+    """
     gru = layers.GRU(
         units,
         recurrent_initializer="orthogonal",
