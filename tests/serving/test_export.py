@@ -203,6 +203,13 @@ def test_broken_weights_and_wrong_places_are_refused(trained_run, tmp_path):
     assert not (tmp_path / "serving").exists() or not list((tmp_path / "serving").glob("[0-9]*"))
     with pytest.raises(TfcrError, match="name the folder above the versions"):
         export_run(run, run.folder)
+    own = tmp_path / "own"
+    shutil.copytree(run.folder, own)
+    (own / runs.CONFIG).write_text(
+        (own / runs.CONFIG).read_text().replace("audio_features: null", "audio_features: hubert")
+    )
+    with pytest.raises(TfcrError, match=r"trained on one's own features \(hubert\)"):
+        export_run(runs.open_run(own), tmp_path / "serving")
     (tmp_path / "onnx" / "1").mkdir(parents=True)
     (tmp_path / "onnx" / "1" / "model.onnx").touch()
     with pytest.raises(TfcrError, match="has versions of another kind"):
