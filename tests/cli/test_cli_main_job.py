@@ -130,7 +130,9 @@ def test_exports_are_numbered_and_inspected(workspace, tfcr, tmp_path):
 def test_a_dataset_and_a_run_are_inspected(workspace, tfcr):
     told = tfcr("inspect", "data/synthetic", "--no-figure")
     assert "protocols: random (10 folds), authors (5 folds), speaker (10 folds), session (5 folds)" in told.out
-    assert told.code == 0 and "neutral 34, happiness 37" in told.out and "intact: 8 shards" in told.out
+    assert (
+        told.code == 0 and "neutral 34, happiness 37" in told.out and "intact: 40 shards" in told.out
+    )  # 8 of each set
     told = tfcr("inspect", workspace.run)
     assert told.code == 0 and "best epoch" in told.out and "intact" in told.out
 
