@@ -84,6 +84,16 @@ def small_dataset(tensorflow, small_corpus, tmp_path_factory) -> Dataset:
 
 
 @pytest.fixture(scope="session")
+def full_dataset(tensorflow, small_corpus, tmp_path_factory) -> Dataset:
+    """The small corpus with the features of every system. Not to be changed."""
+    from tfcr.features.sets import SETS
+    from tfcr.preparation.prepare import Preparation, prepare
+
+    out, options = tmp_path_factory.mktemp("full-dataset"), {"utterances": SMALL_UTTERANCES}
+    return prepare(Preparation("synthetic", small_corpus, out, "small", features=tuple(SETS), options=options), 2)
+
+
+@pytest.fixture(scope="session")
 def small_config() -> Config:
     """A model so small that an epoch over the small dataset takes a second or so."""
     return Config(

@@ -5,9 +5,12 @@ import pathlib
 
 import pytest
 
+from tfcr import published
 from tfcr.config import FIELDS, PRESETS, Config, from_mapping, read_yaml
 from tfcr.errors import UsageError
+from tfcr.experiments.ranges import decimals
 from tfcr.features import presets as features
+from tfcr.models import systems
 
 CONFIGS = pathlib.Path(__file__).parent.parent / "configs"
 
@@ -115,16 +118,25 @@ def written(tmp_path):
     return write
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
-def test_the_files_that_come_with_the_package_are_the_presets(path):
-    content = read_yaml(path)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_has_a_file_that_spells_it_out(preset):
+    content = read_yaml(CONFIGS / f"{preset}.yaml")
     assert tuple(content) == FIELDS  # every field, in the class's order
-    assert content["preset"] == path.stem
-    assert from_mapping(content) == Config(**content) == PRESETS[path.stem]
+    assert content["preset"] == preset
+    assert from_mapping(content) == Config(**content) == PRESETS[preset]
 
 
-def test_there_is_a_file_for_every_preset():
-    assert set(PRESETS) == {path.stem for path in CONFIGS.glob("*.yaml")} == set(features.PRESETS)
+def test_presets_have_features_and_every_file_is_known():
+    assert set(PRESETS) == set(features.PRESETS)
+    assert {path.stem for path in CONFIGS.glob("*.yaml")} == {*PRESETS, "table1"}
+
+
+def test_table_1_has_every_system_and_every_row_of_the_paper():
+    content = read_yaml(CONFIGS / "table1.yaml")
+    assert sorted(content["systems"]) == systems.names()
+    alphas = decimals("alphas", content["alphas"])
+    for row in published.TABLE_1:
+        assert row.system in content["systems"] and row.alpha in alphas
 
 
 def test_what_is_left_open_is_the_presets():

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from tfcr import files, runs
+from tfcr.config import Config
 from tfcr.errors import TfcrError
 from tfcr.runs import Predictions, find_runs, open_run, read_predictions, write_predictions
 
@@ -139,12 +140,15 @@ def test_a_folder_without_a_finished_run_is_named(make_run, tmp_path):
 
 
 def test_the_default_folder_says_what_was_trained():
-    folder = runs.default_folder("synthetic", "random", "fusion", 0.1, 3, 0)
+    folder = runs.folder_of("synthetic", Config(alpha=0.1, fold=3))
     assert folder == pathlib.Path("runs/synthetic/random-fusion-a0.1-f3-s0")
-    assert runs.default_folder("x", "authors", "text", 0.0, 0, 7).name == "authors-text-a0-f0-s7"
+    words = Config(protocol="authors", system="text", alpha=0.0, seed=7)
+    assert runs.folder_of("x", words).name == "authors-text-a0-f0-s7"
+    own = Config(alpha=0.0, audio_features="hubert", text_features="bert")
+    assert runs.folder_of("x", own).name == "random-fusion-hubert-bert-a0-f0-s0"
 
 
 @pytest.mark.parametrize(("alpha", "other"), [(0.1, 0.2), (0.0, 1e-9)])
 def test_runs_of_different_alphas_have_different_folders(alpha, other):
-    one, two = (runs.default_folder("x", "random", "fusion", value, 0, 0) for value in (alpha, other))
+    one, two = (runs.folder_of("x", Config(alpha=value)) for value in (alpha, other))
     assert one != two

@@ -10,11 +10,14 @@ import hashlib
 import json
 import os
 import pathlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from tfcr import files
 from tfcr.errors import TfcrError
+from tfcr.features.sets import SETS, FeatureSet, Field
+from tfcr.features.vocabulary import VOCABULARY
 from tfcr.protocols import Labelled
 
 INFO = "dataset_info.json"
@@ -55,6 +58,25 @@ class IndexRow:
 
 
 @dataclass(frozen=True)
+class Features:
+    """A feature set beside the records of the paper's features, in shards of its own and in the records' order.
+
+    Attributes:
+        name: of the set; for one's own features their file's.
+        fields: of every record.
+        shards: as many as the dataset has, each with the same utterances.
+        sha256: identifies them by their content.
+        modality: of one's own features, what they stand for: `audio` or `text`; else None.
+    """
+
+    name: str
+    fields: tuple[Field, ...]
+    shards: tuple[Shard, ...]
+    sha256: str
+    modality: str | None = None
+
+
+@dataclass(frozen=True)
 class Dataset:
     """A prepared dataset in its folder."""
 
@@ -78,6 +100,31 @@ class Dataset:
     @property
     def shards(self) -> list[Shard]:
         return [Shard(**shard) for shard in self.info["shards"]]
+
+    @cached_property
+    def features(self) -> dict[str, Features]:
+        """The feature sets beside the paper's, by name."""
+        try:
+            return {name: _features(name, content) for name, content in self.info.get("features", {}).items()}
+        except (TypeError, KeyError, AttributeError, ValueError) as error:
+            raise TfcrError(f"{self.folder / INFO}: its features are broken ({error}); {_PREPARE_AGAIN}") from None
+
+    def feature_sets(self, names: Iterable[str]) -> list[Features]:
+        """The named feature sets.
+
+        Raises:
+            TfcrError: the dataset was prepared without one; the message names the option that adds it.
+        """
+        names = list(names)
+        absent = [name for name in names if name not in self.features]
+        if absent:
+            built_in = [name for name in absent if name in SETS]
+            option = "--features all" if built_in else "--audio-features FILE.h5 (or --text-features), so named,"
+            raise TfcrError(
+                f"dataset {self.folder} was prepared without the features {', '.join(built_in or absent)}; the same "
+                f"`tfcr prepare-tfrecords` command with {option} adds them and computes nothing else again"
+            )
+        return [self.features[name] for name in names]
 
     @cached_property
     def index(self) -> list[IndexRow]:
@@ -147,10 +194,11 @@ def latest_dataset(below: str | os.PathLike = "data") -> pathlib.Path:
     return found[-1].parent
 
 
-def verify(dataset: Dataset, thoroughly: bool = False) -> None:
+def verify(dataset: Dataset, features: Iterable[str] = (), thoroughly: bool = False) -> None:
     """Compares every shard's size and SHA-256 with the info file; unchanged shards are read once, not every time.
 
     Args:
+        features: the feature sets that are looked at too.
         thoroughly: reads every shard, also one whose size and time have not changed since it was read last.
 
     Raises:
@@ -158,6 +206,10 @@ def verify(dataset: Dataset, thoroughly: bool = False) -> None:
     """
     known = {} if thoroughly else _read_verified(dataset.folder)
     files_to_check = [*dataset.shards, Shard(INDEX, dataset.info["utterances"], **dataset.info["index"])]
+    if "vocabulary" in dataset.info:
+        files_to_check.append(Shard(VOCABULARY, dataset.info["vocabulary"]["words"], **_vocabulary_file(dataset.info)))
+    for feature_set in dataset.feature_sets(features):
+        files_to_check += feature_set.shards
     for shard in files_to_check:
         reason = _difference(dataset.folder, shard, known)
         if reason:
@@ -174,6 +226,41 @@ def content_sha256(info: dict) -> str:
     """The identity of a dataset: its emotions, preset and the bytes of its shards and index."""
     content = [info["emotions"], info["preset"], info["index"]["sha256"], [s["sha256"] for s in info["shards"]]]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def features_sha256(sets: Iterable[Features]) -> str | None:
+    """The identity of some feature sets together; None for none."""
+    content = [[each.name, each.sha256] for each in sets]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest() if content else None
+
+
+def describe_features(
+    feature_set: FeatureSet, shards: Sequence[Shard], modality: str | None = None, source_sha256: str | None = None
+) -> dict:
+    """A feature set's entry in `dataset_info.json`.
+
+    Args:
+        source_sha256: of the file that one's own features come from.
+    """
+    return {
+        "modality": modality,
+        "revision": feature_set.revision,
+        "source_sha256": source_sha256,
+        "fields": {field.name: {"shape": list(field.shape), "dtype": field.dtype} for field in feature_set.fields},
+        "shards": [dataclasses.asdict(shard) for shard in shards],
+    }
+
+
+def _features(name: str, content: dict) -> Features:
+    fields = tuple(Field(field, tuple(of["shape"]), of["dtype"]) for field, of in content["fields"].items())
+    shards = tuple(Shard(**shard) for shard in content["shards"])
+    identity = [content["fields"], [shard.sha256 for shard in shards]]
+    sha256 = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+    return Features(name, fields, shards, sha256, content["modality"])
+
+
+def _vocabulary_file(info: dict) -> dict:
+    return {name: info["vocabulary"][name] for name in ("bytes", "sha256")}
 
 
 def read_index(path: pathlib.Path) -> list[IndexRow]:

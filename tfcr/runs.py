@@ -124,12 +124,15 @@ def find_runs(paths: Iterable[str | os.PathLike]) -> list[Run]:
     return [open_run(folder) for _, folder in sorted(found.items())]
 
 
-def default_folder(
-    dataset: str, protocol: str, system: str, alpha: float, fold: int, seed: int, start: str = "fresh"
-) -> pathlib.Path:
-    """`runs/<dataset>/<protocol>-<system>-a<alpha>-f<fold>-s<seed>`, and `-continued` for a baseline trained on."""
-    continued = "-continued" if alpha == 0 and start == "baseline" else ""
-    return pathlib.Path("runs") / dataset / f"{protocol}-{system}-a{alpha:.12g}-f{fold}-s{seed}{continued}"
+def folder_of(dataset: str, config: Config) -> pathlib.Path:
+    """`runs/<dataset>/<protocol>-<system>-a<alpha>-f<fold>-s<seed>` of a resolved configuration.
+
+    One's own features stand behind the system, and a baseline that was trained on ends in `-continued`.
+    """
+    own = "".join(f"-{name}" for name in (config.audio_features, config.text_features) if name)
+    continued = "-continued" if config.alpha == 0 and config.start == "baseline" else ""
+    parts = f"a{config.alpha:.12g}", f"f{config.fold}", f"s{config.seed}"
+    return pathlib.Path("runs") / dataset / f"{config.protocol}-{config.system}{own}-{'-'.join(parts)}{continued}"
 
 
 def refuse_other(folder: str | os.PathLike, config: Config) -> None:
@@ -145,6 +148,8 @@ def refuse_other(folder: str | os.PathLike, config: Config) -> None:
     if found.get("dataset_sha256") != wanted["dataset_sha256"]:
         raise TfcrError(f"{folder} belongs to another dataset (it was {found.get('data')}); {remedy}")
     for name, default in Config().to_dict().items():
+        if found.get(name, default) != wanted[name] and name == "features_sha256":
+            raise TfcrError(f"{folder} was trained on other features of the same names; {remedy}")
         if found.get(name, default) != wanted[name]:
             raise TfcrError(
                 f"{folder} belongs to another configuration: its {name} is {found.get(name, default)!r}, "

@@ -8,7 +8,7 @@ from tfcr.experiments.sweep import Sweep, run_sweep
 
 def test_stages_are_swept_by_two_workers_and_are_there_for_the_next_call(authors_dataset, small_authors, tmp_path):
     config = dataclasses.replace(small_authors, threads=1, epochs=1)
-    sweep = Sweep(authors_dataset, config, tmp_path / "sweeps", folds=[0])
+    sweep = Sweep(authors_dataset, config.to_dict(), tmp_path / "sweeps", folds=[0])
     swept = run_sweep(sweep, workers=2)
     assert (swept.failures, swept.elsewhere, swept.missing) == ({}, [], 0)
     names = {path.name for path in (tmp_path / "sweeps").iterdir()}

@@ -33,7 +33,7 @@ WORDS = {"systems": ("text",), "folds": (0, 1)}  # the system that trains fastes
 def grid(small_dataset, small_config, tmp_path):
     """`grid(**axes)`: a sweep of the small model over the small dataset, into a folder of the test."""
     config = dataclasses.replace(small_config, threads=1)
-    return lambda out=tmp_path / "sweeps", **axes: Sweep(small_dataset, config, out, **axes)
+    return lambda out=tmp_path / "sweeps", **axes: Sweep(small_dataset, config.to_dict(), out, **axes)
 
 
 # ---- which trainings ------------------------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ def test_what_does_not_exist_is_wrong_usage(grid, axes, message):
 def test_a_configuration_that_contradicts_the_dataset_is_wrong_usage(small_dataset, small_config, tmp_path):
     for name, value in (("preset", "authors"), ("dataset_sha256", "0" * 64)):
         with pytest.raises(UsageError, match="dataset"):
-            Sweep(small_dataset, dataclasses.replace(small_config, **{name: value}), tmp_path)
+            Sweep(small_dataset, {**small_config.to_dict(), name: value}, tmp_path)
 
 
 def test_too_few_groups_are_said_before_anything_is_trained(small_dataset, small_config, tmp_path):
@@ -99,7 +99,7 @@ def test_too_few_groups_are_said_before_anything_is_trained(small_dataset, small
     silent = dataclasses.replace(small_dataset)
     silent.__dict__["labelled"] = dataclasses.replace(labelled, sessions=[""] * len(labelled.ids))
     with pytest.raises(TfcrError, match="needs a session for every utterance"):
-        Sweep(silent, dataclasses.replace(small_config, protocol="session"), tmp_path)
+        Sweep(silent, {**small_config.to_dict(), "protocol": "session"}, tmp_path)
 
 
 @given(st.integers(0, 200), st.integers(1, 60))
@@ -141,7 +141,7 @@ def stamps(out: pathlib.Path) -> dict[pathlib.Path, tuple[int, int]]:
 def undisturbed(small_dataset, small_config, tmp_path_factory) -> pathlib.Path:
     """Where words on two folds were trained by one worker. Not to be changed."""
     out = tmp_path_factory.mktemp("undisturbed")
-    swept = run_sweep(Sweep(small_dataset, dataclasses.replace(small_config, threads=1), out, **WORDS), workers=1)
+    swept = run_sweep(Sweep(small_dataset, {**small_config.to_dict(), "threads": 1}, out, **WORDS), workers=1)
     assert not swept.failures and not swept.missing
     assert len(results(out)) == 2
     return out

@@ -1,5 +1,7 @@
 """Small networks and synthetic batches, shared by the tests of the models."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -7,10 +9,12 @@ import pytest
 from tfcr.config import Config
 from tfcr.models.contrastive import ContrastiveModel
 from tfcr.models.pair_discriminator import PairDiscriminator
+from tfcr.models.sizes import Sizes
 from tfcr.models.systems import system
 from tfcr.schema import EMBEDDING_DIM, MAX_TOKENS, NUM_BINS, SEGMENT_FRAMES
 
 NUM_CLASSES = 4
+VOCABULARY = 9
 
 
 @pytest.fixture
@@ -23,7 +27,9 @@ def small():
 def make_network(small):
     def make(name="fusion", seed=1, dtype=None, **build):
         keras.utils.set_random_seed(seed)
-        return system(name).build(small, NUM_CLASSES, dtype=dtype, **build)
+        sizes = {"recurrent_units": 3, "hidden_units": 6, "projection_units": 5}  # of the systems of other papers
+        config = dataclasses.replace(small, **sizes)
+        return system(name).build(config, NUM_CLASSES, Sizes(vocabulary=VOCABULARY), dtype=dtype, **build)
 
     return make
 
@@ -69,5 +75,31 @@ def examples():
             "utterance": np.arange(size, dtype=np.int32),
         }
         return x, y
+
+    return make
+
+
+@pytest.fixture
+def inputs(examples):
+    """Inputs of any network by name: noise, right-padded with zeros. The second transcript is empty."""
+
+    def make(names, size=4, frames=6, words=4, seed=0):
+        rng = np.random.default_rng(seed)
+        num_mfcc = rng.integers(1, frames + 1, size).astype(np.int32)
+        num_token_ids = rng.integers(1, words + 1, size).astype(np.int32)
+        num_token_ids[1:2] = 0
+        made = {
+            "mfcc": rng.normal(0, 1, (size, frames, 39)),
+            "prosody": rng.normal(0, 1, (size, 35)),
+            "mel_512": rng.normal(0, 1, (size, 230, 128)),
+            "mel_1024": rng.normal(0, 1, (size, 120, 256)),
+        }
+        made = {name: value.astype(np.float32) for name, value in made.items()}
+        made["mfcc"][np.arange(frames)[None, :] >= num_mfcc[:, None]] = 0
+        token_ids = rng.integers(1, VOCABULARY + 1, (size, words)).astype(np.int32)
+        token_ids[np.arange(words)[None, :] >= num_token_ids[:, None]] = 0
+        made |= {"num_mfcc": num_mfcc, "token_ids": token_ids, "num_token_ids": num_token_ids}
+        made |= examples(size, seed)[0]
+        return {name: made[name] for name in names}
 
     return make

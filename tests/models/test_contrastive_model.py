@@ -272,3 +272,42 @@ class TestWrongArguments:
         inputs = keras.Input((3,))
         with pytest.raises(ValueError, match=r"`network` must have the outputs \['logits'\]. Received: "):
             ContrastiveModel(keras.Model(inputs, keras.layers.Dense(4)(inputs)), alpha=0)
+
+
+class TestClassificationLoss:
+    LOGITS = np.array([[2.0, -1.0, 0.0], [0.5, 0.0, 3.0]])
+
+    def model(self, make_network, **settings):
+        return ContrastiveModel(make_network("audio"), alpha=0, **settings)
+
+    def test_sigmoid_is_the_mean_over_classes_of_binary_cross_entropies(self, make_network):
+        model = self.model(make_network, classification_loss="sigmoid")
+        found, _ = model.losses_of({"logits": keras.ops.array(self.LOGITS)}, np.array([0, 1]))
+        # -log sigmoid(x) of the true class, -log(1 - sigmoid(x)) of the others
+        truth = np.eye(3)[[0, 1]]
+        probability = 1 / (1 + np.exp(-self.LOGITS))
+        expected = -np.mean(truth * np.log(probability) + (1 - truth) * np.log(1 - probability), axis=1)
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+    def test_large_scores_neither_overflow_nor_are_clipped(self, make_network):
+        model = self.model(make_network, classification_loss="sigmoid")
+        found, _ = model.losses_of({"logits": keras.ops.array([[0.0, 200.0, -200.0]])}, np.array([2]))
+        np.testing.assert_allclose(found, [(np.log(2) + 200 + 200) / 3], rtol=1e-6)
+
+    @pytest.mark.parametrize("loss", ["softmax", "sigmoid"])
+    def test_of_branches_it_is_the_mean_whatever_the_decision(self, make_network, loss):
+        model = self.model(make_network, classification_loss=loss)
+        branches = keras.ops.array(np.stack([self.LOGITS, 2 * self.LOGITS], axis=1))
+        label = np.array([0, 1])
+        found, _ = model.losses_of({"logits": keras.ops.zeros((2, 3)), "branch_logits": branches}, label)
+        alone = [model.losses_of({"logits": factor * keras.ops.array(self.LOGITS)}, label)[0] for factor in (1, 2)]
+        np.testing.assert_allclose(found, (np.asarray(alone[0]) + np.asarray(alone[1])) / 2, rtol=1e-6)
+
+    def test_another_name_is_refused(self, make_network):
+        message = r"`classification_loss` must be one of \('softmax', 'sigmoid'\). Received: .*='hinge'"
+        with pytest.raises(ValueError, match=message):
+            self.model(make_network, classification_loss="hinge")
+
+    def test_it_is_part_of_the_configuration(self, make_network):
+        model = self.model(make_network, classification_loss="sigmoid")
+        assert ContrastiveModel.from_config(model.get_config()).classification_loss == "sigmoid"

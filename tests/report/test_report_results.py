@@ -173,3 +173,18 @@ def test_one_report_needs_the_same_emotions(make_run):
 def test_no_runs_are_refused():
     with pytest.raises(TfcrError, match="no runs"):
         group_by_condition([])
+
+
+def test_runs_on_ones_own_features_are_a_condition_of_their_own(make_run):
+    runs = [
+        make_run("paper", alpha=0.0),
+        make_run("own", alpha=0.0, audio_features="hubert", text_features=None),
+        make_run("both", alpha=0.1, audio_features="hubert", text_features="bert"),
+    ]
+    names = [group.condition.name for group in group_by_condition(runs)]
+    assert names == [
+        "Model-level fusion (baseline)",
+        "Model-level fusion on hubert",
+        "Model-level fusion on hubert and bert + contrastive, α = 0.1",
+    ]
+    assert [group.condition.published_row is None for group in group_by_condition(runs)] == [False, True, True]

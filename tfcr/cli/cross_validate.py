@@ -2,12 +2,13 @@
 
 import click
 
+from tfcr.cli.options import system_option
 from tfcr.cli.sweep import run, shared_options
 from tfcr.config import Config
 
 
 @click.command("cross-validate")
-@click.option("--system", help="fusion, audio or text.  [default: fusion]")
+@system_option
 @click.option(
     "--alpha", type=click.FloatRange(0, 1), help="Weight of the regulariser (Eq. 7).  [default: 0.1, or 0 without one]"
 )

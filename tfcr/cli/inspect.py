@@ -36,8 +36,9 @@ def command(folder, figure, no_figure):
     if (folder / INFO).is_file():
         dataset = open_dataset(folder)
         describe_dataset(dataset)
-        verify(dataset, thoroughly=True)
-        click.echo(f"intact: {len(dataset.shards)} shards and the index have the SHA-256 they were written with")
+        verify(dataset, dataset.features, thoroughly=True)
+        shards = len(dataset.shards) + sum(len(features.shards) for features in dataset.features.values())
+        click.echo(f"intact: {shards} shards, the index and the vocabulary have the SHA-256 they were written with")
         if not no_figure:
             write_figure(dataset, figure)
     elif figure is not None:
@@ -136,12 +137,25 @@ def describe_dataset(dataset) -> None:
     if wordless:
         have = counted(wordless, "utterance has", "utterances have")
         click.echo(f"without words: {have} no word with a vector")
+    for features in dataset.features.values():
+        click.echo(describe_features(features))
     describe_cuts(dataset)
     for note in info["notes"]:
         click.echo(f"note: {note}")
     describe_protocols(dataset)
     print_table(durations_table(dataset.index, dataset.emotions))
     print_table(counts_table(dataset.index, dataset.emotions))
+
+
+def describe_features(features) -> str:
+    """One line on a feature set."""
+    own = f" (one's own, of {'speech' if features.modality == 'audio' else 'words'})" if features.modality else ""
+    fields = ", ".join(
+        f"{field.name} [{', '.join('time' if size is None else str(size) for size in field.shape)}]"
+        for field in features.fields
+    )
+    size = sum(shard.bytes for shard in features.shards) / 1e6
+    return f"features {features.name}{own}: {fields}, {size:.0f} MB"
 
 
 def describe_cuts(dataset) -> None:

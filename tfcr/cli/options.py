@@ -37,6 +37,25 @@ def fields_of_config(context: click.Context) -> dict:
     return context.meta.get(_OTHER_FIELDS, {})
 
 
+def system_option(command: Callable) -> Callable:
+    """`--system NAME`; its names are looked up later, for that loads TensorFlow."""
+    return click.option(
+        "--system",
+        help="fusion, audio, text, early-fusion, late-fusion, mdre, mha-1, mha-2, mha-3 or ds-lstm.  [default: fusion]",
+    )(command)
+
+
+def own_features_options(command: Callable) -> Callable:
+    """`--audio-features` and `--text-features`: which prepared features of one's own stand in for the paper's."""
+    for modality, paper in (("text", "word embeddings"), ("audio", "spectrograms")):
+        command = click.option(
+            f"--{modality}-features",
+            metavar="NAME",
+            help=f"One's own features in place of the {paper}: the name of the file that was prepared, without .h5.",
+        )(command)
+    return command
+
+
 def refuse_other_preparation(context: click.Context, dataset) -> None:
     """Refuses a dataset that was prepared with other `emotions` or `merge` than the `--config` file says.
 
@@ -111,7 +130,9 @@ def _read(context: click.Context, parameter: click.Parameter, path: pathlib.Path
     content = {name: value for name, value in content.items() if name in FIELDS or value is not None}
     options = {option.name: option for option in context.command.params}
     for name, value in content.items():
-        if name in options and name not in FIELDS:
+        if name in options and options[name].multiple and isinstance(value, str):
+            content[name] = [value]
+        elif name in options and name not in FIELDS:
             _check_type(name, value, options[name])
     context.default_map = {name: value for name, value in content.items() if name in options and value is not None}
     context.meta[_OTHER_FIELDS] = {name: value for name, value in content.items() if name not in options}

@@ -13,6 +13,17 @@ from tfcr.config import Preset
 from tfcr.errors import UsageError
 
 
+def own_features(of: str) -> dict:
+    """An option that takes files of one's own features."""
+    return {
+        "type": PATH,
+        "multiple": True,
+        "metavar": "FILE.h5",
+        "help": f"One's own features of {of}: HDF5, a dataset [time, dim] or [dim] for every utterance id; training "
+        "takes them by the file's name. Again for several files.",
+    }
+
+
 @click.command("prepare-tfrecords")
 @click.option(
     "--corpus", default="synthetic", show_default=True, type=click.Choice(corpora.names()), help="What is read."
@@ -36,8 +47,10 @@ from tfcr.errors import UsageError
 @click.option(
     "--features",
     type=click.Choice(["spectrogram", "all"]),
-    help="For which systems: those of the paper, or all.  [default: all for synthetic, else spectrogram]",
+    help="For which systems: those of the paper, or all of Table 1.  [default: all for synthetic, else spectrogram]",
 )
+@click.option("--audio-features", **own_features("speech, say by HuBERT"))
+@click.option("--text-features", **own_features("the words, say by BERT"))
 @click.option(
     "--emotions", type=Names(), help="The classes, in label order.  [default: " + ",".join(schema.EMOTIONS) + "]"
 )
@@ -56,13 +69,18 @@ from tfcr.errors import UsageError
 @config_option
 @click.pass_context
 def command(context, corpus, root, embeddings, name, out, preset, features, emotions, transcripts, workers, **options):
-    """Read a corpus, compute its features and write verified TFRecords."""
+    """Read a corpus, compute its features and write verified TFRecords.
+
+    The same command with further features adds them and computes nothing else again.
+    """
     if root is None and corpus != "synthetic":
         raise UsageError(f"corpus {corpus!r} needs --root, the folder it lies in")
     name = name or (root.resolve().name if corpus == "manifest" else corpus)
     out = out or pathlib.Path("data") / name
     root = root or out / "corpus"
     options["seed"] = options.pop("corpus_seed")
+    own_files = {modality: options.pop(f"{modality}_features") for modality in ("audio", "text")}
+    features = features or ("all" if corpus == "synthetic" else "spectrogram")
     emotions = emotions or schema.EMOTIONS
     merge = fields_of_config(context).get("merge")
     if merge is None:
@@ -75,12 +93,17 @@ def command(context, corpus, root, embeddings, name, out, preset, features, emot
     from tfcr.cli.display import AudioProgress, say
     from tfcr.cli.tensorflow import import_quietly
     from tfcr.features.embeddings import refuse_missing
+    from tfcr.features.own import OwnFeatures
+    from tfcr.features.sets import SETS
     from tfcr.preparation import transcripts as transcript_files
 
     if embeddings is not None:  # `prepare` checks this too, but TensorFlow takes seconds to come
         refuse_missing(embeddings)
     if transcripts is not None:
         transcript_files.refuse_missing(transcripts)
+    own = [OwnFeatures(path, modality) for modality, paths in own_files.items() for path in paths]
+    for each in own:
+        each.check_name()
     import_quietly()
     from tfcr.preparation.prepare import Preparation, Progress, prepare
 
@@ -94,6 +117,8 @@ def command(context, corpus, root, embeddings, name, out, preset, features, emot
         merge=merge,
         embeddings=embeddings,
         transcripts=transcripts,
+        features=tuple(SETS) if features == "all" else (),
+        own=own,
         options={option: value for option, value in options.items() if value is not None and value is not False},
     )
     audio = AudioProgress("Preparing")

@@ -16,6 +16,7 @@ from tfcr.cli.options import (
     Shard,
     config_option,
     fields_of_config,
+    own_features_options,
     refuse_other_preparation,
 )
 from tfcr.config import FIELDS, Config, Precision, Protocol, from_mapping
@@ -33,6 +34,7 @@ _SHARED_OPTIONS = (
     ),
     click.option("--folds", type=Numbers("N,N-N|all", whole_numbers, "all"), help="From 0.  [default: all]"),
     click.option("--seeds", type=Numbers("N,N-N", whole_numbers), help="Of the trainings.  [default: 0]"),
+    own_features_options,
     click.option("--fold-seed", type=click.IntRange(0), help="Draws the folds, and nothing else.  [default: 0]"),
     click.option("--epochs", type=click.IntRange(1), help="At most, of each training.  [default: 100]"),
     click.option("--batch-size", type=click.IntRange(1), help="Examples, that is segments.  [default: 64]"),
@@ -103,10 +105,10 @@ def run(context: click.Context, axes: Callable[[], Mapping[str, Any]], options: 
     from tfcr.experiments.sweep import THREADS, Sweep, run_sweep, states
     from tfcr.runs import HISTORY
 
-    config = from_mapping({"threads": THREADS, **fields}, dataset.info["preset"])
     further = {} if seeds is None else {"seeds": seeds}
     out = out or pathlib.Path("sweeps") / dataset.name
-    sweep = Sweep(dataset, config, out, folds=None if folds == "all" else folds, **axes(), **further)
+    fields = {"threads": THREADS, **fields}
+    sweep = Sweep(dataset, fields, out, folds=None if folds == "all" else folds, **axes(), **further)
     listed = states(sweep, shard)
     if dry_run:
         _print_states(listed, say)

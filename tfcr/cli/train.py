@@ -4,7 +4,14 @@ import typing
 
 import click
 
-from tfcr.cli.options import PATH, config_option, fields_of_config, refuse_other_preparation
+from tfcr.cli.options import (
+    PATH,
+    config_option,
+    fields_of_config,
+    own_features_options,
+    refuse_other_preparation,
+    system_option,
+)
 from tfcr.config import FIELDS, Precision, Protocol, from_mapping
 
 
@@ -15,7 +22,8 @@ from tfcr.config import FIELDS, Precision, Protocol, from_mapping
 )
 @click.option("--fold", type=click.IntRange(0), help="The fold that is tested, from 0.  [default: 0]")
 @click.option("--fold-seed", type=click.IntRange(0), help="Draws the folds, and nothing else.  [default: 0]")
-@click.option("--system", help="fusion, audio or text.  [default: fusion]")
+@system_option
+@own_features_options
 @click.option(
     "--alpha", type=click.FloatRange(0, 1), help="Weight of the regulariser (Eq. 7).  [default: 0.1, or 0 without one]"
 )
@@ -44,13 +52,14 @@ def command(context, data, run, **options):
         say(f"Dataset {data}, the one prepared last")
     dataset = open_dataset(data)
     refuse_other_preparation(context, dataset)
-    config = from_mapping(fields, dataset.info["preset"])
     import_quietly()
+    from tfcr.models.systems import configure
     from tfcr.training.train import Observer, plan, train_fold
 
     class Display(TrainingProgress, Observer):
         """The library's observer, shown."""
 
+    config = configure(fields, dataset.info["preset"])
     experiment = plan(config, data)
     display = Display()
     folder = run or experiment.folder

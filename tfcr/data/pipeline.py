@@ -7,13 +7,15 @@ of (seed, epoch), so a resumed run sees what an undisturbed one would.
 import hashlib
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import tensorflow as tf
 
-from tfcr.data import records
-from tfcr.dataset_info import Dataset
+from tfcr.data import feature_records, records
+from tfcr.dataset_info import Dataset, Features
+from tfcr.features.sets import COUNT, Field
 from tfcr.schema import SEGMENT_FRAMES
 
 _SEGMENT_BOUNDS = (2, 3, 4, 5, 6, 8, 11, 16, 24)  # utterances of like length are batched together
@@ -29,24 +31,46 @@ def derived_seed(*parts: int | str) -> int:
 class Pipeline:
     """The pipelines of one dataset for a network with certain inputs.
 
+    An example is a segment where the network takes spectrograms, else an utterance. Sequences of a feature set are
+    padded with zeros to the longest of a batch.
+
     Args:
         dataset: where the records are.
-        inputs: names of the network's inputs; only they are read. Without `spectrogram` an example is an utterance.
+        inputs: names of the network's inputs; only they are read.
         threads: how many the pipeline may use.
+        features: the feature sets that inputs beside the paper's come from.
+        longest: name of a sequence → after how many steps it is cut.
     """
 
-    def __init__(self, dataset: Dataset, inputs: Sequence[str], threads: int = 2):
+    def __init__(
+        self,
+        dataset: Dataset,
+        inputs: Sequence[str],
+        threads: int = 2,
+        features: Sequence[Features] = (),
+        longest: Mapping[str, int] = MappingProxyType({}),
+    ):
         self.dataset = dataset
         self.inputs = tuple(inputs)
-        self.has_audio = "spectrogram" in self.inputs
+        self.has_segments = "spectrogram" in self.inputs
         self.threads = threads
-        self.fields = (*self.inputs, "label", *(("num_segments",) if self.has_audio else ()))
-        self._paths = [str(dataset.folder / shard.name) for shard in dataset.shards]
+        self.longest = longest
+        of_records = [name for name in self.inputs if name in records.INPUTS]
+        self._fields = (*of_records, *(("num_segments",) if self.has_segments else ()))
+        used = [(each, [field for field in each.fields if field.name in self.inputs]) for each in features]
+        self._sets = [(each, fields) for each, fields in used if fields]
+        shards = [*([dataset.shards] if of_records else []), *(each.shards for each, _ in self._sets)]
+        self._paths = [[str(dataset.folder / shard.name) for shard in some] for some in zip(*shards, strict=True)]
+        self._shapes = {name: shape for _, fields in self._sets for field in fields for name, shape in _shapes(field)}
         self._starts = np.cumsum([0, *(shard.records for shard in dataset.shards)])[:-1]
+        self._labels = np.array([row.label for row in dataset.index], np.int64)
+        unknown = sorted(set(self.inputs) - set(of_records) - set(self._shapes))
+        if unknown:
+            raise ValueError(f"Argument `inputs` has {unknown}, which stand in no record and in no feature set given")
 
     def examples_per_epoch(self, positions: np.ndarray, segments: str = "all") -> int:
         """How many examples one epoch over these utterances has."""
-        if not self.has_audio or segments == "random":
+        if not self.has_segments or segments == "random":
             return len(positions)
         return sum(self.dataset.index[position].num_segments for position in positions)
 
@@ -83,11 +107,11 @@ class Pipeline:
         def examples(_):
             tf.compat.v1.set_random_seed(epoch_seed)  # of this function's graph: no draw depends on the process's seed
             found = self._examples(self._interleaved(positions, epoch_seed), segments, weight, epoch_seed)
-            if augment is not None and self.has_audio:
+            if augment is not None and self.has_segments:
                 with warnings.catch_warnings():
                     warnings.filterwarnings("ignore", "Seed .* from outer graph")  # it is meant to be used
                     found = found.map(lambda x, *rest: ({**x, "spectrogram": augment(x["spectrogram"])}, *rest))
-            return found.shuffle(shuffle_buffer, seed=epoch_seed).batch(batch_size)
+            return self._batched(found.shuffle(shuffle_buffer, seed=epoch_seed), batch_size)
 
         data = tf.data.Dataset.from_tensors(0).flat_map(examples)
         batches = self.steps_per_epoch(positions, batch_size, segments)
@@ -104,9 +128,13 @@ class Pipeline:
             `(x, position)`: x with `spectrogram` [batch, segments, 128, 128] and `num_frames` of the utterance, and
             `position` int64 [batch].
         """
-        data = self._in_order(positions).map(self._whole_utterance, num_parallel_calls=self.threads, deterministic=True)
-        if not self.has_audio:
-            return self._finish(data.batch(batch_size))
+
+        def whole(position, serialised):
+            return self._inputs_of(self._parsed(serialised, *self.inputs)), position
+
+        data = self._in_order(positions).map(whole, num_parallel_calls=self.threads, deterministic=True)
+        if not self.has_segments:
+            return self._finish(self._batched(data, batch_size))
         # long utterances in smaller batches: a batch never takes much more memory than its 4-segment ones
         sizes = [max(1, min(batch_size, batch_size * 4 // bound)) for bound in (*_SEGMENT_BOUNDS, 32)]
         data = data.bucket_by_sequence_length(
@@ -117,22 +145,44 @@ class Pipeline:
     def spectrograms(self, positions: np.ndarray) -> tf.data.Dataset:
         """The spectrogram float32 [segments, 128, 128] and the number of real frames of each utterance, in order."""
 
-        def parsed(position, record):
-            fields = records.parse(record, "spectrogram", "num_frames")
+        def parsed(position, serialised):
+            fields = self._parsed(serialised, "spectrogram", "num_frames")
             return fields["spectrogram"], fields["num_frames"]
 
         return self._finish(self._in_order(positions).map(parsed, num_parallel_calls=self.threads, deterministic=True))
 
+    def steps(self, positions: np.ndarray, name: str) -> Iterator[np.ndarray]:
+        """The real steps of one input of each utterance, in order: [steps, dim], one step where it is no sequence."""
+        if name == "spectrogram":
+            for spectrogram, num_frames in self.spectrograms(positions).as_numpy_iterator():
+                yield spectrogram.reshape(-1, spectrogram.shape[-1])[:num_frames]
+            return
+        alone = Pipeline(self.dataset, [name], self.threads, [each for each, _ in self._sets], self.longest)
+        data = alone._in_order(positions).map(lambda position, serialised: alone._parsed(serialised, name)[name])
+        for array in self._finish(data).as_numpy_iterator():
+            yield array if array.ndim > 1 else array[None]
+
+    def _records(self, paths: tf.Tensor) -> tf.data.Dataset:
+        """`(serialised, …)`: what every set of shards has of an utterance.
+
+        Args:
+            paths: string [shards, sets].
+        """
+        return tf.data.Dataset.zip(tuple(tf.data.TFRecordDataset(paths[:, number]) for number in range(self._sources)))
+
+    @property
+    def _sources(self) -> int:
+        return len(self._paths[0])
+
     def _in_order(self, positions: np.ndarray) -> tf.data.Dataset:
-        """`(position, serialised record)`, ascending."""
-        return self._keep(tf.data.TFRecordDataset(self._paths).enumerate(), positions)
+        """`(position, (serialised, …))`, ascending."""
+        return self._keep(self._records(tf.constant(self._paths)).enumerate(), positions)
 
     def _interleaved(self, positions: np.ndarray, seed: int) -> tf.data.Dataset:
-        """`(position, serialised record)`, one from each shard in turn: ids that stand together part company."""
+        """`(position, (serialised, …))`, one from each shard in turn: ids that stand together part company."""
         shards = tf.data.Dataset.from_tensor_slices((self._paths, self._starts)).shuffle(len(self._paths), seed=seed)
         data = shards.interleave(
-            lambda path, start: tf.data.TFRecordDataset(path).enumerate(start=start),
-            cycle_length=len(self._paths),
+            lambda paths, start: self._records(paths[None]).enumerate(start=start), cycle_length=len(self._paths)
         )
         return self._keep(data, positions)
 
@@ -143,12 +193,17 @@ class Pipeline:
         return data.filter(lambda position, record: table[position])
 
     def _examples(self, utterances: tf.data.Dataset, segments: str, weight: float, seed: int) -> tf.data.Dataset:
+        labels = tf.constant(self._labels)
+
+        def known(position):
+            return {"label": labels[position], "utterance": position}
+
         parsed = utterances.map(
-            lambda position, record: {**records.parse(record, *self.fields), "utterance": position},
+            lambda position, serialised: {**self._parsed(serialised, *self._fields, *self._shapes), **known(position)},
             num_parallel_calls=self.threads,
             deterministic=True,
         )
-        if not self.has_audio:
+        if not self.has_segments:
             return parsed.map(lambda fields: self._example(fields, 1.0))
         if segments == "random":
             return parsed.map(lambda fields: self._example(_segment(fields, _random_segment(fields, seed)), 1.0))
@@ -164,8 +219,26 @@ class Pipeline:
         y = {"label": fields["label"], "utterance": fields["utterance"]}
         return self._inputs_of(fields), y, tf.cast(weight, tf.float32)
 
-    def _whole_utterance(self, position, record):
-        return self._inputs_of(records.parse(record, *self.inputs)), position
+    def _parsed(self, serialised: tuple[tf.Tensor, ...], *names: str) -> dict[str, tf.Tensor]:
+        """The named fields of one utterance, sequences cut, with their lengths as `num_<name>`."""
+        found, rest = {}, list(serialised)
+        if self._fields:
+            wanted = [name for name in names if name not in self._shapes]
+            found |= records.parse(rest.pop(0), *wanted) if wanted else {}
+        for serialised_set, (_, fields) in zip(rest, self._sets, strict=True):
+            wanted = [field for field in fields if field.name in names or COUNT + field.name in names]
+            for name, array in (feature_records.parse(serialised_set, wanted) if wanted else {}).items():
+                cut = array[: self.longest[name]] if name in self.longest else array
+                found[name] = cut
+                found[COUNT + name] = tf.shape(cut)[0]
+        return found
+
+    def _batched(self, data: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
+        """Batches, in which sequences are padded with zeros to the longest."""
+        shapes = tf.nest.map_structure(lambda specification: specification.shape, data.element_spec)
+        if all(shape.is_fully_defined() for shape in tf.nest.flatten(shapes)):
+            return data.batch(batch_size)
+        return data.padded_batch(batch_size, shapes)
 
     def _inputs_of(self, fields: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return {
@@ -177,6 +250,11 @@ class Pipeline:
         options.deterministic = True
         options.threading.private_threadpool_size = self.threads
         return data.with_options(options).prefetch(2)
+
+
+def _shapes(field: Field) -> list[tuple[str, tuple[int | None, ...]]]:
+    """The inputs that a field fills, with their shapes: a sequence has its length beside it."""
+    return [(field.name, field.shape), *([(COUNT + field.name, ())] if field.is_sequence else [])]
 
 
 def _segment(fields: dict[str, tf.Tensor], number: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -35,6 +35,7 @@ class Record:
     embeddings: np.ndarray
 
 
+INPUTS = ("spectrogram", "num_frames", "embeddings", "num_tokens")  # what networks take of a record
 _TEXTS = ("id", "speaker", "session", "script", "transcript", "emotion")
 _NUMBERS = ("label", "num_segments", "num_frames", "num_tokens")
 _FEATURES = {

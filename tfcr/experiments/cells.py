@@ -8,7 +8,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import BrokenProcessPool
@@ -18,7 +18,7 @@ from tfcr.config import Config
 from tfcr.dataset_info import open_dataset
 from tfcr.errors import TfcrError
 from tfcr.files import HeldError
-from tfcr.models.systems import resolve
+from tfcr.models.systems import on_dataset, resolve
 
 _DIED = "its process was ended from outside; if the memory was full, take fewer workers; the same command goes on"
 _IDLE = 300  # seconds after which a worker without work ends
@@ -234,7 +234,7 @@ def _of_the_cell(cell: Cell, error: TfcrError) -> str:
 def _foreign(cell: Cell) -> str:
     """Why a finished run is not this cell's, or an empty string."""
     try:
-        runs.refuse_other(cell.run, replace(resolve(cell.config), dataset_sha256=open_dataset(cell.data).sha256))
+        runs.refuse_other(cell.run, on_dataset(resolve(cell.config), open_dataset(cell.data)))
         runs.open_run(cell.run)
     except TfcrError as error:
         return _of_the_cell(cell, error)

@@ -41,7 +41,8 @@ def cells_of(dataset: Dataset, config: Config, out: pathlib.Path) -> list[Cell]:
     for protocol, folds in presets[dataset.info["preset"]].items():
         shared = replace(config, protocol=protocol, threads=_THREADS)
         runs_of = out / "runs" / dataset.name
-        cells += Sweep(dataset, shared, runs_of, alphas=(BASELINE, PROPOSED), folds=folds, seeds=[config.seed]).cells()
+        alphas = (BASELINE, PROPOSED)
+        cells += Sweep(dataset, shared.to_dict(), runs_of, alphas=alphas, folds=folds, seeds=[config.seed]).cells()
     return cells
 
 

@@ -4,9 +4,11 @@ import os
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 from tfcr import protocols, runs
-from tfcr.config import Config
+from tfcr.config import Config, from_mapping
 from tfcr.dataset_info import INFO, Dataset, verify
 from tfcr.errors import TfcrError, UsageError
 from tfcr.experiments.cells import Cell, nothing, train_cells
@@ -14,6 +16,7 @@ from tfcr.experiments.progress import forecast, tell
 from tfcr.models import systems
 from tfcr.report import Report, write_report
 
+_AXES = ("system", "alpha", "fold", "seed")
 THREADS = 1  # of a training, where nothing else is said: several trainings of one thread finish sooner than one of many
 
 
@@ -23,17 +26,18 @@ class Sweep:
 
     Attributes:
         dataset: the prepared dataset.
-        config: what the cells share; its system, alpha, fold and seed are not looked at.
+        fields: what the cells share, `field: value` of the configuration; what they leave open is each system's, and
+            then the preset's. System, alpha, fold and seed are not looked at.
         systems, alphas, folds, seeds: the axes; `folds` None for all of the protocol.
         out: the folder that the runs' folders go to.
 
     Raises:
         UsageError: an axis is empty, a value on it does not exist, or the configuration contradicts the dataset.
-        TfcrError: the dataset has too few groups or utterances for the protocol.
+        TfcrError: the dataset has too few groups or utterances for the protocol, or lacks features of a system.
     """
 
     dataset: Dataset
-    config: Config
+    fields: Mapping[str, Any]
     out: pathlib.Path
     systems: Sequence[str] = ("fusion",)
     alphas: Sequence[float] = (0.0, 0.1)  # the baseline, and "alpha is selected as 0.1" (Sec. 4.3)
@@ -57,6 +61,19 @@ class Sweep:
             for value in values:
                 replace(self.config, **{field: value})  # checks its range
         self._check_folds()
+        for name in self.systems:
+            systems.check_features(self._config_of(name), self.dataset)
+
+    @cached_property
+    def config(self) -> Config:
+        """What the cells share, as a configuration of the first system."""
+        return self._config_of(self.systems[0]) if self.systems else from_mapping(self.fields)
+
+    def _config_of(self, system: str) -> Config:
+        fields = {name: value for name, value in self.fields.items() if name not in _AXES}
+        own = {name for modality, name in systems.OWN_FIELDS.items() if modality not in systems.own_features(system)}
+        kept = {name: value for name, value in fields.items() if name not in own}  # others of the sweep take them
+        return systems.configure({**kept, "system": system}, self.dataset.info["preset"])
 
     @property
     def _all_folds(self) -> Sequence[int]:
@@ -87,7 +104,7 @@ class Sweep:
         for seed in self.seeds:
             for fold in self._all_folds:
                 for system in self.systems:
-                    for config in self._row(replace(self.config, system=system, fold=fold, seed=seed)):
+                    for config in self._row(replace(self._config_of(system), fold=fold, seed=seed)):
                         found[config] = cell_of(config, self.dataset, self.out)
         return sorted(found.values(), key=lambda cell: cell.config.start == "baseline")
 
@@ -103,8 +120,7 @@ class Sweep:
 
 def cell_of(config: Config, dataset: Dataset, out: pathlib.Path) -> Cell:
     """The cell of a resolved configuration, its run by its default name in `out`."""
-    parts = config.protocol, config.system, config.alpha, config.fold, config.seed, config.start
-    return Cell(config, dataset.folder, out / runs.default_folder(dataset.name, *parts).name)
+    return Cell(config, dataset.folder, out / runs.folder_of(dataset.name, config).name)
 
 
 @dataclass(frozen=True)
@@ -174,7 +190,7 @@ def run_sweep(
     every = sweep.cells()
     cells = part(every, *shard)
     refuse_other(sweep, every)
-    verify(sweep.dataset)
+    verify(sweep.dataset, {name for cell in cells for name in systems.feature_names(cell.config)})
     workers = workers or os.cpu_count() or 1
     missing = [cell for cell in cells if not cell.is_done]
     if missing:
@@ -195,6 +211,6 @@ def refuse_other(sweep: Sweep, cells: Sequence[Cell]) -> None:
     for cell in cells:
         if (cell.run / runs.CONFIG).is_file():
             try:
-                runs.refuse_other(cell.run, replace(cell.config, dataset_sha256=sweep.dataset.sha256))
+                runs.refuse_other(cell.run, systems.on_dataset(cell.config, sweep.dataset))
             except TfcrError as error:
                 raise TfcrError(str(error).replace("--run", "--out")) from None

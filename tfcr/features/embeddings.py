@@ -123,7 +123,7 @@ def load_word_vectors(
         TfcrError: no such file, another format, another width than 300, or a header that the file does not keep.
     """
     words = set(words)
-    wanted = sorted(form for form in words | {word.lower() for word in words} if _can_be_written(form))
+    wanted = sorted(form for form in words | {word.lower() for word in words} if can_be_written(form))
     named = os.fspath(path)
     by_name = named.startswith(gensim_data.PREFIX)
     file = gensim_data.data_file(named.removeprefix(gensim_data.PREFIX)) if by_name else pathlib.Path(named)
@@ -185,6 +185,6 @@ def _missing(path: str | os.PathLike, known: Vocabulary | None, wanted: list[str
     )
 
 
-def _can_be_written(word: str) -> bool:
+def can_be_written(word: str) -> bool:
     """Whether a word can stand in a file at all: surrogates have no UTF-8, and HDF5 ends a text at NUL."""
     return "\0" not in word and not any("\ud800" <= letter <= "\udfff" for letter in word)

@@ -4,6 +4,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from tfcr.models import network as network_module
+from tfcr.models.linear_fusion import LinearFusion
 from tfcr.models.pair_discriminator import PairDiscriminator
 from tfcr.objectives.info_nce import info_nce
 from tfcr.objectives.negatives import check_settings, negative_weights
@@ -22,6 +24,9 @@ class ContrastiveModel(keras.Model):
             `PairDiscriminator` for `alpha` above 0, and none for 0.
         negatives, negative_weights, negatives_per_anchor: see `tfcr.objectives.negatives`.
         seed: of the drawn negatives.
+        classification_loss: `softmax`, the cross-entropy of Eq. 5, or `sigmoid`, the mean over classes of each one's
+            binary cross-entropy. Where the network has `branch_logits` [batch, branches, classes], it is the mean over
+            branches of each one's loss, rather than the loss of `logits`.
 
     Data: `(x, y)` or `(x, y, sample_weight)`, where x is the network's input and y either the labels, int [batch], or a
     dictionary of `label` and `utterance`, int [batch] each: examples with the same utterance are never each other's
@@ -37,12 +42,18 @@ class ContrastiveModel(keras.Model):
         negative_weights="uniform",
         negatives_per_anchor=None,
         seed=0,
+        classification_loss="softmax",
         **kwargs,
     ):
         super().__init__(autocast=False, **kwargs)  # half precision cannot hold -140 dB to a tenth
         if not 0 <= alpha <= 1:
             raise ValueError(f"Argument `alpha` must be from 0 to 1. Received: alpha={alpha!r}")
         check_settings(negatives, negative_weights, negatives_per_anchor)
+        if classification_loss not in _CROSS_ENTROPIES:
+            raise ValueError(
+                f"Argument `classification_loss` must be one of {tuple(_CROSS_ENTROPIES)}. "
+                f"Received: classification_loss={classification_loss!r}"
+            )
         self.network = network
         self.alpha = alpha
         if discriminator is None and alpha > 0:
@@ -52,6 +63,7 @@ class ContrastiveModel(keras.Model):
         self.negative_weights = negative_weights
         self.negatives_per_anchor = negatives_per_anchor
         self.seed = seed
+        self.classification_loss = classification_loss
         self.draw_seeds = keras.random.SeedGenerator(seed)
         self.loss_tracker = keras.metrics.Mean(name="loss")
         self.classification_tracker = keras.metrics.Mean(name="classification_loss")
@@ -66,11 +78,37 @@ class ContrastiveModel(keras.Model):
             discriminator.build(outputs["audio_embedding"].shape, outputs["text_embedding"].shape)
         self.built = True
 
+    @classmethod
+    def from_encoders(cls, audio_encoder, text_encoder, head=None, num_classes=None, **settings):
+        """The model over anyone's encoders.
+
+        Args:
+            audio_encoder, text_encoder: built Keras models, functional or sequential, with one output [batch, units]
+                each. The new model takes a dictionary of their inputs by name, and trains their weights.
+            head: a layer over both embeddings, `head(audio_embedding, text_embedding)`, which returns logits [batch,
+                classes] or a dictionary that has `logits`. By default `LinearFusion` (Eq. 1).
+            num_classes: for the default head.
+            **settings: of the class: `alpha` and so on.
+
+        Raises:
+            ValueError: an encoder that is not built or has other outputs, a name that two inputs or two parts have, or
+                neither `head` nor `num_classes`.
+        """
+        if (head is None) == (num_classes is None):
+            raise ValueError(
+                "Expected one of the arguments `head` and `num_classes`. "
+                f"Received: head={head!r}, num_classes={num_classes!r}"
+            )
+        if head is None:
+            head = LinearFusion(num_classes, name=network_module.HEAD, dtype=settings.get("dtype"))
+        network_module.check_parts(audio_encoder, text_encoder, head)
+        return cls(network_module.connect(audio_encoder, text_encoder, head), **settings)
+
     def call(self, inputs, training=False):
         return self.network(inputs, training=training)
 
     def losses_of(self, outputs, y):
-        """L1 (Eq. 5) and L2 (Eq. 6) of every example.
+        """L1 (Eq. 5, or the `classification_loss`) and L2 (Eq. 6) of every example.
 
         Args:
             outputs: the network's.
@@ -81,8 +119,7 @@ class ContrastiveModel(keras.Model):
         """
         label = y["label"] if isinstance(y, dict) else y
         label = ops.cast(ops.reshape(label, (-1,)), "int32")
-        logits = _at_least_float32(outputs["logits"])
-        classification = keras.losses.sparse_categorical_crossentropy(label, logits, from_logits=True)
+        classification = self._classification_losses(label, outputs)
         if self.discriminator is None:
             return classification, None
         utterance = y["utterance"] if isinstance(y, dict) else ops.arange(ops.shape(label)[0])
@@ -96,6 +133,13 @@ class ContrastiveModel(keras.Model):
         )
         scores = _at_least_float32(self.discriminator(outputs["audio_embedding"], outputs["text_embedding"]))
         return classification, info_nce(scores, ops.diagonal(scores), weights)
+
+    def _classification_losses(self, label, outputs):
+        cross_entropy = _CROSS_ENTROPIES[self.classification_loss]
+        if "branch_logits" not in outputs:
+            return cross_entropy(label, _at_least_float32(outputs["logits"]))
+        logits = _at_least_float32(outputs["branch_logits"])
+        return ops.mean(ops.stack([cross_entropy(label, logits[:, n]) for n in range(logits.shape[1])]), axis=0)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The objective of both steps: Eq. 7 averaged over the batch, and what the layers themselves add."""
@@ -151,6 +195,7 @@ class ContrastiveModel(keras.Model):
             "negative_weights": self.negative_weights,
             "negatives_per_anchor": self.negatives_per_anchor,
             "seed": self.seed,
+            "classification_loss": self.classification_loss,
         }
 
     @classmethod
@@ -159,6 +204,18 @@ class ContrastiveModel(keras.Model):
         for part in ("network", "discriminator"):
             restored[part] = keras.saving.deserialize_keras_object(restored[part])
         return cls(**restored)
+
+
+def _softmax_cross_entropy(label, logits):
+    return keras.losses.sparse_categorical_crossentropy(label, logits, from_logits=True)
+
+
+def _sigmoid_cross_entropy(label, logits):
+    truth = ops.one_hot(label, logits.shape[-1], dtype=logits.dtype)
+    return ops.mean(ops.binary_crossentropy(truth, logits, from_logits=True), axis=-1)
+
+
+_CROSS_ENTROPIES = {"softmax": _softmax_cross_entropy, "sigmoid": _sigmoid_cross_entropy}
 
 
 def _unpack(data):

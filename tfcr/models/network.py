@@ -14,28 +14,67 @@ def connect(
     audio_encoder: keras.Model | None,
     text_encoder: keras.Model | None,
     head: keras.layers.Layer,
-    dropout: float = 0.0,
+    dropout: float | tuple[float, ...] = 0.0,
 ) -> keras.Model:
     """A network over examples: the encoders' inputs by name → the outputs of `_outputs`.
 
     Args:
         audio_encoder, text_encoder: functional models with one output [batch, units]; None leaves a modality out.
-        head: `LinearFusion` or the like over two embeddings, or a `Dense` layer over one.
-        dropout: rate, on what the head sees of the embeddings; the regulariser sees all of them.
+        head: over two embeddings `LinearFusion` or the like, which gives logits or a dictionary that has them; a
+            `Dense` layer over one.
+        dropout: rate, on what the head sees of the embeddings, or one for each; the regulariser sees all of them.
     """
     encoders = [encoder for encoder in (audio_encoder, text_encoder) if encoder is not None]
     inputs = {tensor.name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name)
               for encoder in encoders for tensor in encoder.inputs}  # fmt: skip
-    embeddings = [encoder([inputs[tensor.name] for tensor in encoder.inputs]) for encoder in encoders]
+    embeddings = [encoder(_arranged(inputs, encoder)) for encoder in encoders]
     outputs = _outputs(audio_encoder, text_encoder, head, embeddings, dropout)
     return keras.Model(inputs, outputs, name="network")
+
+
+def check_parts(audio_encoder: keras.Model, text_encoder: keras.Model, head: keras.layers.Layer) -> None:
+    """Refuses parts that `connect` cannot make a network of, as an encoder of anyone's may be.
+
+    Raises:
+        ValueError: naming the argument, what it must be and what it is.
+    """
+    for argument, encoder in (("audio_encoder", audio_encoder), ("text_encoder", text_encoder)):
+        if not isinstance(encoder, keras.Model):
+            raise ValueError(f"Argument `{argument}` must be a Keras model. Received: {argument}={encoder!r}")
+        try:
+            outputs = encoder.outputs
+        except (AttributeError, ValueError):  # of a subclassed model, or a sequential one without input
+            outputs = None
+        if not outputs:
+            raise ValueError(
+                f"Argument `{argument}` must be a functional or sequential model whose inputs are known; begin it with "
+                f"keras.Input(shape, name=...). Received: {argument}={encoder!r}"
+            )
+        shapes = [tuple(output.shape) for output in outputs]
+        if len(shapes) != 1 or len(shapes[0]) != 2 or shapes[0][1] is None:
+            raise ValueError(
+                f"Argument `{argument}` must have one output of the shape (batch, units). "
+                f"Received: outputs of the shapes {shapes}"
+            )
+    audio_inputs, text_inputs = ({tensor.name for tensor in x.inputs} for x in (audio_encoder, text_encoder))
+    if audio_inputs & text_inputs:
+        raise ValueError(
+            "Arguments `audio_encoder` and `text_encoder` must have inputs of different names. "
+            f"Received: both have {sorted(audio_inputs & text_inputs)}"
+        )
+    names = [audio_encoder.name, text_encoder.name, head.name]
+    if len(set(names) | audio_inputs | text_inputs) != len(names) + len(audio_inputs) + len(text_inputs):
+        raise ValueError(
+            "Arguments `audio_encoder`, `text_encoder` and `head` must have different names, which no input has. "
+            f"Received: names={names}, inputs={sorted(audio_inputs | text_inputs)}"
+        )
 
 
 def over_utterances(network: keras.Model) -> keras.Model:
     """The same network over whole utterances: their audio embedding is the mean over segments by real frames.
 
     With a linear head that is the mean of the segments' scores, and s = s_a + s_t stays true. The text encoder runs
-    once an utterance.
+    once an utterance. An example of a network without spectrograms is an utterance already: it is returned as it is.
 
     Returns:
         A model that shares the weights of `network`: `spectrogram` float32 [batch, segments, 128, 128] and `num_frames`
@@ -44,26 +83,38 @@ def over_utterances(network: keras.Model) -> keras.Model:
     """
     layers = {layer.name: layer for layer in network.layers}
     audio_encoder, text_encoder = layers.get(AUDIO), layers.get(TEXT)
-    inputs, embeddings = {}, []
-    if audio_encoder is not None:
-        inputs["spectrogram"] = keras.Input((None, SEGMENT_FRAMES, NUM_BINS), dtype="float32", name="spectrogram")
-        inputs["num_frames"] = keras.Input((), dtype="int32", name="num_frames")
-        pooling = SegmentMean(audio_encoder, name="segment_mean")
-        embeddings.append(pooling(inputs["spectrogram"], inputs["num_frames"]))
+    if "spectrogram" not in network.input:
+        return network
+    inputs = {
+        "spectrogram": keras.Input((None, SEGMENT_FRAMES, NUM_BINS), dtype="float32", name="spectrogram"),
+        "num_frames": keras.Input((), dtype="int32", name="num_frames"),
+    }
+    pooling = SegmentMean(audio_encoder, name="segment_mean")
+    embeddings = [pooling(inputs["spectrogram"], inputs["num_frames"])]
     if text_encoder is not None:
         for tensor in text_encoder.inputs:
             inputs[tensor.name] = keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name)
-        embeddings.append(text_encoder([inputs[tensor.name] for tensor in text_encoder.inputs]))
+        embeddings.append(text_encoder(_arranged(inputs, text_encoder)))
     return keras.Model(inputs, _outputs(audio_encoder, text_encoder, layers[HEAD], embeddings), name="utterances")
+
+
+def _arranged(inputs: Mapping[str, keras.KerasTensor], encoder: keras.Model):
+    """Inputs by name as an encoder takes them: a tensor, a list or a dictionary."""
+    taken = encoder.inputs[0] if isinstance(encoder, keras.Sequential) else encoder.input
+    return keras.tree.map_structure(lambda tensor: inputs[tensor.name], taken)
 
 
 def _outputs(audio_encoder, text_encoder, head, embeddings, dropout=0.0) -> Mapping[str, keras.KerasTensor]:
     """`logits`, and of each modality there is `audio_logits` or `text_logits` and its embedding."""
-    seen = embeddings
-    if dropout:
-        seen = [keras.layers.Dropout(dropout, name=f"head_dropout_{n}")(x) for n, x in enumerate(embeddings)]
+    rates = dropout if isinstance(dropout, tuple) else [dropout] * len(embeddings)
+    seen = [
+        keras.layers.Dropout(rate, name=f"head_dropout_{n}")(x) if rate else x
+        for n, (rate, x) in enumerate(zip(rates, embeddings, strict=True))
+    ]
     if audio_encoder is not None and text_encoder is not None:
-        return {**head(*seen), "audio_embedding": embeddings[0], "text_embedding": embeddings[1]}
+        scores = head(*seen)
+        scores = scores if isinstance(scores, dict) else {"logits": scores}
+        return {**scores, "audio_embedding": embeddings[0], "text_embedding": embeddings[1]}
     modality = "audio" if text_encoder is None else "text"
     logits = head(seen[0])
     return {"logits": logits, f"{modality}_logits": logits, f"{modality}_embedding": embeddings[0]}

@@ -6,18 +6,23 @@ import keras
 
 from tfcr.config import Config
 from tfcr.errors import TfcrError
+from tfcr.models.sizes import Sizes
 from tfcr.models.systems import system
 
 
 def restore_network(
-    config: Config, num_classes: int, weights: pathlib.Path, use_cudnn: bool | str = "auto"
+    config: Config,
+    num_classes: int,
+    weights: pathlib.Path,
+    sizes: Sizes = Sizes(),
+    use_cudnn: bool | str = "auto",
 ) -> keras.Model:
     """The network over examples in float32, whatever precision it was trained in.
 
     Raises:
         TfcrError: the weights are missing, broken or of another network.
     """
-    network = system(config.system).build(config, num_classes, use_cudnn=use_cudnn)
+    network = system(config.system).build(config, num_classes, sizes, use_cudnn=use_cudnn)
     try:
         network.load_weights(weights)
     except (OSError, ValueError, KeyError) as error:

@@ -16,3 +16,8 @@ class Sizes:
     vocabulary: int = 0
     audio_features: tuple[int | None, ...] | None = None
     text_features: tuple[int | None, ...] | None = None
+
+
+NUM_COEFFICIENTS = 39  # of an MFCC frame: 12 and the log energy, with Δ and ΔΔ (MDRE)
+NUM_FUNCTIONALS = 35  # of prosody, per utterance: 5 descriptors, 7 functionals of each (MDRE)
+MEL_SHAPES = {"mel_512": (230, 128), "mel_1024": (120, 256)}  # frames and bins, by the length of the FFT (DS-LSTM)

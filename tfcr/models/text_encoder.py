@@ -4,6 +4,9 @@ import keras
 from keras import layers, ops
 
 from tfcr.models.initializers import lstm_initializers
+from tfcr.models.masked_softmax import masked_softmax
+from tfcr.models.step_mask import StepMask
+from tfcr.models.trim_padding import TrimPadding
 from tfcr.schema import EMBEDDING_DIM, MAX_TOKENS
 
 
@@ -34,7 +37,7 @@ def text_encoder(
     x, mask = embeddings, None
     if mask_padding:
         x = TrimPadding(name="trim_padding", dtype=dtype)(x, num_tokens)
-        mask = TokenMask(name="token_mask", dtype=dtype)(x, num_tokens)
+        mask = StepMask(name="token_mask", dtype=dtype)(x, num_tokens)
     if dropout:
         x = layers.Dropout(dropout, name="embedding_dropout", dtype=dtype)(x)
     for layer in range(lstm_layers):
@@ -52,59 +55,6 @@ def text_encoder(
         x = lstm(x, mask=mask)
     x = LastStateAttention(masked=mask_padding, name="text_embedding", dtype=dtype)(x, num_tokens)
     return keras.Model([embeddings, num_tokens], x, name="text_encoder")
-
-
-@keras.saving.register_keras_serializable("tfcr")
-class TrimPadding(layers.Layer):
-    """Cuts the steps that are padding in every sequence of a batch, which an LSTM need not run over.
-
-    Call arguments:
-        sequences: [batch, steps, units], right-padded.
-        num_tokens: int [batch].
-
-    Returns:
-        [batch, longest, units], where `longest` is the largest of `num_tokens`, from 1 to `steps`.
-    """
-
-    def build(self, sequences_shape, num_tokens_shape):
-        pass  # no weights
-
-    def call(self, sequences, num_tokens):
-        longest = ops.max(ops.cast(num_tokens, "int32"), initial=1)
-        return sequences[:, : ops.minimum(longest, sequences.shape[1])]
-
-    def compute_output_spec(self, sequences, num_tokens):
-        return keras.KerasTensor((sequences.shape[0], None, sequences.shape[2]), dtype=sequences.dtype)
-
-    def get_config(self):
-        return super().get_config()  # what Keras makes up without one refuses a dtype that is a policy object
-
-
-@keras.saving.register_keras_serializable("tfcr")
-class TokenMask(layers.Layer):
-    """Which steps of right-padded sequences an LSTM runs over.
-
-    An empty sequence keeps its first step, because cuDNN needs one; `LastStateAttention` zeroes what comes of it.
-
-    Call arguments:
-        sequences: [batch, steps, units].
-        num_tokens: int [batch].
-
-    Returns:
-        bool [batch, steps].
-    """
-
-    def build(self, sequences_shape, num_tokens_shape):
-        pass  # no weights
-
-    def call(self, sequences, num_tokens):
-        return ops.arange(ops.shape(sequences)[1])[None, :] < ops.maximum(ops.cast(num_tokens, "int32"), 1)[:, None]
-
-    def compute_output_spec(self, sequences, num_tokens):
-        return keras.KerasTensor(sequences.shape[:2], dtype="bool")
-
-    def get_config(self):
-        return super().get_config()  # what Keras makes up without one refuses a dtype that is a policy object
 
 
 @keras.saving.register_keras_serializable("tfcr")
@@ -147,9 +97,7 @@ class LastStateAttention(layers.Layer):
         last_step = ops.one_hot(ops.maximum(num_tokens - 1, 0), steps, dtype=outputs.dtype)
         last = ops.einsum("bt,btd->bd", last_step, outputs)
         scores = ops.cast(ops.einsum("btd,bd->bt", outputs, last), self.variable_dtype)
-        real = ops.arange(steps)[None, :] < num_tokens[:, None]
-        weights = ops.softmax(ops.where(real, scores, -1e9), axis=1)
-        return ops.cast(ops.where(real, weights, 0.0), outputs.dtype)
+        return ops.cast(masked_softmax(scores, num_tokens), outputs.dtype)
 
     def compute_output_shape(self, outputs_shape, num_tokens_shape):
         return (outputs_shape[0], outputs_shape[2])

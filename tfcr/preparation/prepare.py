@@ -14,14 +14,37 @@ from tfcr import __version__, corpora, files, schema
 from tfcr.corpora import synthetic
 from tfcr.corpora.audio import num_samples
 from tfcr.corpora.utterance import Utterance
-from tfcr.dataset_info import INDEX, INFO, SCHEMA, Dataset, IndexRow, content_sha256, open_dataset, write_index
+from tfcr.dataset_info import (
+    INDEX,
+    INFO,
+    SCHEMA,
+    Dataset,
+    IndexRow,
+    content_sha256,
+    describe_features,
+    open_dataset,
+    write_index,
+)
 from tfcr.durations import duration
 from tfcr.errors import TfcrError, UsageError
 from tfcr.features.embeddings import Coverage, WordVectors, load_word_vectors, refuse_missing, train_word_vectors
+from tfcr.features.own import OwnFeatures
 from tfcr.features.presets import PRESETS, FeaturePreset
+from tfcr.features.sets import SETS, TOKEN_IDS
 from tfcr.features.spectrogram import num_segments
-from tfcr.preparation import notes, transcripts
-from tfcr.preparation.shards import Fingerprint, ShardPlan, Written, in_threads, naming, receipt, write_shards
+from tfcr.features.vocabulary import VOCABULARY
+from tfcr.preparation import feature_sets, notes, transcripts
+from tfcr.preparation.feature_sets import FeaturePlan, Vocabulary
+from tfcr.preparation.shards import (
+    Fingerprint,
+    RecordPlan,
+    ShardPlan,
+    Written,
+    in_threads,
+    naming,
+    receipt,
+    write_shards,
+)
 from tfcr.wording import counted
 
 MIN_SHARDS = 8
@@ -46,6 +69,8 @@ class Preparation:
         merge: emotion → class that it joins.
         embeddings: a file of word vectors, or gensim:NAME; None trains them on the dataset's own transcripts.
         transcripts: a CSV file (id,transcript) that replaces the corpus's words.
+        features: names of built-in feature sets beside the paper's (`tfcr.features.sets`).
+        own: files of one's own features.
         options: for the corpus's reader.
     """
 
@@ -58,6 +83,8 @@ class Preparation:
     merge: Mapping[str, str] = field(default_factory=lambda: dict(schema.MERGE))
     embeddings: str | os.PathLike | None = None
     transcripts: pathlib.Path | None = None
+    features: Sequence[str] = ()
+    own: Sequence[OwnFeatures] = ()
     options: Mapping = field(default_factory=dict)
 
     def to_dict(self) -> dict:
@@ -124,15 +151,18 @@ def prepare(preparation: Preparation, workers: int = 1, progress: Progress | Non
         remarks.append(replaced.note(utterances))
     samples = in_threads(length, utterances, workers)
     preset = PRESETS[preparation.preset]
+    own_sets = [own.feature_set([utterance.id for utterance in utterances]) for own in preparation.own]
     words = [preset.split_words(utterance.transcript) for utterance in utterances]
     vectors = word_vectors(preparation, words, progress)
     rows, coverage = index(utterances, samples, words, vectors, preparation.emotions, preset)
     check_coverage(preparation, coverage, progress)
-    plan = ShardPlan(preparation.name, preparation.preset, utterances, words, rows, vectors, number_of_shards(rows))
+    plan = RecordPlan(preparation.name, utterances, rows, number_of_shards(rows), preparation.preset, words, vectors)
+    vocabulary = feature_sets.vocabulary_of(words, vectors)
 
     with files.held(preparation.out, "preparing"):
         adopt(preparation)
-        progress.start(sum(samples) / schema.SAMPLE_RATE)
+        of_speech = sum(SETS[name].of_samples is not None for name in preparation.features)
+        progress.start((1 + of_speech) * sum(samples) / schema.SAMPLE_RATE)
         fingerprints = None
         if (preparation.out / INFO).is_file():
             fingerprints = plan.fingerprints(workers)
@@ -143,19 +173,65 @@ def prepare(preparation: Preparation, workers: int = 1, progress: Progress | Non
         remove_other_shards(preparation.out, plan)
         rows = [replace(row, recording=digest) for row, digest in zip(rows, recordings(results), strict=True)]
         write_index(preparation.out / INDEX, rows)
+        vocabulary.write(preparation.out)
         remarks += notes.on_recordings(rows)
-        info = describe(preparation, rows, replaced, vectors, coverage, left_out, remarks)
+        info = describe(preparation, rows, replaced, vectors, coverage, vocabulary, left_out, remarks)
         info["shards"] = [asdict(result.shard) for result in results]
         info["dataset_sha256"] = content_sha256(info)
         if fingerprints is None:
             fingerprints = [result.fingerprint for result in results]
             files.write_json(preparation.out / _MARK, finished_mark(preparation, plan, fingerprints))
-        if not _says(preparation.out / INFO, info):
-            files.write_json(preparation.out / INFO, info)
-        else:
+        info["features"] = _features_there(preparation.out / INFO)
+        recorded = [digest for fingerprint in fingerprints for digest in fingerprint.recordings]
+        plans = [
+            *(_built_in(name, plan, recorded, vocabulary) for name in preparation.features),
+            *(feature_sets.of_file(plan, *pair) for pair in zip(preparation.own, own_sets, strict=True)),
+        ]
+        is_new = _write_info(preparation.out / INFO, info)
+        for feature_plan in plans:
+            is_new |= add_features(feature_plan, preparation.out, info, workers, progress)
+        if not is_new:
             os.utime(preparation.out / INFO)  # prepared last, even where nothing was left to do
             progress.say(f"{preparation.out} was prepared before from the same input; its shards are intact")
     return open_dataset(preparation.out)
+
+
+def _built_in(name: str, plan: RecordPlan, recordings: Sequence[str], vocabulary: Vocabulary) -> FeaturePlan:
+    if name == TOKEN_IDS:
+        return feature_sets.of_words(plan, vocabulary.ids(plan.words))
+    return feature_sets.of_speech(plan, name, recordings)
+
+
+def add_features(plan: FeaturePlan, out: pathlib.Path, info: dict, workers: int, progress: Progress) -> bool:
+    """Writes what is missing of a feature set and enters it in `dataset_info.json`; says whether anything changed."""
+    name = plan.feature_set.name
+    before = info["features"].get(name)
+    if before is not None and before["source_sha256"] != plan.source_sha256:
+        progress.say(f"features {name}: their file has changed since they were prepared; they are written anew")
+    if not plan.is_of_speech:
+        progress.say(f"Adding the features {name}")
+    results = write_shards(plan, out, workers, progress.advance if plan.is_of_speech else lambda seconds: None)
+    shards = [result.shard for result in results]
+    info["features"] = info["features"] | {
+        name: describe_features(plan.feature_set, shards, plan.modality, plan.source_sha256)
+    }
+    return _write_info(out / INFO, info)
+
+
+def _features_there(path: pathlib.Path) -> dict:
+    """The feature sets of a finished dataset, which another call may have added."""
+    try:
+        return files.read_json(path).get("features", {})
+    except (TfcrError, AttributeError):
+        return {}
+
+
+def _write_info(path: pathlib.Path, info: dict) -> bool:
+    """Writes `dataset_info.json` unless it says the same already; returns whether it was written."""
+    if _says(path, info):
+        return False
+    files.write_json(path, info)
+    return True
 
 
 def _says(path: pathlib.Path, content: dict) -> bool:
@@ -225,6 +301,10 @@ def refuse_missing_files(preparation: Preparation) -> None:
         refuse_missing(preparation.embeddings)
     if preparation.transcripts is not None:
         transcripts.refuse_missing(preparation.transcripts)
+    for number, own in enumerate(preparation.own):
+        own.check_name()
+        if own.name in [earlier.name for earlier in preparation.own[:number]]:
+            raise UsageError(f"{own.option}: another file is called {own.name!r} too; rename one of them")
 
 
 def announcement(preparation: Preparation) -> str:
@@ -341,7 +421,7 @@ def mark(preparation: Preparation) -> dict:
     return {"options": preparation.to_dict()}
 
 
-def finished_mark(preparation: Preparation, plan: ShardPlan, fingerprints: Sequence[Fingerprint]) -> dict:
+def finished_mark(preparation: Preparation, plan: RecordPlan, fingerprints: Sequence[Fingerprint]) -> dict:
     """Whose folder a finished dataset is: a digest of all that it was made from, and for messages one of each kind."""
     texts = [{**vars(each), "audio": ""} for each in plan.utterances]
     return {
@@ -359,7 +439,7 @@ def _digest(content: list) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def refuse_other_input(preparation: Preparation, plan: ShardPlan, fingerprints: Sequence[Fingerprint]) -> None:
+def refuse_other_input(preparation: Preparation, plan: RecordPlan, fingerprints: Sequence[Fingerprint]) -> None:
     """Refuses to change a finished dataset that was made from something else.
 
     One that was never finished is not refused: its input may have been mended, and `write_shards` tells which shards
@@ -383,6 +463,7 @@ def describe(
     replaced: transcripts.Transcripts | None,
     vectors: WordVectors,
     coverage: Coverage,
+    vocabulary: Vocabulary,
     left_out: Counter,
     remarks: Sequence[str],
 ) -> dict:
@@ -424,5 +505,14 @@ def describe(
             **coverage.summary(),
         },
         "notes": list(remarks),
-        "index": {"bytes": index_path.stat().st_size, "sha256": files.sha256_of_file(index_path)},
+        "index": _described_file(index_path),
+        "vocabulary": {
+            "words": len(vocabulary.words),
+            "words_with_vector": int(vocabulary.known.sum()),
+            **_described_file(preparation.out / VOCABULARY),
+        },
     }
+
+
+def _described_file(path: pathlib.Path) -> dict:
+    return {"bytes": path.stat().st_size, "sha256": files.sha256_of_file(path)}

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import tensorflow as tf
 
 from tfcr import files
@@ -50,14 +51,14 @@ class Written:
 
 @dataclass(frozen=True)
 class ShardPlan:
-    """What goes into the shards: utterances sorted by id, with their words and index rows, cut into equal runs."""
+    """What goes into a dataset's shards: utterances sorted by id, with their index rows, cut into equal runs.
+
+    A plan says by `fingerprint` what decides the bytes of a shard, and by `serialised` what stands in it.
+    """
 
     name: str
-    preset: str
     utterances: Sequence[Utterance]
-    words: Sequence[Sequence[str]]
     rows: Sequence[IndexRow]
-    vectors: WordVectors
     count: int
 
     def file_name(self, shard: int) -> str:
@@ -73,7 +74,28 @@ class ShardPlan:
         return sum(self.rows[position].num_samples for position in self.positions(shard)) / SAMPLE_RATE
 
     def fingerprint(self, shard: int) -> Fingerprint:
-        """Identifies everything that decides a shard's bytes: recordings, transcripts, labels and word vectors."""
+        """Identifies everything that decides a shard's bytes."""
+        raise NotImplementedError
+
+    def serialised(self, position: int) -> bytes:
+        """The record of an utterance."""
+        raise NotImplementedError
+
+    def fingerprints(self, workers: int) -> list[Fingerprint]:
+        """That of every shard."""
+        return in_threads(self.fingerprint, range(self.count), workers)
+
+
+@dataclass(frozen=True)
+class RecordPlan(ShardPlan):
+    """The records of a dataset: spectrograms and word vectors."""
+
+    preset: str
+    words: Sequence[Sequence[str]]
+    vectors: WordVectors
+
+    def fingerprint(self, shard: int) -> Fingerprint:
+        """Of recordings, transcripts, labels and word vectors; reads the shard's recordings."""
         recordings = []
         digest = hashlib.sha256(f"features {FEATURES_REVISION} {self.preset}".encode())
         for position in self.positions(shard):
@@ -86,9 +108,33 @@ class ShardPlan:
             digest.update(embeddings.tobytes())
         return Fingerprint(digest.hexdigest(), recordings)
 
-    def fingerprints(self, workers: int) -> list[Fingerprint]:
-        """That of every shard; reads all recordings."""
-        return in_threads(self.fingerprint, range(self.count), workers)
+    def serialised(self, position: int) -> bytes:
+        utterance, row = self.utterances[position], self.rows[position]
+        segments, frames = PRESETS[self.preset].pictures(samples_of(utterance))
+        if frames != row.num_frames:
+            raise TfcrError(f"{utterance.audio} changed while it was read: {frames} frames; expected {row.num_frames}")
+        tokens, embeddings = self.vectors.embed(self.words[position])
+        return serialise(
+            Record(
+                id=utterance.id,
+                speaker=utterance.speaker,
+                session=utterance.session,
+                script=utterance.script,
+                transcript=utterance.transcript,
+                emotion=utterance.emotion,
+                label=row.label,
+                num_frames=frames,
+                tokens=tokens,
+                spectrogram=segments,
+                embeddings=embeddings,
+            )
+        )
+
+
+def samples_of(utterance: Utterance) -> np.ndarray:
+    """Its recording, float [samples] in [-1, 1) at 16 kHz."""
+    with naming(utterance):
+        return read_audio(utterance.audio)
 
 
 def in_threads(function: Callable, arguments: Iterable, workers: int, stop: threading.Event | None = None) -> list:
@@ -195,33 +241,10 @@ def _write(
             for position in plan.positions(number):
                 if stop.is_set():
                     raise TfcrError("the preparation was stopped; the same command goes on with it")
-                writer.write(serialise(_record(plan, position)))
+                writer.write(plan.serialised(position))
                 advance(plan.rows[position].num_samples / SAMPLE_RATE)
     except tf.errors.OpError as error:
         raise TfcrError(
             f"{path.parent} cannot take {plan.file_name(number)} ({error.message}); "
             "make room, and the same command goes on"
         ) from None
-
-
-def _record(plan: ShardPlan, position: int) -> Record:
-    utterance, row = plan.utterances[position], plan.rows[position]
-    with naming(utterance):
-        samples = read_audio(utterance.audio)
-    segments, frames = PRESETS[plan.preset].pictures(samples)
-    if frames != row.num_frames:
-        raise TfcrError(f"{utterance.audio} changed while it was read: {frames} frames; expected {row.num_frames}")
-    tokens, embeddings = plan.vectors.embed(plan.words[position])
-    return Record(
-        id=utterance.id,
-        speaker=utterance.speaker,
-        session=utterance.session,
-        script=utterance.script,
-        transcript=utterance.transcript,
-        emotion=utterance.emotion,
-        label=row.label,
-        num_frames=frames,
-        tokens=tokens,
-        spectrogram=segments,
-        embeddings=embeddings,
-    )

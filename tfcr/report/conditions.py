@@ -37,6 +37,7 @@ _NAMES = {
 }
 _NEEDED = ("dataset_sha256", "preset", "protocol", "fold_seed", "system", "alpha", "fold", "seed")
 CELL_SETTINGS = {"fold", "seed", "run", "data", "threads"}  # may differ within a condition without a word
+_ON = " on "
 _CHOSEN = "α chosen per fold on validation"
 
 
@@ -45,6 +46,7 @@ class Condition:
     """What is held fixed over the folds and seeds of an experiment.
 
     Attributes:
+        system: and behind it, where it takes some, one's own features: `fusion on hubert and bert`.
         alpha: Eq. 7's; None where each fold has its own, chosen on its validation part (`tfcr.report.selection`).
         start: whose encoders training started from, for the preset `authors` trains in stages.
     """
@@ -80,7 +82,8 @@ class Condition:
     @property
     def system_name(self) -> str:
         """The system without its alpha, in words."""
-        return _NAMES.get(self.system, self.system.upper())
+        system, on, own = self.system.partition(_ON)
+        return _NAMES.get(system, system.upper()) + on + own
 
     @property
     def alpha_text(self) -> str:
@@ -100,7 +103,8 @@ class Condition:
     @property
     def order(self) -> tuple:
         """Sorts conditions as a table reads: by dataset, then the paper's own system first, then by alpha."""
-        rank = SYSTEMS.index(self.system) if self.system in SYSTEMS else len(SYSTEMS)
+        system, _, _ = self.system.partition(_ON)
+        rank = SYSTEMS.index(system) if system in SYSTEMS else len(SYSTEMS)
         alpha = math.inf if self.alpha is None else self.alpha
         stage = self.start == "baseline"
         return self.dataset_sha256, rank, self.system, alpha, stage, self.protocol, self.fold_seed, self.preset
@@ -192,12 +196,13 @@ def _place(run: Run) -> tuple[Condition, Cell]:
             f"metrics.json of {run.folder} lacks {', '.join(missing)}; expected a run of this version; train it anew"
         )
     metrics = run.metrics
+    own = [metrics[name] for name in ("audio_features", "text_features") if metrics.get(name)]
     condition = Condition(
         dataset_sha256=metrics["dataset_sha256"],
         preset=metrics["preset"],
         protocol=metrics["protocol"],
         fold_seed=metrics["fold_seed"],
-        system=metrics["system"],
+        system=_ON.join([metrics["system"], *([" and ".join(own)] if own else [])]),
         alpha=float(f"{metrics['alpha']:.12g}"),  # 0.1 + 0.2 is 0.3
         start=metrics.get("start", "fresh"),
     )

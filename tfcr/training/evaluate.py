@@ -14,6 +14,7 @@ from tfcr.objectives import metrics
 from tfcr.runs import Predictions
 
 _SCORES = ("logits", "audio_logits", "text_logits")
+_STORED = (*_SCORES, "audio_embedding", "text_embedding")
 
 
 class UtteranceOutputs:
@@ -45,7 +46,8 @@ def predictions(dataset: Dataset, positions: np.ndarray, outputs: dict[str, np.n
     """Outputs with what is known of their utterances."""
     rows = [dataset.index[position] for position in positions]
     known = {name: np.array([getattr(row, name) for row in rows]) for name in ("id", "speaker", "session", "script")}
-    return Predictions(**known, label=np.array([row.label for row in rows], np.int64), **outputs)
+    kept = {name: value for name, value in outputs.items() if name in _STORED}
+    return Predictions(**known, label=np.array([row.label for row in rows], np.int64), **kept)
 
 
 def training_means(outputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -8,12 +8,12 @@ import numpy as np
 
 from tfcr import files, runs
 from tfcr.config import Config
-from tfcr.data.pipeline import Pipeline
 from tfcr.dataset_info import Dataset, open_dataset, verify
 from tfcr.errors import TfcrError
 from tfcr.models.restore import restore_network
+from tfcr.models.systems import feature_names, sizes_of
 from tfcr.training import evaluate, runtime
-from tfcr.training.train import plan, read_run_config
+from tfcr.training.train import pipeline_of, plan, read_run_config
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,12 @@ def evaluate_run(run: runs.Run, data: str | os.PathLike | None = None) -> Evalua
     if data is None or dataset.sha256 == config.dataset_sha256:
         positions, name, folder = plan(config, dataset.folder).split.test, "test", run.folder
     else:
-        verify(dataset)
+        verify(dataset, feature_names(config))
         _refuse_unlike(run, config, dataset)
         positions, name, folder = _unseen(run, dataset), dataset.name, run.folder / f"evaluation-{dataset.name}"
     runs.check_weights(run)
-    network = restore_network(config, len(run.emotions), run.folder / runs.WEIGHTS)
-    outputs = evaluate.UtteranceOutputs(network, Pipeline(dataset, network.input, config.threads))(positions)
+    network = restore_network(config, len(run.emotions), run.folder / runs.WEIGHTS, sizes_of(config, dataset))
+    outputs = evaluate.UtteranceOutputs(network, pipeline_of(config, dataset, network))(positions)
     labels = np.array([dataset.index[position].label for position in positions])
     means = {name: np.array(mean) for name, mean in run.metrics["training_means"].items()}
     figures = evaluate.figures(labels, outputs, run.emotions, means)
@@ -77,6 +77,12 @@ def _refuse_unlike(run: runs.Run, config: Config, dataset: Dataset) -> None:
         raise TfcrError(
             f"dataset {dataset.folder} has other word vectors ({words['source']}) than {run.folder} was trained on "
             f"({run.metrics['embeddings']}); prepare both with the same --embeddings"
+        )
+    words_of = run.metrics.get("vocabulary_sha256")
+    if words_of is not None and words_of != dataset.info["vocabulary"]["sha256"]:
+        raise TfcrError(
+            f"dataset {dataset.folder} has another vocabulary than {run.folder} was trained on, and system "
+            f"{config.system!r} knows words by their place in it; test it on a dataset of the same words"
         )
 
 

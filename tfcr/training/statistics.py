@@ -1,22 +1,24 @@
-"""Mean and deviation of spectrogram bins over real frames, in one pass and little memory."""
+"""Mean and deviation of features over real steps, in one pass and little memory."""
+
+from collections.abc import Iterable
 
 import numpy as np
 
-from tfcr.data.pipeline import Pipeline
-from tfcr.schema import NUM_BINS
 
+def moments(steps: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Statistics over the real steps of some utterances: of the training part, never of another.
 
-def bin_statistics(pipeline: Pipeline, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Statistics over the real frames of some utterances: of the training part, never of another.
+    Args:
+        steps: of each utterance, [steps, dim].
 
     Returns:
-        Mean and deviation, float64 [128 bins], in dB.
+        Mean and deviation, float64 [dim], in the feature's unit.
     """
-    count, total, squares = 0, np.zeros(NUM_BINS), np.zeros(NUM_BINS)
-    for spectrogram, num_frames in pipeline.spectrograms(positions).as_numpy_iterator():
-        frames = spectrogram.reshape(-1, NUM_BINS)[:num_frames].astype(np.float64)
-        count += len(frames)
-        total += frames.sum(axis=0)
-        squares += (frames**2).sum(axis=0)
+    count, total, squares = 0, 0.0, 0.0
+    for some in steps:
+        some = some.astype(np.float64)
+        count += len(some)
+        total += some.sum(axis=0)
+        squares += (some**2).sum(axis=0)
     mean = total / count
     return mean, np.sqrt(np.maximum(squares / count - mean**2, 0.0))

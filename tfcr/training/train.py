@@ -8,6 +8,7 @@ import platform
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import ModuleType
 
 import keras
 import numpy as np
@@ -20,17 +21,23 @@ from tfcr.data.pipeline import Pipeline, derived_seed
 from tfcr.data.spec_augment import SpecAugment
 from tfcr.dataset_info import Dataset, open_dataset, verify
 from tfcr.errors import TfcrError, UsageError
+from tfcr.features.sets import TOKEN_IDS
+from tfcr.features.vocabulary import read_vocabulary
 from tfcr.models.contrastive import ContrastiveModel
 from tfcr.models.cosine_discriminator import CosineDiscriminator
+from tfcr.models.network import HEAD
 from tfcr.models.pair_discriminator import PairDiscriminator
 from tfcr.models.restore import restore_network
-from tfcr.models.systems import resolve, system
+from tfcr.models.sizes import Sizes
+from tfcr.models.standardization import Standardization
+from tfcr.models.systems import check_features, feature_names, on_dataset, resolve, sizes_of, system
+from tfcr.models.word_table import WordTable
 from tfcr.objectives.metrics import unweighted_accuracy, weighted_accuracy
 from tfcr.objectives.weighting import combine
 from tfcr.training import evaluate, runtime
 from tfcr.training.checkpoint import Checkpoint, State, save_weights
 from tfcr.training.pretraining import origins_of, take_encoders
-from tfcr.training.statistics import bin_statistics
+from tfcr.training.statistics import moments
 
 
 class Observer:
@@ -60,8 +67,12 @@ class Experiment:
     @property
     def folder(self) -> pathlib.Path:
         """Where its run goes by default."""
-        c = self.config
-        return runs.default_folder(self.dataset.name, c.protocol, c.system, c.alpha, c.fold, c.seed, c.start)
+        return runs.folder_of(self.dataset.name, self.config)
+
+    @property
+    def network_sizes(self) -> Sizes:
+        """What the network has to know of the dataset."""
+        return sizes_of(self.config, self.dataset)
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -94,9 +105,23 @@ def plan(config: Config, data: str | os.PathLike) -> Experiment:
         raise UsageError(
             f"dataset {dataset.folder} is {dataset.sha256[:12]}…; the configuration names {config.dataset_sha256[:12]}…"
         )
-    verify(dataset)
+    resolved = on_dataset(config, dataset)
+    if config.features_sha256 not in (None, resolved.features_sha256):
+        raise UsageError(f"dataset {dataset.folder} has other features of the same names than the configuration's")
+    verify(dataset, feature_names(config))
     split = protocols.split(config.protocol, config.fold, dataset.labelled, config.fold_seed)
-    return Experiment(replace(config, dataset_sha256=dataset.sha256), dataset, split)
+    return Experiment(resolved, dataset, split)
+
+
+def pipeline_of(config: Config, dataset: Dataset, network: keras.Model) -> Pipeline:
+    """The pipelines that feed a network of a configuration."""
+    return Pipeline(
+        dataset,
+        network.input,
+        config.threads,
+        features=check_features(config, dataset),
+        longest={"mfcc": config.max_frames, "token_ids": config.max_token_ids},
+    )
 
 
 def train_fold(
@@ -163,11 +188,11 @@ def build_model(experiment: Experiment) -> ContrastiveModel:
     config = experiment.config
     keras.utils.set_random_seed(config.seed)
     policy = runtime.policy(config.precision)
-    network = system(config.system).build(config, len(experiment.dataset.emotions), dtype=policy)
-    if "spectrogram" in network.input and config.standardization == "bins":
-        pipeline = Pipeline(experiment.dataset, network.input, config.threads)
-        standardization = network.get_layer("audio_encoder").get_layer("standardization")
-        standardization.set_statistics(*bin_statistics(pipeline, experiment.split.train))
+    network = system(config.system).build(
+        config, len(experiment.dataset.emotions), experiment.network_sizes, dtype=policy
+    )
+    _standardise(network, experiment)
+    _start_words(network, experiment)
     discriminator = None
     if config.alpha > 0:
         kind = CosineDiscriminator if config.discriminator == "cosine" else PairDiscriminator
@@ -179,14 +204,40 @@ def build_model(experiment: Experiment) -> ContrastiveModel:
         negatives=config.negatives,
         negative_weights=config.negative_weights,
         negatives_per_anchor=config.negatives_per_anchor,
+        classification_loss=config.classification_loss,
         seed=config.seed,
         dtype=policy,
     )
     # XLA is slower than the plain graph on CPU; on GPU "auto" decides
     jit_compile = "auto" if tf.config.list_physical_devices("GPU") else False
-    model.compile(keras.optimizers.Adam(config.learning_rate, epsilon=config.adam_epsilon), jit_compile=jit_compile)
+    optimizer = keras.optimizers.Adam(
+        config.learning_rate, epsilon=config.adam_epsilon, clipvalue=config.clip_value, clipnorm=config.clip_norm
+    )
+    model.compile(optimizer, jit_compile=jit_compile)
     model.optimizer.build(model.trainable_variables)
     return model
+
+
+def _standardise(network: keras.Model, experiment: Experiment) -> None:
+    """Gives the network the statistics of the training part."""
+    config = experiment.config
+    if config.standardization == "none":
+        return
+    pipeline = pipeline_of(config, experiment.dataset, network)
+    for layer in parts_of(network, Standardization):
+        layer.set_statistics(*moments(pipeline.steps(experiment.split.train, layer.feature)))
+
+
+def _start_words(network: keras.Model, experiment: Experiment) -> None:
+    """Starts trained word vectors from the dataset's."""
+    for layer in parts_of(network, WordTable):
+        _, vectors, known = read_vocabulary(experiment.dataset.folder)
+        layer.set_vectors(vectors, known, derived_seed(experiment.config.seed, "words"))
+
+
+def parts_of(network: keras.Model, kind: type) -> list[keras.layers.Layer]:
+    """The layers of a kind, in the network and in the models within it."""
+    return [layer for layer in network._flatten_layers() if isinstance(layer, kind)]
 
 
 def seconds_per_epoch(experiment: Experiment, steps: int = 8) -> float:
@@ -194,7 +245,7 @@ def seconds_per_epoch(experiment: Experiment, steps: int = 8) -> float:
     config = experiment.config
     runtime.configure(config.threads)
     model = build_model(experiment)
-    pipeline = Pipeline(experiment.dataset, model.network.input, config.threads)
+    pipeline = pipeline_of(config, experiment.dataset, model.network)
     positions, size = experiment.split.train, config.batch_size
     batches = pipeline.training(positions, batch_size=size, seed=config.seed, shuffle_buffer=2 * size).take(steps + 1)
     clock = _Clock()
@@ -225,7 +276,7 @@ def _train_and_test(experiment: Experiment, run: pathlib.Path, observer: Observe
         model.load_weights(checkpoint.last_weights(state))
     for origin in origins:
         take_encoders(model.network, origin, len(experiment.dataset.emotions))
-    pipeline = Pipeline(experiment.dataset, model.network.input, config.threads)
+    pipeline = pipeline_of(config, experiment.dataset, model.network)
     _fit(experiment, run, model, pipeline, checkpoint, state, observer)
     _test(experiment, run, pipeline, checkpoint, state)
 
@@ -292,6 +343,7 @@ def _train_epoch(
     """One epoch, counted from 0, all of whose draws are a function of (seed, epoch); returns Keras's logs."""
     config = experiment.config
     reseed(model, config.seed, epoch)
+    model.optimizer.learning_rate = learning_rate(config, epoch)
     training = pipeline.training(
         experiment.split.train,
         batch_size=config.batch_size,
@@ -319,11 +371,17 @@ def _train_epoch(
     return row
 
 
+def learning_rate(config: Config, epoch: int) -> float:
+    """That of an epoch, counted from 0: halved after every `halve_every` epochs, `halvings` times at most."""
+    halvings = 0 if config.halve_every is None else min(config.halvings, epoch // config.halve_every)
+    return config.learning_rate / 2**halvings
+
+
 def _augmentation(config: Config, model: ContrastiveModel) -> SpecAugment | None:
     """The masks of the configuration, None for none."""
     if not (config.freq_mask or config.time_mask) or "spectrogram" not in model.network.input:
         return None
-    standardization = model.network.get_layer("audio_encoder").get_layer("standardization")
+    [standardization] = (part for part in parts_of(model.network, Standardization) if part.feature == "spectrogram")
     return SpecAugment(config.freq_mask, config.time_mask, standardization.mean.numpy())
 
 
@@ -374,9 +432,13 @@ def _is_over(config: Config, state: State) -> bool:
 def _test(experiment: Experiment, run: pathlib.Path, pipeline: Pipeline, checkpoint: Checkpoint, state: State) -> None:
     """The best epoch's weights, rebuilt in float32, on the validation and the test part; `metrics.json` comes last."""
     dataset, split = experiment.dataset, experiment.split
-    network = restore_network(experiment.config, len(dataset.emotions), checkpoint.best_weights(state))
-    save_weights(network, run / runs.WEIGHTS)
+    config = experiment.config
+    best = checkpoint.best_weights(state)
+    network = restore_network(config, len(dataset.emotions), best, experiment.network_sizes)
     outputs = evaluate.UtteranceOutputs(network, pipeline)
+    if config.decision_weights == "validation" and hasattr(system(config.system), "choose_share"):
+        _choose_share(network, system(config.system), outputs(split.validation), experiment.labels(split.validation))
+    save_weights(network, run / runs.WEIGHTS)
     means = evaluate.training_means(outputs(split.train))
     parts = {}
     for part, positions in (("validation", split.validation), ("test", split.test)):
@@ -390,10 +452,19 @@ def _test(experiment: Experiment, run: pathlib.Path, pipeline: Pipeline, checkpo
     files.write_json(run / runs.METRICS, content)
 
 
+def _choose_share(network: keras.Model, module: ModuleType, outputs: dict, labels: np.ndarray) -> None:
+    """Weighs the two decisions by the validation part."""
+    share = module.choose_share(outputs["audio_logits"], outputs["text_logits"], labels)
+    network.get_layer(HEAD).set_audio_share(share)
+
+
 def _describe(experiment: Experiment, state: State, parts: dict, means: dict[str, np.ndarray]) -> dict:
     """The content of `metrics.json`."""
     config, dataset = experiment.config, experiment.dataset
-    shared = ("preset", "system", "protocol", "fold", "alpha", "seed", "fold_seed", "start", "threads", "precision")
+    shared = (
+        *("preset", "system", "protocol", "fold", "alpha", "seed", "fold_seed", "start", "threads", "precision"),
+        *("audio_features", "text_features", "features_sha256"),
+    )
     return {
         "schema": runs.METRICS_SCHEMA,
         "version": __version__,
@@ -410,6 +481,7 @@ def _describe(experiment: Experiment, state: State, parts: dict, means: dict[str
         "embeddings": dataset.info["embeddings"]["source"],
         "embeddings_sha256": dataset.info["embeddings"]["sha256"],
         "transductive": dataset.info["embeddings"]["transductive"],
+        "vocabulary_sha256": dataset.info["vocabulary"]["sha256"] if TOKEN_IDS in feature_names(config) else None,
         **{name: getattr(config, name) for name in shared},
         "num_folds": protocols.num_folds(config.protocol, dataset.labelled),
         "best_epoch": state.best_epoch,

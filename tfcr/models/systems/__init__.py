@@ -6,19 +6,40 @@ A system is a module with
   named inputs and the outputs of `tfcr.models.network`, its layers named alike in every process;
 * `REGULARISED`: whether it has an audio and a text embedding for the regulariser;
 * `FEATURES`: the feature sets it takes beside the paper's spectrograms and word embeddings (`tfcr.features.sets`);
-* `DEFAULTS`: `field: value` pairs of the configuration that its paper sets, and that go before the preset's.
+* `DEFAULTS`: `field: value` pairs of the configuration that its paper sets, and that go before the preset's;
+* `PRESET_DEFAULTS` (optional): preset → pairs that go before `DEFAULTS` where the dataset has that preset;
+* `OWN_FEATURES` (optional): in which of `audio` and `text` one's own features may stand in for the paper's.
+
+A preset says what this paper's text, or its authors' code, does to this paper's networks. That means nothing to the
+system of another paper, which begins its `DEFAULTS` with `ANOTHER_PAPERS`; protocol, early stopping's measure and the
+regulariser stay the preset's.
 
 To add one, add such a file; `--system` finds it by its name, without importing TensorFlow.
 """
 
 import importlib
+import pathlib
 import pkgutil
+from collections.abc import Mapping
 from dataclasses import replace
 from types import ModuleType
+from typing import Any
 
-from tfcr.config import PRESETS, REGULARISER, Config
+from tfcr.config import PRESETS, REGULARISER, Config, from_mapping
+from tfcr.dataset_info import Dataset, Features, features_sha256
 from tfcr.errors import UsageError
+from tfcr.models.sizes import Sizes
 
+OWN_FIELDS = {"audio": "audio_features", "text": "text_features"}  # modality → field of the configuration
+_ENDING = ".h5"
+ANOTHER_PAPERS = {  # what a system of another paper takes from no preset
+    name: getattr(PRESETS["paper"], name)
+    for name in (
+        *("standardization", "lstm_layers", "mask_padding", "head_bias", "initializers"),
+        *("embedding_dropout", "head_dropout", "audio_head_dropout", "text_head_dropout", "text_norm_penalty"),
+        *("start", "batch_size", "adam_epsilon", "epochs", "patience"),
+    )
+}
 DEFAULT_ALPHA = 0.1  # "The hyperparameter alpha is selected as 0.1" (Sec. 4.3)
 
 
@@ -36,6 +57,80 @@ def system(name: str) -> ModuleType:
     if name not in names():
         raise UsageError(f"there is no system {name!r}; expected one of {', '.join(names())}")
     return importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
+
+
+def configure(values: Mapping[str, Any], preset: str = "paper") -> Config:
+    """A configuration from `name: value` pairs; what they leave open is the system's, and then the preset's.
+
+    One's own features may be named by their file: `hubert.h5` holds the features `hubert`.
+
+    Raises:
+        UsageError: an unknown name, a value outside its range, no such system, or features that it does not take.
+    """
+    checked = from_mapping(values, preset)
+    named = {name: _of_file(value) for name, value in values.items() if name in OWN_FIELDS.values()}
+    for modality, name in OWN_FIELDS.items():
+        if named.get(name) is not None and modality not in own_features(checked.system):
+            raise UsageError(f"system {checked.system!r} takes no {name}; those that do are {_takers(modality)}")
+    return from_mapping({**values, **named}, preset, defaults_of(checked.system, checked.preset))
+
+
+def own_features(name: str) -> tuple[str, ...]:
+    """For which of `audio` and `text` a system can take one's own features."""
+    return getattr(system(name), "OWN_FEATURES", ())
+
+
+def feature_names(config: Config) -> list[str]:
+    """The feature sets that a training takes beside the paper's features."""
+    own = [getattr(config, name) for name in OWN_FIELDS.values()]
+    return [*system(config.system).FEATURES, *(name for name in own if name is not None)]
+
+
+def check_features(config: Config, dataset: Dataset) -> list[Features]:
+    """The feature sets of `feature_names`, of a dataset.
+
+    Raises:
+        TfcrError: the dataset was prepared without one; the message names the option that adds it.
+        UsageError: one's own features stand for the other modality.
+    """
+    for modality, name in OWN_FIELDS.items():
+        own = getattr(config, name)
+        if own in dataset.features and dataset.features[own].modality != modality:
+            raise UsageError(f"{name} {own!r} of dataset {dataset.folder} are no features of {modality}")
+    return dataset.feature_sets(feature_names(config))
+
+
+def on_dataset(config: Config, dataset: Dataset) -> Config:
+    """A resolved configuration with the dataset's identity, and that of the features it takes."""
+    features = features_sha256(check_features(config, dataset))
+    return replace(config, dataset_sha256=dataset.sha256, features_sha256=features)
+
+
+def sizes_of(config: Config, dataset: Dataset) -> Sizes:
+    """What a network of a resolved configuration has to know of a dataset."""
+    shapes = {field.name: field.shape for each in check_features(config, dataset) for field in each.fields}
+    return Sizes(
+        vocabulary=dataset.info.get("vocabulary", {}).get("words", 0),
+        **{name: shapes.get(name) for name in OWN_FIELDS.values()},
+    )
+
+
+def _of_file(name: str | None) -> str | None:
+    return pathlib.PurePath(name).stem if name is not None and name.endswith(_ENDING) else name
+
+
+def _takers(modality: str) -> str:
+    return ", ".join(name for name in names() if modality in own_features(name))
+
+
+def defaults_of(name: str, preset: str) -> dict[str, Any]:
+    """The `field: value` pairs of a system that go before those of a preset.
+
+    Raises:
+        UsageError: no such system.
+    """
+    module = system(name)
+    return {**module.DEFAULTS, **getattr(module, "PRESET_DEFAULTS", {}).get(preset, {})}
 
 
 def resolve_alpha(name: str, alpha: float | None) -> float:
@@ -58,13 +153,13 @@ def resolve_start(config: Config) -> str:
     `unimodal` with alpha above 0 is the last stage, which starts from the baseline. Only the paper's fusion can start
     from others; every other system starts afresh.
     """
-    if config.system != "fusion":
+    if config.system != "fusion" or config.audio_features or config.text_features:
         return "fresh"
     return "baseline" if config.start == "unimodal" and config.alpha else config.start
 
 
 def resolve(config: Config) -> Config:
-    """The configuration with everything resolved that its system decides: alpha, and where training starts.
+    """The configuration with everything resolved that its system decides: alpha, features, and where training starts.
 
     The regulariser's settings mean nothing where alpha is 0; there they are the preset's, so that equal trainings have
     equal configurations.
@@ -72,7 +167,8 @@ def resolve(config: Config) -> Config:
     Raises:
         UsageError: no such system, or a weight above 0 for a system without a regulariser.
     """
-    config = replace(config, alpha=resolve_alpha(config.system, config.alpha))
+    unused = [name for modality, name in OWN_FIELDS.items() if modality not in own_features(config.system)]
+    config = replace(config, alpha=resolve_alpha(config.system, config.alpha), **dict.fromkeys(unused))
     if config.alpha == 0:
         preset = PRESETS[config.preset]
         config = replace(config, **{name: getattr(preset, name) for name in REGULARISER})

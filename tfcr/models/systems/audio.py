@@ -4,20 +4,21 @@ import keras
 
 from tfcr.config import Config
 from tfcr.models import network
-from tfcr.models.audio_encoder import audio_encoder
+from tfcr.models.encoders import audio_encoder_of
 from tfcr.models.initializers import linear_initializers
 from tfcr.models.sizes import Sizes
 
 REGULARISED = False
 FEATURES = ()
 DEFAULTS = {}
+OWN_FEATURES = ("audio",)
 
 
 def build(
     config: Config, num_classes: int, sizes: Sizes = Sizes(), dtype=None, use_cudnn: bool | str = "auto"
 ) -> keras.Model:
-    """CNN and a linear classifier (Eq. 2)."""
-    encoder = audio_encoder(config.conv_blocks, config.conv_filters, config.initializers, dtype=dtype)
+    """CNN, or a projection of one's own features, and a linear classifier (Eq. 2)."""
+    encoder = audio_encoder_of(config, sizes, dtype)
     drawn = linear_initializers(config.initializers, encoder.output_shape[-1])
     head = keras.layers.Dense(num_classes, use_bias=config.head_bias, name=network.HEAD, dtype=dtype, **drawn)
     return network.connect(encoder, None, head, config.audio_head_dropout)

@@ -4,32 +4,24 @@ import keras
 
 from tfcr.config import Config
 from tfcr.models import network
-from tfcr.models.audio_encoder import audio_encoder
+from tfcr.models.encoders import audio_encoder_of, text_encoder_of
 from tfcr.models.linear_fusion import LinearFusion
 from tfcr.models.sizes import Sizes
-from tfcr.models.text_encoder import text_encoder
 
 REGULARISED = True
 FEATURES = ()
 DEFAULTS = {}
+OWN_FEATURES = ("audio", "text")
 STARTS_FROM = ("audio", "text")  # the systems that have its encoders, one each
 
 
 def build(
     config: Config, num_classes: int, sizes: Sizes = Sizes(), dtype=None, use_cudnn: bool | str = "auto"
 ) -> keras.Model:
-    """CNN and LSTM, fused by a linear head (Eq. 1-4)."""
+    """CNN and LSTM, or projections of one's own features, fused by a linear head (Eq. 1-4)."""
     return network.connect(
-        audio_encoder(config.conv_blocks, config.conv_filters, config.initializers, dtype=dtype),
-        text_encoder(
-            config.lstm_layers,
-            config.lstm_units,
-            config.mask_padding,
-            config.embedding_dropout,
-            config.initializers,
-            use_cudnn=use_cudnn,
-            dtype=dtype,
-        ),
+        audio_encoder_of(config, sizes, dtype),
+        text_encoder_of(config, sizes, None, dtype, use_cudnn),
         LinearFusion(num_classes, config.head_bias, config.initializers, name=network.HEAD, dtype=dtype),
         config.head_dropout,
     )

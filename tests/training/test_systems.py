@@ -1,0 +1,181 @@
+"""Every system of Table 1 through the whole training: on its features, with its paper's settings, to figures."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tfcr import runs
+from tfcr.config import PRESETS
+from tfcr.errors import TfcrError, UsageError
+from tfcr.models import systems
+from tfcr.models.sizes import Sizes
+from tfcr.models.standardization import Standardization
+from tfcr.models.word_table import WordTable
+from tfcr.training.train import build_model, learning_rate, parts_of, pipeline_of, plan, train_fold
+
+TINY = {
+    "conv_filters": 2,
+    "lstm_layers": 1,
+    "lstm_units": 8,
+    "recurrent_units": 8,
+    "hidden_units": 16,
+    "discriminator_units": 8,
+    "batch_size": 32,
+    "epochs": 1,
+    "max_frames": 40,
+    "max_token_ids": 8,
+    "shuffle_buffer": 64,
+    "projection_units": 8,
+}
+OTHERS = sorted(set(systems.names()) - {"audio", "fusion", "text"})
+QUICK = ("mdre", "late-fusion")  # a sequence system with everything, and one of segments; the others are traced longer
+REGULARISED = [name for name in systems.names() if systems.system(name).REGULARISED]
+
+
+def tiny(name, **fields):
+    return systems.configure({**TINY, "system": name, **fields})
+
+
+def quick_or_full(names):
+    return [name if name in QUICK else pytest.param(name, marks=pytest.mark.full) for name in names]
+
+
+# ---- settings -------------------------------------------------------------------------------------------------------
+
+
+def test_a_systems_paper_sets_what_is_left_open_and_the_user_wins():
+    assert systems.configure({"system": "mdre"}).batch_size == 128  # Yoon, Byun and Jung (2018)
+    assert systems.configure({"system": "mdre"}).clip_value == 10
+    assert systems.configure({"system": "mdre", "batch_size": 64}).batch_size == 64
+    assert systems.configure({"system": "ds-lstm"}).halve_every == 10  # Wang et al. (2020)
+    assert systems.configure({"system": "fusion"}) == PRESETS["paper"]
+    assert systems.configure({"system": "mdre"}, "authors").classification_loss == "sigmoid"  # as in their code
+    assert systems.configure({"system": "mdre"}, "paper").classification_loss == "softmax"
+
+
+def test_the_learning_rate_is_halved_after_ten_twenty_and_thirty_epochs_and_then_stays():
+    config = systems.configure({"system": "ds-lstm"})
+    rates = [learning_rate(config, epoch) for epoch in (0, 9, 10, 19, 20, 29, 30, 49)]
+    assert rates == [1e-3, 1e-3, 5e-4, 5e-4, 2.5e-4, 2.5e-4, 1.25e-4, 1.25e-4]
+    assert {learning_rate(PRESETS["paper"], epoch) for epoch in (0, 99)} == {1e-3}
+
+
+@pytest.mark.parametrize("name", REGULARISED)
+def test_a_regularised_system_has_the_papers_alpha_by_default(name):
+    assert systems.resolve(systems.configure({"system": name})).alpha == 0.1
+
+
+def test_a_system_that_needs_other_features_names_the_command(small_dataset):
+    with pytest.raises(TfcrError, match=r"without the features mfcc, prosody, token_ids; .*`tfcr prepare-tfrecords`"):
+        plan(systems.configure({"system": "mdre"}), small_dataset.folder)
+
+
+@pytest.mark.parametrize(("name", "field"), [("mdre", "audio_features"), ("audio", "text_features")])
+def test_features_that_a_system_does_not_take_are_wrong_usage(name, field):
+    with pytest.raises(UsageError, match=f"system '{name}' takes no {field}; those that do are .*fusion"):
+        systems.configure({"system": name, field: "hubert"})
+
+
+# ---- start ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def mdre(full_dataset):
+    experiment = plan(tiny("mdre"), full_dataset.folder)
+    return experiment, build_model(experiment)
+
+
+def test_statistics_are_of_the_training_part_alone(mdre):
+    experiment, model = mdre
+    layers = {layer.feature: layer for layer in parts_of(model.network, Standardization)}
+    assert set(layers) == {"mfcc", "prosody"}
+    pipeline = pipeline_of(experiment.config, experiment.dataset, model.network)
+    steps = np.concatenate(list(pipeline.steps(experiment.split.train, "mfcc"))).astype(np.float64)
+    assert max(len(each) for each in pipeline.steps(experiment.split.train, "mfcc")) == TINY["max_frames"]
+    np.testing.assert_allclose(layers["mfcc"].mean, steps.mean(axis=0), atol=1e-4)
+    np.testing.assert_allclose(layers["mfcc"].deviation, steps.std(axis=0), rtol=1e-4)
+
+
+def test_words_start_with_the_datasets_vectors(mdre):
+    from tfcr.features.vocabulary import read_vocabulary
+
+    experiment, model = mdre
+    [table] = parts_of(model.network, WordTable)
+    _, vectors, known = read_vocabulary(experiment.dataset.folder)
+    start = np.array(table.weights[0])
+    assert known.any() and start.shape == (len(vectors) + 1, 300)
+    np.testing.assert_array_equal(start[1:][known], vectors[known])
+    assert np.abs(start[1:][~known]).max(initial=0) <= 0.25
+
+
+# ---- training -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", quick_or_full(OTHERS))
+def test_a_system_trains_tests_and_is_the_same_when_it_is_tested_again(full_dataset, tmp_path, name):
+    from tfcr.training.evaluate_run import evaluate_run
+
+    run = train_fold(plan(tiny(name), full_dataset.folder), tmp_path / "run")
+    assert sum(map(sum, run.metrics["test"]["confusion"])) == run.metrics["sizes"]["test"]
+    before = run.predictions
+    assert np.isfinite(before.logits).all()
+    if systems.system(name).REGULARISED:  # the scores of both modalities add up, but for the head's bias
+        gap = before.logits - before.audio_logits - before.text_logits
+        np.testing.assert_allclose(gap, np.broadcast_to(gap[:1], gap.shape), atol=1e-5)
+    evaluation = evaluate_run(run)
+    np.testing.assert_array_equal(runs.open_run(run.folder).predictions.logits, before.logits)
+    assert evaluation.figures["wa"] == run.metrics["test"]["wa"]
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", systems.names())
+def test_a_system_overfits_32_utterances(full_dataset, name):
+    from tfcr.training.evaluate import UtteranceOutputs
+
+    sizes = {"recurrent_units": 32, "lstm_units": 32, "hidden_units": 64, "conv_filters": 4, "max_frames": 120}
+    no_dropout = {"audio_dropout": 0.0, "text_dropout": 0.0}
+    config = tiny(name, **{**sizes, **no_dropout, "batch_size": 32, "learning_rate": 0.003, "alpha": 0.0})
+    experiment = plan(config, full_dataset.folder)
+    few = np.sort(np.random.default_rng(0).choice(experiment.split.train, 32, replace=False))
+    experiment = dataclasses.replace(experiment, split=dataclasses.replace(experiment.split, train=few))
+    model = build_model(experiment)
+    pipeline = pipeline_of(experiment.config, full_dataset, model.network)
+    outputs, labels = UtteranceOutputs(model.network, pipeline), experiment.labels(few)
+    for epoch in range(0, 200, 10):
+        batches = [pipeline.training(few, batch_size=32, seed=0, epoch=epoch + number) for number in range(10)]
+        for batch in batches:
+            model.fit(batch, verbose=0, shuffle=False)
+        if (outputs(few)["logits"].argmax(axis=1) == labels).all():
+            return
+    pytest.fail(f"{name} still errs on the 32 utterances that it was trained on 200 times")
+
+
+@pytest.mark.parametrize("name", quick_or_full([name for name in REGULARISED if name != "fusion"]))
+def test_the_regulariser_changes_what_another_system_learns(full_dataset, name):
+    histories = []
+    for alpha in (0.0, 0.5):
+        experiment = plan(tiny(name, alpha=alpha), full_dataset.folder)
+        model = build_model(experiment)
+        pipeline = pipeline_of(experiment.config, full_dataset, model.network)
+        batch = pipeline.training(experiment.split.train, batch_size=32, seed=0).take(1)
+        histories.append(model.fit(batch, verbose=0, shuffle=False).history)
+    assert "contrastive_loss" not in histories[0]
+    [loss], [first], [second] = (histories[1][key] for key in ("loss", "classification_loss", "contrastive_loss"))
+    assert loss == pytest.approx(0.5 * first + 0.5 * second, rel=1e-5)  # Eq. 7
+
+
+def test_the_decisions_are_weighed_by_the_validation_part(full_dataset, tmp_path):
+    run = train_fold(plan(tiny("late-fusion", decision_weights="validation"), full_dataset.folder), tmp_path / "run")
+    experiment = plan(tiny("late-fusion"), full_dataset.folder)
+    from tfcr.models.restore import restore_network
+    from tfcr.training.evaluate import UtteranceOutputs
+
+    network = restore_network(experiment.config, 4, run.folder / runs.WEIGHTS, Sizes())
+    outputs = UtteranceOutputs(network, pipeline_of(experiment.config, full_dataset, network))
+    validation = experiment.split.validation
+    found = outputs(validation)
+    share = systems.system("late-fusion").choose_share(
+        found["audio_logits"], found["text_logits"], experiment.labels(validation)
+    )
+    assert float(network.get_layer("head").audio_share) == pytest.approx(share)

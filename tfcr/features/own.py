@@ -1,0 +1,165 @@
+"""One's own features: an HDF5 file with one dataset an utterance id, such as embeddings of a pretrained model.
+
+Written by `write_features`, or by anything that writes HDF5. No TensorFlow.
+"""
+
+import os
+import pathlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import h5py
+import numpy as np
+
+from tfcr import files
+from tfcr.errors import TfcrError, UsageError
+from tfcr.features.sets import SETS, FeatureSet, Field
+from tfcr.wording import counted
+
+Modality = Literal["audio", "text"]
+FORMAT = "expected an HDF5 file with a dataset [time, dim] or [dim] of numbers for every utterance id"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+_LARGEST = np.finfo(np.float32).max
+
+
+def write_features(path: str | os.PathLike, features: Iterable[tuple[str, np.ndarray]]) -> None:
+    """Writes a file of features, whole or not at all, holding one array at a time.
+
+    Args:
+        features: utterance id and its array [time, dim] or [dim], as float32 or what float32 can hold; all of one kind
+            and width.
+
+    Raises:
+        ValueError: an id twice, or an array of another shape than the first, empty or not finite.
+    """
+    first = None
+    with files.written_whole(path) as temporary, h5py.File(temporary, "w") as file:
+        for id, array in features:
+            array = np.asarray(array)
+            shape = _kind(array.shape)
+            first = first or shape
+            if shape is None or shape != first or not array.size:
+                raise ValueError(f"features of {id!r} have the shape {array.shape}; the first have {first}")
+            if not np.isfinite(array).all():
+                raise ValueError(f"features of {id!r} are not finite")
+            if id in file:
+                raise ValueError(f"features of {id!r} are given twice")
+            file.create_dataset(id, data=array.astype("<f4", copy=False))
+
+
+@dataclass(frozen=True)
+class OwnFeatures:
+    """A file of features as a feature set, named after the file.
+
+    Attributes:
+        path: of the HDF5 file.
+        modality: whether they stand for speech or for words.
+    """
+
+    path: pathlib.Path
+    modality: Modality
+
+    @property
+    def name(self) -> str:
+        """The file's name without its ending: `hubert.h5` holds the features `hubert`."""
+        return self.path.stem
+
+    @property
+    def field(self) -> str:
+        """The network's input that takes them."""
+        return f"{self.modality}_features"
+
+    @property
+    def option(self) -> str:
+        return f"--{self.modality}-features {self.path}"
+
+    def check_name(self) -> None:
+        """Refuses a file that is missing, or whose name cannot name features.
+
+        Raises:
+            UsageError: the name is taken by a feature set of tfcr, or has other characters than letters, digits, _.+-
+            TfcrError: no such file.
+        """
+        if not _NAME.fullmatch(self.name) or self.name in SETS or self.name == "spectrogram":
+            raise UsageError(
+                f"{self.option}: features are called after their file, and {self.name!r} cannot be a name; "
+                f"rename the file (letters, digits, _.+-, and none of {', '.join(SETS)})"
+            )
+        if not self.path.is_file():
+            raise TfcrError(f"{self.option} does not exist; {FORMAT}")
+
+    def feature_set(self, ids: Sequence[str]) -> FeatureSet:
+        """The set, after a look at the shapes of all that is wanted; no values are read.
+
+        Args:
+            ids: of the utterances.
+
+        Raises:
+            TfcrError: no HDF5, of another corpus, or ids are missing or have other widths.
+        """
+        first = None
+        with self._open() as file:
+            missing = [id for id in ids if not isinstance(_get(file, id), h5py.Dataset)]
+            if len(missing) == len(ids):
+                theirs = next(iter(file), None)
+                raise TfcrError(
+                    f"{self.option} has none of this corpus's {counted(len(ids), 'id')}, not even {ids[0]!r}"
+                    + ("; it is empty" if theirs is None else f"; its first is {theirs!r}: is it of another corpus?")
+                )
+            if missing:
+                raise TfcrError(
+                    f"{self.option} has no dataset for {len(missing)} of {counted(len(ids), 'utterance')}; "
+                    f"the first is {missing[0]!r}"
+                )
+            for id in ids:
+                found = file[id]
+                shape = _kind(found.shape)
+                if shape is None or 0 in found.shape or found.dtype.kind not in "fiu":
+                    raise TfcrError(f"{self.option}: {id!r} has {_described(found)}; {FORMAT}")
+                first = first or (id, shape)
+                if shape != first[1]:
+                    raise TfcrError(
+                        f"{self.option}: {id!r} has {_described(found)}, {first[0]!r} has "
+                        f"{_described(file[first[0]])}; expected one width for all"
+                    )
+        return FeatureSet(self.name, (Field(self.field, first[1]),))
+
+    def read(self, id: str) -> np.ndarray:
+        """The features of an utterance, float32 [time, dim] or [dim].
+
+        Raises:
+            TfcrError: they are not finite, or cannot be read.
+        """
+        with self._open() as file:
+            try:
+                array = file[id][()]
+            except (OSError, KeyError, RuntimeError, ValueError, MemoryError) as error:
+                raise TfcrError(f"{self.option}: {id!r} cannot be read ({error})") from None
+        if not (np.abs(array) <= _LARGEST).all():  # false for NaN
+            raise TfcrError(f"{self.option}: the features of {id!r} are not finite; expected numbers without NaN")
+        return array.astype(np.float32)
+
+    def _open(self) -> h5py.File:
+        try:
+            return h5py.File(self.path, "r")
+        except (OSError, RuntimeError, ValueError) as error:
+            raise TfcrError(f"{self.option} cannot be read as HDF5 ({error}); {FORMAT}") from None
+
+
+def _get(file: h5py.File, id: str):
+    """What stands at an id, or None."""
+    try:
+        return file.get(id) if id and id.strip("/") == id else None
+    except (KeyError, OSError, RuntimeError, ValueError, TypeError):
+        return None
+
+
+def _kind(shape: tuple[int, ...]) -> tuple[int | None, ...] | None:
+    """The shape of a field for an array's: (None, dim) over time or (dim,); None where it is neither."""
+    return {1: shape, 2: (None, *shape[1:])}.get(len(shape))
+
+
+def _described(dataset: h5py.Dataset) -> str:
+    return f"{dataset.dtype} {list(dataset.shape)}"

@@ -1,0 +1,46 @@
+"""Feature-level fusion: features of both modalities, concatenated before one encoder."""
+
+import keras
+from keras import layers
+
+from tfcr.config import Config
+from tfcr.models import network
+from tfcr.models.initializers import linear_initializers
+from tfcr.models.sequences import standardized_prosody
+from tfcr.models.sizes import NUM_COEFFICIENTS, Sizes
+from tfcr.models.standardization import LEAST_COEFFICIENT, Standardization
+from tfcr.models.step_mean import StepMean
+from tfcr.models.systems import ANOTHER_PAPERS
+from tfcr.schema import EMBEDDING_DIM, MAX_TOKENS
+
+REGULARISED = False
+FEATURES = ("mfcc", "prosody")
+DEFAULTS = {**ANOTHER_PAPERS, "head_bias": True}
+
+
+def build(
+    config: Config, num_classes: int, sizes: Sizes = Sizes(), dtype=None, use_cudnn: bool | str = "auto"
+) -> keras.Model:
+    """A multilayer perceptron over one vector for each utterance, 413 numbers.
+
+    They are mean and deviation of every MFCC over the real frames (78), prosody (35), and the mean of the word
+    embeddings (300; zero without words). Nobody published such a network for this task: width and depth are open.
+    """
+    inputs = {
+        "mfcc": keras.Input((None, NUM_COEFFICIENTS), name="mfcc", dtype="float32"),
+        "num_mfcc": keras.Input((), name="num_mfcc", dtype="int32"),
+        "embeddings": keras.Input((MAX_TOKENS, EMBEDDING_DIM), name="embeddings", dtype="float32"),
+        "num_tokens": keras.Input((), name="num_tokens", dtype="int32"),
+    }
+    standardization = Standardization("mfcc", LEAST_COEFFICIENT, name="standardization", dtype=dtype)
+    mfcc = standardization(inputs["mfcc"], inputs["num_mfcc"])
+    mfcc = StepMean(deviation=True, name="mfcc_statistics", dtype=dtype)(mfcc, inputs["num_mfcc"])
+    inputs["prosody"], prosody = standardized_prosody(dtype)
+    words = StepMean(name="word_mean", dtype=dtype)(inputs["embeddings"], inputs["num_tokens"])
+    x = layers.Concatenate(name="utterance", dtype=dtype)([mfcc, prosody, words])
+    for layer in range(config.hidden_layers):
+        drawn = linear_initializers(config.initializers, x.shape[-1])
+        x = layers.Dense(config.hidden_units, activation="relu", name=f"hidden_{layer}", dtype=dtype, **drawn)(x)
+    drawn = linear_initializers(config.initializers, x.shape[-1])
+    logits = layers.Dense(num_classes, name=network.HEAD, dtype=dtype, **drawn)(x)
+    return keras.Model(inputs, {"logits": logits}, name="network")
