@@ -35,17 +35,19 @@ def numbers(cell: str) -> list[float]:
 
 
 def test_its_commands_are_understood_and_belong_together():
-    (block,) = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+    block = "".join(re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL))
     prepared, trained = [], []
     for line in block.splitlines():
         program, name, *arguments = shlex.split(line)
         assert program == "tfcr"
         options = cli.cli.get_command(None, name).make_context(name, arguments).params
-        if name == "prepare-tfrecords":
+        if name == "prepare-tfrecords" and arguments:
             prepared.append((f"{options['conflict_rate']:g}", options["name"]))
         elif "data" in options and "conflict" in options["data"].name:
             assert (options["folds"], options["seeds"], options["alphas"]) == ((0,), (0, 1, 2, 3, 4), (0, 0.1))
             trained.append(options["data"])
+        elif name == "sweep":
+            assert (options["folds"], options["alphas"]) == ((0, 1, 2), tuple(step / 10 for step in range(11)))
     assert prepared == [(rate, f"conflict-{rate}") for rate in RATES]
     assert trained == [pathlib.Path("data", f"conflict-{rate}") for rate in RATES]
 
@@ -89,3 +91,24 @@ def test_its_table_agrees_with_itself():
         flips = float(p) * 2**5
         assert flips == pytest.approx(2 * round(flips / 2), abs=2**5 * 5e-5)  # a flip and its mirror image
         assert 2 <= flips <= 32
+
+
+def test_its_grid_agrees_with_itself():
+    rows = {row[0]: row[1:] for row in table("alpha")}
+    assert list(rows) == [*(f"{step / 10:g}" for step in range(11)), "chosen per fold"]
+    ((baseline, _),) = [numbers(rows["0"][0])]
+    assert rows["0"][4:7] == ["–"] * 3
+    for alpha, (wa, *_, change, interval, p, _) in rows.items():
+        if alpha != "0":
+            ((mean, _), (difference,), (low, high)) = map(numbers, (wa, change, interval))
+            assert difference == pytest.approx((low + high) / 2, abs=2 * HALF_A_DIGIT + 1e-9)
+            assert difference == pytest.approx(mean - baseline, abs=0.5)  # speakers, not utterances, weigh the same
+            assert float(p) * 2**10 == pytest.approx(2 * round(float(p) * 2**9), abs=2**10 * 5e-4)
+    assert sum(int(row[-1]) for row in rows.values() if row[-1] != "–") == 3
+    chosen = {alpha: int(row[-1]) for alpha, row in rows.items() if row[-1] not in ("0", "–")}
+    assert chosen == {"0": 2, "0.7": 1}
+    best = max((alpha for alpha in rows if alpha != "chosen per fold"), key=lambda alpha: numbers(rows[alpha][0])[0])
+    assert f"The best row of the test part is α = {best}." in WORDS
+    assert numbers(rows["chosen per fold"][0])[0] < baseline
+    assert all(low < 0 < high for low, high in (numbers(rows[f"{step / 10:g}"][5]) for step in range(1, 10)))
+    assert all(numbers(rows["1"][column])[0] > 75 for column in (2, 3))
