@@ -40,7 +40,7 @@ def test_its_commands_are_understood_and_belong_together():
     for line in block.splitlines():
         program, name, *arguments = shlex.split(line)
         assert program == "tfcr"
-        options = cli.cli.get_command(None, name).make_context(name, arguments).params
+        options = cli.cli.get_command(None, name).make_context(name, list(arguments)).params
         if name == "prepare-tfrecords" and arguments:
             prepared.append((f"{options['conflict_rate']:g}", options["name"]))
         elif "data" in options and "conflict" in options["data"].name:
