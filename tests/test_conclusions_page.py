@@ -120,6 +120,7 @@ def test_the_conclusions_quoted():
         sentence(effect=0.008, interval=Interval(-0.003, 0.019), p=0.14),
         sentence(**shown, seed_interval=Interval(-0.004, 0.032)),
         sentence(seeds=3, **shown),
+        sentence(seeds=3, effect=0.008, interval=Interval(-0.003, 0.019), p=0.14),
         sentence(speakers=5, effect=0.014),
         sentence(heard=True).removeprefix(sentence()).strip(),
     ]

@@ -176,7 +176,7 @@ def test_a_failing_cell_stops_no_other_and_is_named(grid, undisturbed, tmp_path)
     (first.run / "thesis.tex").write_text("years of work")
     said = []
     swept = run_sweep(sweep, workers=1, report=tmp_path / "report", say=said.append)
-    assert list(swept.failures) == [first.run] and "is not empty and is no run" in swept.failures[first.run]
+    assert swept.failures == {first.run: "is not empty and is no run; choose another folder for the runs"}
     assert (swept.missing, swept.report) == (1, None)
     assert said[1].startswith(f"1 of 2 failed: {first.run}: ") and said[2].startswith("2 of 2 trained")
     assert results(sweep.out).items() <= results(undisturbed).items()

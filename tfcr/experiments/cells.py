@@ -210,7 +210,7 @@ def _train(cell: Cell, on_epoch: Callable[[Cell, Mapping, int], None]) -> Ended:
     except HeldError:
         return Ended(cell, elsewhere=True)
     except TfcrError as error:
-        return Ended(cell, str(error))
+        return Ended(cell, _of_the_cell(cell, error))
     except Exception as error:  # a bug or the machine: its traceback is shown, and the other cells go on
         traceback.print_exc()
         return Ended(cell, f"{type(error).__name__}: {error}")
@@ -226,11 +226,16 @@ def _forget() -> None:
     keras.utils.clear_session()
 
 
+def _of_the_cell(cell: Cell, error: TfcrError) -> str:
+    """The message as it stands behind the folder's name, where nobody has typed --run."""
+    return str(error).removeprefix(f"{cell.run} ").replace("another --run", "another folder for the runs")
+
+
 def _foreign(cell: Cell) -> str:
     """Why a finished run is not this cell's, or an empty string."""
     try:
         runs.refuse_other(cell.run, on_dataset(resolve(cell.config), open_dataset(cell.data)))
         runs.open_run(cell.run)
     except TfcrError as error:
-        return str(error)
+        return _of_the_cell(cell, error)
     return ""

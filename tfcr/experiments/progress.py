@@ -26,7 +26,7 @@ def forecast(missing: Sequence[Cell], workers: int, prepare_process: Callable[[]
     pace = max(sum(paces) / at_a_time, max(paces)) if paces else 0
     pace = max(pace, -(-len(missing) // at_a_time) * min(paces))  # the last round may leave workers idle
     expected = f"about {duration(pace * typical)} if they stop after {typical} epochs, " if epochs > typical else ""
-    return f"{opening}: {expected}at most {duration(pace * epochs)} and the start"
+    return f"{opening}: {expected}at most {duration(max(pace * epochs, 1))} and the start"
 
 
 def _kind(cell: Cell) -> tuple[str, bool]:
