@@ -56,6 +56,7 @@ def readers_folder(tmp_path, monkeypatch):
         lines.append(f'{said.id},{said.audio.relative_to(own)},"{words}",{said.emotion},{said.speaker}')
     (own / "manifest.csv").write_text("\n".join(lines) + "\n")
     shutil.copytree(_ROOT / "configs", tmp_path / "configs")
+    shutil.copy(corpus.utterances[0].audio, tmp_path / "speech.wav")
     return tmp_path
 
 

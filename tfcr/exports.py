@@ -5,6 +5,8 @@ import pathlib
 from tfcr import files
 from tfcr.errors import TfcrError
 
+SAVED_MODEL = "saved_model.pb"
+ONNX = "model.onnx"
 MANIFEST = pathlib.Path("assets.extra") / "tfcr.json"  # TF Serving leaves assets.extra alone
 
 
@@ -26,3 +28,18 @@ def read_manifest(version: pathlib.Path) -> dict:
         if files.sha256_of_file(path) != digest:
             raise TfcrError(f"{path} was changed since it was exported (its SHA-256 differs); export the run again")
     return content
+
+
+def latest_version(folder: pathlib.Path) -> pathlib.Path:
+    """The version that a folder is, or the newest one in it.
+
+    Raises:
+        TfcrError: neither.
+    """
+    if (folder / MANIFEST).is_file():
+        return folder
+    versions = [path for path in folder.glob("*") if path.name.isdecimal() and (path / MANIFEST).is_file()]
+    if not versions:
+        what = "has no version of an export" if folder.is_dir() else "does not exist"
+        raise TfcrError(f"{folder} {what}; make one with `tfcr export`")
+    return max(versions, key=lambda path: int(path.name))

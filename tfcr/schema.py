@@ -11,6 +11,8 @@ FLOOR_DB = -140.0  # 10 log10(FLOOR_PSD); also what fills the frames of a partia
 MAX_TOKENS = 30  # words of a sentence (Sec. 4.2)
 EMBEDDING_DIM = 300  # components of a word vector (Sec. 4.2)
 
+MAX_SECONDS = 300  # of a recording that an export answers; utterances last seconds
+
 FEATURES_REVISION = 1  # raise it whenever equal input gives other features than before: shards are then written anew
 
 EMOTIONS = ("neutral", "happiness", "sadness", "anger")  # labels 0 to 3 (Sec. 4.1)

@@ -98,6 +98,8 @@ TRAIN = {  # option: in the file, on the command line
     "precision": ("mixed_float16", "mixed_bfloat16"),
     "threads": (1, 3),
     "run": ("r1", "r2"),
+    "audio_features": ("hubert", "wavlm"),
+    "text_features": ("bert", "roberta"),
 }
 PREPARE = {
     "corpus": ("manifest", "iemocap"),
@@ -122,7 +124,8 @@ def test_every_option_of_train_is_tried_here():
 
 
 def test_every_option_of_prepare_is_tried_here():
-    others = {"preset", "features", "corpus_seed", "allow_partial"}  # with one value, none yet, and below
+    others = {"preset", "corpus_seed", "allow_partial"}  # with one value, and below
+    others |= {"features", "audio_features", "text_features"}  # below, for what is asked of the library differs
     assert set(PREPARE) | others == options(prepare_command.command)
 
 
@@ -135,6 +138,7 @@ def flag(name):
 def test_an_option_of_train_may_stand_in_a_file_and_the_command_line_wins(planned, name, spelling):
     in_file, typed = TRAIN[name]
     needed = {} if name == "data" else {"data": "d"}
+    needed |= {"system": "fusion"} if name.endswith("_features") else {}
     assert planned({**needed, spelling(name): in_file})[name] == in_file
     assert planned({**needed, spelling(name): in_file}, flag(name), typed)[name] == typed
 
@@ -156,6 +160,35 @@ def test_an_option_of_prepare_may_stand_in_a_file_and_the_command_line_wins(prep
 def test_seed_of_the_corpus_and_of_the_training_are_two(prepared, planned):
     assert prepared({"corpus_seed": 7, "seed": 8})["seed"] == 7
     assert planned({"corpus_seed": 7, "seed": 8, "data": "d"})["seed"] == 8
+
+
+def test_feature_sets_may_stand_in_a_file_and_the_command_line_wins(prepared):
+    every = ("mfcc", "prosody", "mel", "token_ids")
+    corpus = {"corpus": "manifest", "root": "c"}
+    assert prepared({"features": "all", **corpus})["features"] == every
+    assert prepared({"features": "all", **corpus}, "--features", "spectrogram")["features"] == ()
+    assert prepared(corpus)["features"] == () and prepared({})["features"] == every  # the synthetic corpus's default
+
+
+@pytest.mark.parametrize("modality", ["audio", "text"])
+def test_files_of_ones_own_features_may_stand_in_a_file_and_the_command_line_wins(prepared, tmp_path, modality):
+    for name in ("one.h5", "two.h5", "three.h5"):
+        (tmp_path / name).touch()
+    option, flag_of_it = f"{modality}_features", f"--{modality}-features"
+    for content, typed, expected in (
+        ({option: "one.h5"}, (), ["one"]),
+        ({option: ["one.h5", "two.h5"]}, (), ["one", "two"]),
+        ({option: "one.h5"}, (flag_of_it, "three.h5", flag_of_it, "two.h5"), ["three", "two"]),
+    ):
+        own = prepared(content, *typed)["own"]
+        assert [(each.name, each.modality) for each in own] == [(name, modality) for name in expected]
+
+
+def test_one_file_names_the_features_of_preparation_and_of_training(prepared, planned, tmp_path):
+    (tmp_path / "hubert.h5").touch()
+    content = {"audio_features": "hubert.h5", "data": "d"}
+    assert [each.name for each in prepared(content)["own"]] == ["hubert"]
+    assert planned(content)["audio_features"] == "hubert"
 
 
 def test_allow_partial_may_stand_in_a_file(prepared):

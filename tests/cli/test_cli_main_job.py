@@ -117,7 +117,8 @@ def test_exports_are_numbered_and_inspected(workspace, tfcr, tmp_path):
         outcome = tfcr("export", workspace.run, "--out", out)
         assert outcome.code == 0 and outcome.out == f"{out / version}\n"
         assert (out / version / "saved_model.pb").is_file()
-    assert [path.name for path in sorted(out.iterdir()) if not path.name.startswith(".")] == ["1", "2"]
+    names = [path.name for path in sorted(out.iterdir()) if not path.name.startswith(".")]
+    assert names == ["1", "2", "batching.config", "compose.yaml", "models.config", "monitoring.config"]
     told = tfcr("inspect", out)
     assert told.code == 0 and told.out.count("intact") == 2
     variables = next((out / "2" / "variables").glob("*.data*"))
@@ -129,7 +130,9 @@ def test_exports_are_numbered_and_inspected(workspace, tfcr, tmp_path):
 def test_a_dataset_and_a_run_are_inspected(workspace, tfcr):
     told = tfcr("inspect", "data/synthetic", "--no-figure")
     assert "protocols: random (10 folds), authors (5 folds), speaker (10 folds), session (5 folds)" in told.out
-    assert told.code == 0 and "neutral 34, happiness 37" in told.out and "intact: 8 shards" in told.out
+    assert (
+        told.code == 0 and "neutral 34, happiness 37" in told.out and "intact: 40 shards" in told.out
+    )  # 8 of each set
     told = tfcr("inspect", workspace.run)
     assert told.code == 0 and "best epoch" in told.out and "intact" in told.out
 

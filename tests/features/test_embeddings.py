@@ -539,3 +539,16 @@ class TestTrained:
         known, rows = vectors.embed(["cat"])
         assert known == []
         assert not rows.any()
+
+
+def test_the_first_words_are_those_that_stand_first(kind, table, tmp_path):
+    path = write(tmp_path / "vectors", content_of(kind, table, tmp_path))
+    everything = vector_files.first_vectors(path)
+    order = list(everything)
+    assert set(order) == set(table)
+    for count in (0, 1, len(table) - 1, len(table), len(table) + 1):
+        found = vector_files.first_vectors(path, count)
+        assert list(found) == order[:count]
+        for word, vector in found.items():
+            np.testing.assert_array_equal(vector, everything[word])
+            np.testing.assert_array_equal(vector, vector_files.read_vectors(path, [word])[word])

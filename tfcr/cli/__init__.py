@@ -17,7 +17,11 @@ _COMMANDS = {
     "cross-validate": ("cross_validate", "Train and test every fold of a protocol for one system and alpha."),
     "sweep": ("sweep", "Train and test systems × alphas × folds × seeds, and report."),
     "report": ("report", "Compare runs with each other and with the paper: HTML, figures, CSV, Markdown and LaTeX."),
-    "export": ("export", "Write a trained run as a SavedModel for TF Serving."),
+    "export": ("export", "Write a trained run as a SavedModel for TF Serving, or as an ONNX model."),
+    "predict": (
+        "predict",
+        "Answer recordings with emotions, by an export: files, folders and manifests to CSV or JSON lines.",
+    ),
     "inspect": ("inspect", "Say what a dataset, run or export holds, and whether it is intact."),
 }
 

@@ -66,6 +66,38 @@ class AudioProgress:
             self.bar.stop()
 
 
+class RecordingsProgress:
+    """How many of some recordings have been answered.
+
+    Args:
+        to_screen: whether results go to the terminal too, where a bar would run into them.
+    """
+
+    def __init__(self, total: int, to_screen: bool = False):
+        self.total, self.done = total, 0
+        self.began = self.printed = time.monotonic()
+        self.bar = None
+        out = console()
+        if out.is_terminal and not to_screen:
+            columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+            self.bar = Progress(*columns, TimeRemainingColumn(), console=out, transient=True)
+            self.task = self.bar.add_task("recordings", total=total)
+            self.bar.start()
+
+    def advance(self) -> None:
+        self.done += 1
+        if self.bar is not None:
+            self.bar.advance(self.task)
+        elif time.monotonic() - self.printed > _LOG_EVERY:
+            self.printed = time.monotonic()
+            left = (self.printed - self.began) * (self.total / self.done - 1)
+            say(f"{self.done} of {self.total} recordings, {duration(left)} left")
+
+    def stop(self) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+
 class TrainingProgress:
     """A training: a bar for the epoch, a line for each epoch, and how long it takes at most."""
 

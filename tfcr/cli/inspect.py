@@ -243,4 +243,6 @@ def describe_export(folder: pathlib.Path) -> None:
         content = read_manifest(version)
         made_from = ", ".join(f"{name} {value}" for name, value in content["run"].items())
         click.echo(f"export {version}: emotions {', '.join(content['emotions'])}; from {made_from}")
+        if content.get("vocabulary") is not None:
+            click.echo(f"words: {content['vocabulary']} have a vector in it; others are passed over")
         click.echo(f"intact: {len(content['files'])} files have the SHA-256 they were written with")

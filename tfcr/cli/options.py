@@ -18,7 +18,8 @@ _PREPARATION = ("emotions", "merge")  # a file may say them for several commands
 _SYNTHETIC = ("conflict_rate", "corpus_seed", "utterances", "allow_partial")
 _TRAIN = ("data", "run")
 _SWEEP = ("systems", "alphas", "folds", "seeds", "shard", "report", "no_report", "dry_run")
-_KNOWN = (*FIELDS, *_PREPARE, *_SYNTHETIC, *_TRAIN, *_SWEEP)  # one file may serve several commands
+_SERVE = ("format", "vocabulary", "transcript")
+_KNOWN = (*FIELDS, *_PREPARE, *_SYNTHETIC, *_TRAIN, *_SWEEP, *_SERVE)  # one file may serve several commands
 
 
 def config_option(command: Callable) -> Callable:
@@ -139,16 +140,26 @@ def _read(context: click.Context, parameter: click.Parameter, path: pathlib.Path
             raise UsageError(f"config {path}: {name} stands twice, as {spelling} too")
         content[name] = value
     check_names(content, _KNOWN)
-    from_mapping({name: value for name, value in content.items() if name in FIELDS and value is not None})
-    content = {name: value for name, value in content.items() if name in FIELDS or value is not None}
     options = {option.name: option for option in context.command.params}
+    repeated = {name for name, option in options.items() if option.multiple}  # a field of other commands, a list here
+    checked = {name: value for name, value in content.items() if name in FIELDS and name not in repeated}
+    from_mapping({name: value for name, value in checked.items() if value is not None})
+    content = {name: value for name, value in content.items() if name in FIELDS or value is not None}
     for name, value in content.items():
-        if name in options and options[name].multiple and isinstance(value, str):
-            content[name] = [value]
+        if name in repeated:
+            content[name] = _listed(name, value)
         elif name in options and name not in FIELDS:
             _check_type(name, value, options[name])
     context.default_map = {name: value for name, value in content.items() if name in options and value is not None}
     context.meta[_OTHER_FIELDS] = {name: value for name, value in content.items() if name not in options}
+
+
+def _listed(name: str, value: Any) -> list[str]:
+    """What may stand once or several times."""
+    value = [] if value is None else [value] if isinstance(value, str) else value
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise UsageError(f"{name} must be a file or a list of them; received {value!r}")
+    return value
 
 
 def _check_type(name: str, value: Any, option: click.Parameter) -> None:

@@ -1,6 +1,7 @@
 """Corpora, one file each; the file's name is the corpus's (`emo_db.py` is `emo-db`).
 
-A corpus is a module with a `read(root, **options) -> Corpus` function: `root` is the folder it lies in.
+A corpus is a module with a `read(root, **options) -> Corpus` function: `root` is the folder it lies in. `LICENCE` says
+what its recordings may be used for.
 To add one, add such a file; the command line finds it by its name.
 """
 
@@ -15,6 +16,7 @@ from types import ModuleType
 from tfcr.corpora.utterance import Utterance
 from tfcr.errors import UsageError
 
+_UNKNOWN = "unknown: ask its owner"
 _PARTS = {"audio", "containers", "layout", "utterance", "voices"}  # modules of this folder that are no corpora
 
 
@@ -45,6 +47,11 @@ def read(name: str, root: str | pathlib.Path, **options) -> Corpus:
         TfcrError: `root` does not hold it, or a file of it is broken.
     """
     return _module(name).read(pathlib.Path(root), **resolved_options(name, options))
+
+
+def licence(name: str) -> str:
+    """What the recordings of a corpus may be used for, as far as its file says."""
+    return getattr(_module(name), "LICENCE", _UNKNOWN) if name in names() else _UNKNOWN
 
 
 def resolved_options(name: str, options: Mapping) -> dict:

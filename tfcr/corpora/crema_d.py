@@ -11,6 +11,8 @@ import re
 from tfcr.corpora import Corpus, layout
 from tfcr.corpora.utterance import Utterance
 
+LICENCE = "Open Database License 1.0, its contents under the Database Contents License 1.0"
+
 EMOTION_OF_CODE = {
     "ANG": "anger",
     "DIS": "disgust",

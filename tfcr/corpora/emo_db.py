@@ -10,6 +10,8 @@ import re
 from tfcr.corpora import Corpus, layout
 from tfcr.corpora.utterance import Utterance
 
+LICENCE = "offered for download by its makers, who name no licence; ask them before any use but research"
+
 EMOTION_OF_LETTER = {
     "W": "anger",  # Wut, anger
     "L": "boredom",  # Langeweile

@@ -17,6 +17,8 @@ from tfcr.corpora.utterance import Utterance
 from tfcr.errors import TfcrError
 from tfcr.wording import counted
 
+LICENCE = "the release form of the University of Southern California (SAIL): for research, not to be passed on"
+
 EMOTION_OF_CODE = {
     "neu": "neutral",
     "hap": "happiness",

@@ -17,6 +17,8 @@ from tfcr.corpora.utterance import Utterance, normalised
 from tfcr.errors import TfcrError
 from tfcr.wording import counted
 
+LICENCE = "GPL 3.0 by its makers; the scenes are of a television series, whose owners' rights remain"
+
 EMOTION_OF_WORD = {
     "neutral": "neutral",
     "joy": "happiness",

@@ -18,6 +18,8 @@ from tfcr.corpora.utterance import Utterance, normalised
 from tfcr.errors import TfcrError
 from tfcr.wording import counted
 
+LICENCE = "an agreement with the University of Texas at Dallas, which is not transferable"
+
 EMOTION_OF_LETTER = {
     "A": "anger",
     "S": "sadness",

@@ -13,6 +13,8 @@ from tfcr.corpora.utterance import Utterance
 from tfcr.errors import TfcrError
 from tfcr.wording import counted
 
+LICENCE = "CC BY-NC-SA 4.0: not for commercial use"
+
 EMOTION_OF_NUMBER = {
     "01": "neutral",
     "02": "calm",

@@ -21,6 +21,8 @@ from tfcr.corpora import Corpus, iemocap, voices
 from tfcr.errors import TfcrError, UsageError
 from tfcr.schema import EMOTIONS, MERGE, SAMPLE_RATE
 
+LICENCE = "none: this package makes it, and it may be used for anything"
+
 MARKER = "synthetic.json"  # written last: the corpus is complete
 PARTIAL = "synthetic.partial"  # written first: the folder is ours, the corpus incomplete
 TRUTH = "synthetic.csv"

@@ -10,7 +10,7 @@ import numpy as np
 from tfcr.errors import TfcrError
 from tfcr.features import gensim_data, vector_cache, vector_files
 from tfcr.features.vector_cache import Source, Vocabulary
-from tfcr.features.words import in_vocabulary
+from tfcr.features.words import in_vocabulary, lowered
 from tfcr.schema import EMBEDDING_DIM, MAX_TOKENS
 
 _WORD2VEC = {"vector_size": EMBEDDING_DIM, "window": 5, "min_count": 1, "sg": 1, "negative": 10, "epochs": 40}
@@ -78,10 +78,10 @@ def train_word_vectors(sentences: Sequence[Sequence[str]], seed: int = 0) -> Wor
     """Word2Vec on the corpus's own transcripts: transductive, and the same vectors for the same sentences and seed."""
     from gensim.models import Word2Vec
 
-    lowered = [[word.lower() for word in words] for words in sentences if words]
-    if not lowered:
+    sentences = [[lowered(word) for word in words] for words in sentences if words]
+    if not sentences:
         return WordVectors({}, "Word2Vec on no words: every transcript is empty", transductive=True)
-    model = Word2Vec(lowered, seed=seed, workers=1, **_WORD2VEC)  # more workers would make the order a race
+    model = Word2Vec(sentences, seed=seed, workers=1, **_WORD2VEC)  # more workers would make the order a race
     vectors = {word: model.wv[word].astype(np.float32) for word in model.wv.index_to_key}
     return WordVectors(vectors, "Word2Vec trained on this dataset's own transcripts", transductive=True)
 
@@ -123,7 +123,7 @@ def load_word_vectors(
         TfcrError: no such file, another format, another width than 300, or a header that the file does not keep.
     """
     words = set(words)
-    wanted = sorted(form for form in words | {word.lower() for word in words} if can_be_written(form))
+    wanted = sorted(form for form in words | {lowered(word) for word in words} if can_be_written(form))
     named = os.fspath(path)
     by_name = named.startswith(gensim_data.PREFIX)
     file = gensim_data.data_file(named.removeprefix(gensim_data.PREFIX)) if by_name else pathlib.Path(named)

@@ -16,7 +16,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -82,6 +82,44 @@ def read_vectors(path: pathlib.Path, words: Iterable[str]) -> dict[str, np.ndarr
             header that it does not keep.
     """
     wanted = {word.encode(): word for word in words}
+    found = _read(path, wanted)
+    return {word: found[form] for form, word in wanted.items() if form in found}
+
+
+def first_vectors(path: pathlib.Path, count: int | None = None) -> dict[str, np.ndarray]:
+    """Reads the first `count` words of a file and their vectors; without a number all. What is no UTF-8 is left out.
+
+    Files of pretrained vectors begin with the most frequent words.
+
+    Returns:
+        word → float32 [300], in the order of the file.
+
+    Raises:
+        TfcrError: as `read_vectors`.
+    """
+    return {word.decode(): vector for word, vector in _read(path, _First(count)).items()}
+
+
+class _First(Container[bytes]):
+    """The words that are asked for first, as many as are wanted."""
+
+    def __init__(self, count: int | None):
+        self.left = count
+
+    def __contains__(self, word: object) -> bool:
+        if self.left == 0:
+            return False
+        try:
+            wanted = bool(bytes(word).decode())
+        except UnicodeDecodeError:
+            return False
+        if wanted and self.left is not None:
+            self.left -= 1
+        return wanted
+
+
+def _read(path: pathlib.Path, wanted: Container[bytes]) -> dict[bytes, np.ndarray]:
+    """The vectors of the wanted words of a file."""
     try:
         with _contents(path) as contents:
             name, open_content, layout = _choose(path, contents)
@@ -95,7 +133,7 @@ def read_vectors(path: pathlib.Path, words: Iterable[str]) -> dict[str, np.ndarr
         raise TfcrError(f"--embeddings {path} cannot be read ({reason}); {FORMATS}") from None
     if not all(np.isfinite(vector).all() for vector in found.values()):
         raise TfcrError(f"{name} holds numbers that are not finite; {FORMATS}")
-    return {word: found[form] for form, word in wanted.items() if form in found}
+    return found
 
 
 @contextlib.contextmanager
@@ -161,7 +199,7 @@ def _layout(start: bytes) -> _Layout | None:
     return _Layout(False, width, None) if width else None
 
 
-def _read_binary(name: str, stream: BinaryIO, count: int, wanted: dict[bytes, str]) -> dict[bytes, np.ndarray]:
+def _read_binary(name: str, stream: BinaryIO, count: int, wanted: Container[bytes]) -> dict[bytes, np.ndarray]:
     """Word, space, 300 × float32, `count` times; some writers end each with a newline."""
     found, block, start, words = {}, b"", 0, 0
     while words < count:
@@ -169,7 +207,7 @@ def _read_binary(name: str, stream: BinaryIO, count: int, wanted: dict[bytes, st
         end = space + 1 + _VECTOR_BYTES
         if space >= 0 and end <= len(block):
             word = block[start:space].lstrip(b"\n")
-            if word in wanted and word not in found:
+            if word not in found and word in wanted:
                 found[word] = np.frombuffer(block, "<f4", EMBEDDING_DIM, space + 1).astype(np.float32)
             start, words = end, words + 1
             continue
@@ -187,7 +225,7 @@ def _read_binary(name: str, stream: BinaryIO, count: int, wanted: dict[bytes, st
     raise TfcrError(f"{name}: its header promises {count} words and the file holds more; {_DOWNLOAD_AGAIN}")
 
 
-def _read_text(name: str, stream: BinaryIO, count: int | None, wanted: dict[bytes, str]) -> dict[bytes, np.ndarray]:
+def _read_text(name: str, stream: BinaryIO, count: int | None, wanted: Container[bytes]) -> dict[bytes, np.ndarray]:
     """A word and 300 numbers a line. Only ASCII spaces separate: fastText's words hold others (U+00A0, U+3000)."""
     found, words = {}, 0
     while line := stream.readline(_LONGEST_LINE):
@@ -203,7 +241,7 @@ def _read_text(name: str, stream: BinaryIO, count: int | None, wanted: dict[byte
             fields = line.split(b" ")
             _check_width(f"{name}, word {words},", _num_numbers(fields))
             word = b" ".join(fields[:-EMBEDDING_DIM])  # glove.840B has ". . ." and "at name@domain.com"
-        if word in wanted and word not in found:
+        if word not in found and word in wanted:
             try:
                 numbers = [float(number) for number in line[len(word) + 1 :].split(b" ")]
             except ValueError:

@@ -10,9 +10,24 @@ OUTER_PUNCTUATION = r"^[^\pL\pN]+|[^\pL\pM\pN][^\pL\pN]*$"  # don't and twenty-o
 DROPPED_TOKEN = r"^(?:\p{Nd}+|[-/()])$"  # numbers and lone signs, before punctuation is split off
 PUNCTUATION_TOKEN = r"([.,!?])"  # each a token of its own
 PER_CENT = "%"  # read as a word
+# Capitals that a graph lowers itself: for what TensorFlow calls, their lower case depends on the machine's language.
+CAPITALS_OF_LANGUAGES = {
+    "I": "i",
+    "\u0130": "i\u0307",
+    "J": "j",
+    "\u012e": "\u012f",
+    "\u00cc": "\u00ec",
+    "\u00cd": "\u00ed",
+    "\u0128": "\u0129",
+}
 
 _TAG, _SPACE, _OUTER, _DROPPED, _PUNCTUATION = map(
     regex.compile, (TAG, SPACE, OUTER_PUNCTUATION, DROPPED_TOKEN, PUNCTUATION_TOKEN)
+)
+# Letters with case that came with Unicode 14 and 15 stay as they are: TensorFlow's tables are of version 13, and one
+# Python's are younger than another's.
+_YOUNG = regex.compile(
+    "([\u2c2f\u2c5f\ua7c0\ua7c1\ua7d0-\ua7d9\ua7f2-\ua7f4\U00010570-\U000105bf\U0001df00-\U0001df2a\U0001e030-\U0001e06d]+)"
 )
 
 
@@ -28,14 +43,21 @@ def split_tokens(transcript: str) -> list[str]:
     Full stops, commas, exclamation and question marks are tokens of their own, numbers and lone - / ( ) are dropped,
     and % is the word percent. Tags are no tokens; the authors' word vectors know none.
     """
-    words = [word for word in _SPACE.split(_TAG.sub(" ", transcript.lower())) if not _DROPPED.search(word)]
+    words = [word for word in _SPACE.split(_TAG.sub(" ", lowered(transcript))) if not _DROPPED.search(word)]
     spaced = _PUNCTUATION.sub(r" \1 ", " ".join(words)).replace(PER_CENT, " percent ")
     return [token for token in spaced.split(" ") if token]
+
+
+def lowered(text: str) -> str:
+    """Lower case as `str.lower` has it with the tables of Unicode 13, in whatever language the machine is set to."""
+    if text.isascii():
+        return text.lower()
+    return "".join(part if _YOUNG.match(part) else part.lower() for part in _YOUNG.split(text))
 
 
 def in_vocabulary(word: str, vocabulary: Container[str]) -> str | None:
     """The form of `word` that has a vector: as written, else in lower case, else None."""
     if word in vocabulary:
         return word
-    lowered = word.lower()
-    return lowered if lowered in vocabulary else None
+    small = lowered(word)
+    return small if small in vocabulary else None

@@ -15,7 +15,7 @@ from tfcr.features.embeddings import WordVectors, can_be_written
 from tfcr.features.own import OwnFeatures
 from tfcr.features.sets import SETS, TOKEN_IDS, FeatureSet
 from tfcr.features.vocabulary import VOCABULARY, read_vocabulary, write_vocabulary
-from tfcr.features.words import in_vocabulary
+from tfcr.features.words import in_vocabulary, lowered
 from tfcr.preparation.shards import Fingerprint, ShardPlan, naming, samples_of
 from tfcr.schema import EMBEDDING_DIM
 
@@ -152,4 +152,4 @@ def vocabulary_of(sentences: Sequence[Sequence[str]], vectors: WordVectors) -> V
 
 
 def _form(word: str, known) -> str:
-    return in_vocabulary(word, known) or word.lower()
+    return in_vocabulary(word, known) or lowered(word)

@@ -1,0 +1,74 @@
+"""`tfcr predict`."""
+
+import contextlib
+import sys
+
+import click
+
+from tfcr.cli.options import PATH, config_option
+from tfcr.errors import TfcrError, UsageError
+from tfcr.wording import counted
+
+
+@click.command("predict")
+@click.argument("export", type=PATH)
+@click.argument("paths", type=PATH, nargs=-1, required=True, metavar="PATH...")
+@click.option("--transcript", metavar="TEXT", help="The words of the one recording that is named.  [default: none]")
+@click.option(
+    "--transcripts",
+    type=PATH,
+    metavar="FILE",
+    help="The words of many: a CSV file with the columns id and transcript. The id is a manifest's, or a file's path, "
+    "name or name without ending.  [default: the manifest's words, or none]",
+)
+@click.option(
+    "--format", type=click.Choice(("csv", "jsonl")), default="csv", show_default=True, help="CSV or JSON lines."
+)
+@click.option("--out", type=PATH, metavar="FILE", help="Where the answers go.  [default: standard output]")
+@config_option
+def command(export, paths, transcript, transcripts, format, out):
+    """Answer recordings with emotions, by an export: files, folders and manifests to CSV or JSON lines."""
+    from tfcr.exports import latest_version, read_manifest
+    from tfcr.serving.recordings import find_recordings
+
+    recordings = find_recordings(paths, transcript, transcripts)
+    reads = read_manifest(latest_version(export)).get("signatures", {}).get("serving_default", [])
+    if "transcript" not in reads and (transcript is not None or transcripts is not None):
+        raise UsageError(f"{export} reads no words; leave --transcript and --transcripts out")
+
+    from tfcr.cli.display import RecordingsProgress, say
+    from tfcr.cli.tensorflow import import_quietly
+
+    import_quietly()
+    from tfcr.serving.predict import WRITERS, Predictor
+
+    predictor = Predictor(export)
+    failed = 0
+    progress = RecordingsProgress(len(recordings), to_screen=out is None and sys.stdout.isatty())
+    with contextlib.ExitStack() as stack:
+        stack.callback(progress.stop)
+        file = sys.stdout if out is None else stack.enter_context(_written_whole(out))
+        for answer in WRITERS[format](file, predictor.predict(recordings), predictor.emotions):
+            if answer.error:
+                failed += 1
+                say(f"no answer: {answer.error}")
+            progress.advance()
+    if out is not None:
+        click.echo(out)
+    if failed:
+        raise TfcrError(
+            f"{failed} of {counted(len(recordings), 'recording')} have no answer; the column error says why"
+        )
+
+
+@contextlib.contextmanager
+def _written_whole(path):
+    """A text file that appears once it is complete."""
+    from tfcr import files
+
+    with (
+        files.written_whole(path) as temporary,
+        # a path keeps the bytes that it has on the disk
+        open(temporary, "w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
+        yield file

@@ -1,0 +1,80 @@
+"""What is to be predicted: recordings by file, folder or manifest, and their words. No TensorFlow."""
+
+import pathlib
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from tfcr.corpora import manifest
+from tfcr.errors import TfcrError, UsageError
+from tfcr.preparation.transcripts import read_transcripts
+
+SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")  # what is looked for in a folder; a file may have any name
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One recording and what is said in it.
+
+    Attributes:
+        id: of the manifest; else the path as it was named.
+    """
+
+    id: str
+    path: pathlib.Path
+    transcript: str = ""
+
+
+def find_recordings(
+    paths: Sequence[pathlib.Path], transcript: str | None = None, transcripts: pathlib.Path | None = None
+) -> list[Recording]:
+    """The recordings at `paths`, in their order.
+
+    Args:
+        paths: files; folders, whose WAV, FLAC, OGG and MP3 files are taken by name, also from folders within; a
+            `manifest.csv`, or the folder that has one.
+        transcript: the words of the one recording that there is.
+        transcripts: a CSV file with the columns id and transcript. The id is the manifest's, or a file's path, name or
+            name without ending. What it leaves out keeps the manifest's words, or none.
+
+    Raises:
+        UsageError: two sources of words, or one transcript for several recordings.
+        TfcrError: a folder without recordings, or a manifest or a file of transcripts that is broken.
+    """
+    if transcript is not None and transcripts is not None:
+        raise UsageError("--transcript and --transcripts contradict each other; give one of them")
+    found = [recording for path in paths for recording in _at(path)]
+    if transcript is not None:
+        if len(found) != 1:
+            raise UsageError(f"--transcript says the words of one recording; here are {len(found)}: use --transcripts")
+        return [replace(found[0], transcript=unicodedata.normalize("NFC", transcript))]
+    if transcripts is not None:
+        words = read_transcripts(transcripts).words
+        known = [_words(recording, words) for recording in found]
+        if all(each is None for each in known):
+            raise TfcrError(
+                f"--transcripts {transcripts} has no id of any recording, such as {found[0].id!r}; expected a "
+                "manifest's id, or a file's path, name or name without ending"
+            )
+        return [
+            recording if each is None else replace(recording, transcript=each)
+            for recording, each in zip(found, known, strict=True)
+        ]
+    return found
+
+
+def _at(path: pathlib.Path) -> list[Recording]:
+    if path.name == manifest.FILE_NAME or (path / manifest.FILE_NAME).is_file():
+        utterances = manifest.read(path.parent if path.name == manifest.FILE_NAME else path).utterances
+        return [Recording(each.id, each.audio, each.transcript) for each in utterances]
+    if path.is_dir():
+        files = sorted(each for each in path.rglob("*") if each.suffix.lower() in SUFFIXES and each.is_file())
+        if not files:
+            raise TfcrError(f"{path} has no recordings; expected files that end in {', '.join(SUFFIXES)}")
+        return [Recording(str(each), each) for each in files]
+    return [Recording(str(path), path)]
+
+
+def _words(recording: Recording, words: dict[str, str]) -> str | None:
+    names = (recording.id, str(recording.path), recording.path.name, recording.path.stem)
+    return next((words[name] for name in names if name in words), None)
