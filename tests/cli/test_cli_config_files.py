@@ -50,6 +50,16 @@ def planned(tfcr, tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def capture_said(monkeypatch) -> list[str]:
+    """The sentences that a command says."""
+    from tfcr.cli import display
+
+    said = []
+    monkeypatch.setattr(display, "say", said.append)
+    return said
+
+
+@pytest.fixture
 def prepared(tfcr, tmp_path, monkeypatch):
     """Types `tfcr prepare-tfrecords` with a file and options; returns what the library is asked to prepare."""
     from tfcr.preparation import prepare
@@ -209,6 +219,21 @@ def test_every_field_of_the_configuration_may_stand_in_a_file(planned):
 def test_the_paper_s_file_is_what_happens_without_one(planned):
     paper = yaml.safe_load((pathlib.Path(__file__).parents[2] / "configs" / "paper.yaml").read_text())
     assert planned({**paper, "data": "d"}) == planned({"data": "d"})
+
+
+def test_what_a_file_takes_from_a_systems_own_paper_is_said(planned, capture_said):
+    """MDRE has batches of 128 and gradients clipped at 10 (Yoon, Byun and Jung 2018)."""
+    found = planned({"data": "d", "batch_size": 64, "clip_value": None, "patience": 7}, "--system", "mdre")
+    assert found["batch_size"] == 64 and found["clip_value"] is None
+    assert capture_said == [
+        "mdre by the --config file: batch_size 64 rather than 128, clip_value null rather than 10.0"
+    ]
+
+
+def test_of_what_was_typed_and_of_the_papers_own_system_nothing_is_said(planned, capture_said):
+    planned({"data": "d"}, "--system", "mdre", "--batch-size", "64")
+    planned({**Config(batch_size=8).to_dict(), "data": "d"})
+    assert capture_said == []
 
 
 def test_null_means_the_default(planned, prepared):

@@ -62,6 +62,14 @@ def test_what_stands_twice_is_trained_once_in_a_folder_of_its_own(grid, tmp_path
     assert [cell.run for cell in cells] == [tmp_path / "sweeps" / f"random-text-a0-f1-s{seed}" for seed in (0, 5)]
 
 
+def test_ones_own_features_that_no_system_of_a_sweep_takes_are_wrong_usage(small_dataset, tmp_path):
+    own = {"audio_features": "hubert"}
+    with pytest.raises(UsageError, match="system 'text' takes no audio_features; those that do are audio, fusion"):
+        Sweep(small_dataset, own, tmp_path, systems=("text", "mdre"))
+    with pytest.raises(TfcrError, match="without the features hubert"):  # `audio` takes them, so they are looked for
+        Sweep(small_dataset, own, tmp_path, systems=("text", "audio"))
+
+
 def test_cells_share_everything_but_the_axes(grid):
     cells = grid(systems=("fusion", "text"), seeds=(0, 1)).cells()
     # `resolve` leaves what means nothing without a regulariser to the preset

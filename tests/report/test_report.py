@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tfcr.config import Config
 from tfcr.report import write_report
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
@@ -281,6 +282,17 @@ def test_figures_open_and_are_not_blank(report):
 def test_the_report_loads_no_tensorflow():
     code = "import sys, tfcr.report; sys.exit(bool({'tensorflow', 'keras', 'matplotlib.pyplot'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=pathlib.Path(__file__).parents[2]).returncode == 0
+
+
+def test_a_field_that_is_younger_than_a_run_counts_as_its_default(make_run, tmp_path):
+    runs = [
+        make_run("older", fold=0),
+        make_run("younger", fold=1, settings={**Config().to_dict(), "fold": 1, "alpha": 0.0}),
+    ]
+    assert {"max_frames", "text_dropout"} <= set(runs[1].config) - set(runs[0].config)
+    report = write_report(runs, tmp_path / "report")
+    assert "differ" not in report.summary
+    assert "not set" not in " ".join(Page(report.page.read_text()).text)
 
 
 def test_a_mean_over_different_settings_says_so_in_every_form(make_run, tmp_path):

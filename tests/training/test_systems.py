@@ -1,6 +1,7 @@
 """Every system of Table 1 through the whole training: on its features, with its paper's settings, to figures."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from tfcr.models import systems
 from tfcr.models.sizes import Sizes
 from tfcr.models.standardization import Standardization
 from tfcr.models.word_table import WordTable
-from tfcr.training.train import build_model, learning_rate, parts_of, pipeline_of, plan, train_fold
+from tfcr.training.train import Observer, build_model, learning_rate, parts_of, pipeline_of, plan, train_fold
 
 TINY = {
     "conv_filters": 2,
@@ -179,3 +180,31 @@ def test_the_decisions_are_weighed_by_the_validation_part(full_dataset, tmp_path
         found["audio_logits"], found["text_logits"], experiment.labels(validation)
     )
     assert float(network.get_layer("head").audio_share) == pytest.approx(share)
+
+
+def test_words_of_another_vector_space_are_refused_also_without_scores_of_their_own(full_dataset, tmp_path):
+    """Feature-level fusion reads word vectors, and has one score alone."""
+    from tfcr.corpora import synthetic
+    from tfcr.preparation.prepare import Preparation, prepare
+    from tfcr.training.evaluate_run import evaluate_run
+
+    run = train_fold(plan(tiny("early-fusion"), full_dataset.folder), tmp_path / "run")
+    assert "text_logits" not in run.metrics["training_means"]
+    synthetic.read(tmp_path / "corpus", seed=5, utterances=60)
+    sets, options = ("mfcc", "prosody"), {"seed": 5, "utterances": 60}
+    other = prepare(Preparation("synthetic", tmp_path / "corpus", tmp_path / "o", "o", features=sets, options=options))
+    with pytest.raises(TfcrError, match="has other word vectors"):
+        evaluate_run(run, other.folder)
+
+
+def test_features_that_are_prepared_anew_in_the_middle_of_a_training_leave_no_figures(full_dataset, tmp_path):
+    shutil.copytree(full_dataset.folder, tmp_path / "data")
+    shard = tmp_path / "data" / full_dataset.features["prosody"].shards[0].name
+
+    class PreparedAnew(Observer):
+        def epoch(self, row, state):
+            shard.write_bytes(shard.read_bytes() * 2)  # the records are there, and once more
+
+    with pytest.raises(TfcrError, match=f"{shard.name} has .* bytes; expected"):
+        train_fold(plan(tiny("early-fusion"), tmp_path / "data"), tmp_path / "run", PreparedAnew())
+    assert not (tmp_path / "run" / runs.METRICS).exists()

@@ -1,10 +1,11 @@
 """Options that commands share: a YAML file for all of them, and names in a list."""
 
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from tfcr.config import FIELDS, check_names, from_mapping, read_yaml
 from tfcr.errors import UsageError
@@ -36,6 +37,18 @@ def config_option(command: Callable) -> Callable:
 def fields_of_config(context: click.Context) -> dict:
     """What the `--config` file says beyond the command's own options."""
     return context.meta.get(_OTHER_FIELDS, {})
+
+
+def say_departures(context: click.Context, systems: Iterable[str], preset: str, say: Callable[[str], None]) -> None:
+    """Says which defaults of a system the `--config` file sets otherwise: one of all fields names everything."""
+    from tfcr.models.systems import departures
+
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    of_file = {name: context.params[name] for name, source in sources.items() if source is ParameterSource.DEFAULT_MAP}
+    of_file |= fields_of_config(context)
+    for system in systems:
+        if found := departures(system, preset, of_file):
+            say(f"{system} by the --config file: {', '.join(found)}")
 
 
 def system_option(command: Callable) -> Callable:

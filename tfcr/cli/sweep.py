@@ -18,6 +18,7 @@ from tfcr.cli.options import (
     fields_of_config,
     own_features_options,
     refuse_other_preparation,
+    say_departures,
 )
 from tfcr.config import FIELDS, Config, Precision, Protocol, from_mapping
 from tfcr.errors import TfcrError, UsageError
@@ -109,6 +110,7 @@ def run(context: click.Context, axes: Callable[[], Mapping[str, Any]], options: 
     out = out or pathlib.Path("sweeps") / dataset.name
     fields = {"threads": THREADS, **fields}
     sweep = Sweep(dataset, fields, out, folds=None if folds == "all" else folds, **axes(), **further)
+    say_departures(context, dict.fromkeys(sweep.systems), sweep.config.preset, say)
     listed = states(sweep, shard)
     if dry_run:
         _print_states(listed, say)

@@ -10,6 +10,7 @@ from tfcr.cli.options import (
     fields_of_config,
     own_features_options,
     refuse_other_preparation,
+    say_departures,
     system_option,
 )
 from tfcr.config import FIELDS, Precision, Protocol, from_mapping
@@ -60,6 +61,7 @@ def command(context, data, run, **options):
         """The library's observer, shown."""
 
     config = configure(fields, dataset.info["preset"])
+    say_departures(context, [config.system], config.preset, say)
     experiment = plan(config, data)
     display = Display()
     folder = run or experiment.folder

@@ -60,6 +60,7 @@ class Sweep:
         for field, values in (("alpha", self.alphas), ("fold", self._all_folds), ("seed", self.seeds)):
             for value in values:
                 replace(self.config, **{field: value})  # checks its range
+        self._check_own_features()
         self._check_folds()
         for name in self.systems:
             systems.check_features(self._config_of(name), self.dataset)
@@ -74,6 +75,13 @@ class Sweep:
         own = {name for modality, name in systems.OWN_FIELDS.items() if modality not in systems.own_features(system)}
         kept = {name: value for name, value in fields.items() if name not in own}  # others of the sweep take them
         return systems.configure({**kept, "system": system}, self.dataset.info["preset"])
+
+    def _check_own_features(self) -> None:
+        """Refuses one's own features that no system of the sweep takes."""
+        for modality, name in systems.OWN_FIELDS.items():
+            takes = [system for system in self.systems if modality in systems.own_features(system)]
+            if self.fields.get(name) is not None and not takes:
+                systems.configure({name: self.fields[name], "system": self.systems[0]})  # says which systems do
 
     @property
     def _all_folds(self) -> Sequence[int]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from tfcr import published
+from tfcr.config import Config
 from tfcr.errors import TfcrError
 from tfcr.runs import PREDICTIONS, Predictions, Run, read_predictions
 
@@ -179,8 +180,12 @@ def group_by_condition(runs: Iterable[Run]) -> list[Group]:
 
 
 def differing(runs: list[Run], ignoring: set[str]) -> list[str]:
-    """Names of configuration fields, dotted where nested, in which runs differ."""
-    settings = [flat(run.config) for run in runs]
+    """Names of configuration fields, dotted where nested, in which runs differ.
+
+    A field that is younger than a run counts as its default.
+    """
+    defaults = Config().to_dict()
+    settings = [flat({**defaults, **run.config}) for run in runs]
     names = sorted(set().union(*settings))
     return [
         name

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import yaml
 
 from tfcr import __version__
+from tfcr.config import Config
 from tfcr.report.conditions import CELL_SETTINGS, Group, flat
 from tfcr.report.sections import Section
 
@@ -94,6 +95,7 @@ def _configuration(groups: list[Group]) -> tuple[str, list[Deviation]]:
     hidden = CELL_SETTINGS | _OF_THE_CONDITION
     values: dict[str, dict[str, list[str]]] = {}
     first: dict[str, object] = {}
+    defaults = Config().to_dict()  # what a field counts as that is younger than a run
     configurations = [(group.condition, flat(run.config)) for group in groups for run in group.runs.values()]
     names = dict.fromkeys(name for _, config in configurations for name in config)
     for name in names:
@@ -101,7 +103,7 @@ def _configuration(groups: list[Group]) -> tuple[str, list[Deviation]]:
             continue
         by_value = values.setdefault(name, {})
         for condition, config in configurations:
-            value = config.get(name, "not set")
+            value = config.get(name, defaults.get(name, "not set"))
             first.setdefault(name, value)
             holders = by_value.setdefault(str(value), [])
             label = f"{condition.name} ({condition.protocol})"

@@ -50,6 +50,8 @@ def evaluate_run(run: runs.Run, data: str | os.PathLike | None = None) -> Evalua
         positions, name, folder = _unseen(run, dataset), dataset.name, run.folder / f"evaluation-{dataset.name}"
     runs.check_weights(run)
     network = restore_network(config, len(run.emotions), run.folder / runs.WEIGHTS, sizes_of(config, dataset))
+    if folder != run.folder and "embeddings" in network.input:
+        _refuse_other_words(run, dataset)
     outputs = evaluate.UtteranceOutputs(network, pipeline_of(config, dataset, network))(positions)
     labels = np.array([dataset.index[position].label for position in positions])
     means = {name: np.array(mean) for name, mean in run.metrics["training_means"].items()}
@@ -71,18 +73,21 @@ def _refuse_unlike(run: runs.Run, config: Config, dataset: Dataset) -> None:
     ):
         if expected != found:
             raise TfcrError(f"dataset {dataset.folder} has {what} {found}; {run.folder} was trained on {expected}")
-    words = dataset.info["embeddings"]
-    has_text = "text_logits" in run.metrics["training_means"]
-    if has_text and (words["transductive"] or words["sha256"] != run.metrics["embeddings_sha256"]):
-        raise TfcrError(
-            f"dataset {dataset.folder} has other word vectors ({words['source']}) than {run.folder} was trained on "
-            f"({run.metrics['embeddings']}); prepare both with the same --embeddings"
-        )
     words_of = run.metrics.get("vocabulary_sha256")
     if words_of is not None and words_of != dataset.info["vocabulary"]["sha256"]:
         raise TfcrError(
             f"dataset {dataset.folder} has another vocabulary than {run.folder} was trained on, and system "
             f"{config.system!r} knows words by their place in it; test it on a dataset of the same words"
+        )
+
+
+def _refuse_other_words(run: runs.Run, dataset: Dataset) -> None:
+    """Refuses a dataset whose words lie in another vector space, for a network that reads word vectors."""
+    words = dataset.info["embeddings"]
+    if words["transductive"] or words["sha256"] != run.metrics["embeddings_sha256"]:
+        raise TfcrError(
+            f"dataset {dataset.folder} has other word vectors ({words['source']}) than {run.folder} was trained on "
+            f"({run.metrics['embeddings']}); prepare both with the same --embeddings"
         )
 
 

@@ -278,6 +278,7 @@ def _train_and_test(experiment: Experiment, run: pathlib.Path, observer: Observe
         take_encoders(model.network, origin, len(experiment.dataset.emotions))
     pipeline = pipeline_of(config, experiment.dataset, model.network)
     _fit(experiment, run, model, pipeline, checkpoint, state, observer)
+    verify(experiment.dataset, feature_names(config))  # one's own features may have been prepared anew meanwhile
     _test(experiment, run, pipeline, checkpoint, state)
 
 

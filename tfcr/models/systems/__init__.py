@@ -133,6 +133,19 @@ def defaults_of(name: str, preset: str) -> dict[str, Any]:
     return {**module.DEFAULTS, **getattr(module, "PRESET_DEFAULTS", {}).get(preset, {})}
 
 
+def departures(name: str, preset: str, values: Mapping[str, Any]) -> list[str]:
+    """In which of `values` a system is other than its defaults, in words: `batch_size 64 rather than 128`."""
+
+    def shown(value):
+        return "null" if value is None else value
+
+    return [
+        f"{field} {shown(values[field])} rather than {shown(default)}"
+        for field, default in defaults_of(name, preset).items()
+        if field in values and values[field] != default
+    ]
+
+
 def resolve_alpha(name: str, alpha: float | None) -> float:
     """The weight of the regulariser: 0.1 by default for systems that have one, 0 for the others.
 
