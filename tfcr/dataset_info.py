@@ -66,6 +66,7 @@ class Features:
         fields: of every record.
         shards: as many as the dataset has, each with the same utterances.
         sha256: identifies them by their content.
+        revision: of what computed them.
         modality: of one's own features, what they stand for: `audio` or `text`; else None.
     """
 
@@ -73,6 +74,7 @@ class Features:
     fields: tuple[Field, ...]
     shards: tuple[Shard, ...]
     sha256: str
+    revision: int
     modality: str | None = None
 
 
@@ -113,7 +115,8 @@ class Dataset:
         """The named feature sets.
 
         Raises:
-            TfcrError: the dataset was prepared without one; the message names the option that adds it.
+            TfcrError: the dataset was prepared without one, or by a version that computed it otherwise; the message names
+            the option that adds it.
         """
         names = list(names)
         absent = [name for name in names if name not in self.features]
@@ -124,6 +127,12 @@ class Dataset:
                 f"dataset {self.folder} was prepared without the features {', '.join(built_in or absent)}; the same "
                 f"`tfcr prepare-tfrecords` command with {option} adds them and computes nothing else again"
             )
+        for name in names:
+            if name in SETS and self.features[name].revision != SETS[name].revision:
+                raise TfcrError(
+                    f"dataset {self.folder} has the features {name} as another version of tfcr computes them; the same "
+                    "`tfcr prepare-tfrecords` command with --features all computes them anew, and nothing else"
+                )
         return [self.features[name] for name in names]
 
     @cached_property
@@ -256,7 +265,7 @@ def _features(name: str, content: dict) -> Features:
     shards = tuple(Shard(**shard) for shard in content["shards"])
     identity = [content["fields"], [shard.sha256 for shard in shards]]
     sha256 = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
-    return Features(name, fields, shards, sha256, content["modality"])
+    return Features(name, fields, shards, sha256, content["revision"], content["modality"])
 
 
 def _vocabulary_file(info: dict) -> dict:

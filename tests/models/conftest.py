@@ -28,7 +28,8 @@ def make_network(small):
     def make(name="fusion", seed=1, dtype=None, **build):
         keras.utils.set_random_seed(seed)
         sizes = {"recurrent_units": 3, "hidden_units": 6, "projection_units": 5}  # of the systems of other papers
-        config = dataclasses.replace(small, **sizes)
+        bias = system(name).DEFAULTS.get("head_bias", small.head_bias)
+        config = dataclasses.replace(small, head_bias=bias, **sizes)
         return system(name).build(config, NUM_CLASSES, Sizes(vocabulary=VOCABULARY), dtype=dtype, **build)
 
     return make

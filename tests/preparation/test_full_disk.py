@@ -32,6 +32,7 @@ def typed(corpus: pathlib.Path, out: pathlib.Path, workers: int) -> tuple[int, l
     from tfcr.cli import main
 
     line = ["prepare-tfrecords", "--root", corpus, "--utterances", UTTERANCES, "--name", "small", "--out", out]
+    line += ["--features", "spectrogram"]
     err = io.StringIO()
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as ended:
         main([str(argument) for argument in (*line, "--workers", workers)])

@@ -27,8 +27,11 @@ main()
 """
 
 
-def arguments(corpus: pathlib.Path, out: pathlib.Path, workers: int | None = None) -> list[str]:
+def arguments(
+    corpus: pathlib.Path, out: pathlib.Path, workers: int | None = None, features: str = "spectrogram"
+) -> list[str]:
     line = ["prepare-tfrecords", "--root", corpus, "--utterances", UTTERANCES, "--out", out, "--name", "small"]
+    line += ["--features", features]
     return [str(argument) for argument in (line if workers is None else [*line, "--workers", workers])]
 
 
@@ -118,6 +121,24 @@ def test_a_kill_while_shards_are_written_costs_only_the_shards_under_way(small_c
     assert number <= len(stamps(out)) < SHARDS
     assert not (out / INFO).exists()
     check_goes_on(small_corpus, out, undisturbed)
+
+
+def test_a_kill_while_features_are_added_costs_only_the_shards_under_way(small_corpus, tmp_path, full_dataset):
+    out, line = tmp_path / "out", arguments(small_corpus, tmp_path / "out", workers=1, features="all")
+    number = random.Random(6).randrange(1, SHARDS)
+    with typed(*line) as process:
+        wait_for(process, lambda: len(list(out.glob("small.mfcc-*.tfrecord"))) >= number)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    killed = open_dataset(out)  # what was finished before is a dataset
+    verify(killed, thoroughly=True)
+    assert "mel" not in killed.features
+    finished = stamps(out)
+    assert SHARDS + number <= len(finished) < 5 * SHARDS
+    code, err = typed_here(*line)
+    assert code == 0, err
+    assert contents(out) == contents(full_dataset.folder)
+    assert {name: stamp for name, stamp in stamps(out).items() if name in finished} == finished
 
 
 @pytest.fixture(scope="module")

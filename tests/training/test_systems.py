@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+import shutil
 
 import numpy as np
 import pytest
@@ -65,6 +66,20 @@ def test_the_learning_rate_is_halved_after_ten_twenty_and_thirty_epochs_and_then
 @pytest.mark.parametrize("name", REGULARISED)
 def test_a_regularised_system_has_the_papers_alpha_by_default(name):
     assert systems.resolve(systems.configure({"system": name})).alpha == 0.1
+
+
+def test_features_of_another_version_are_refused(full_dataset, tmp_path):
+    from tfcr import files
+    from tfcr.dataset_info import open_dataset
+
+    shutil.copytree(full_dataset.folder, tmp_path / "old", ignore=shutil.ignore_patterns("corpus"))
+    info = files.read_json(tmp_path / "old" / "dataset_info.json")
+    info["features"]["mfcc"]["revision"] = 0
+    files.write_json(tmp_path / "old" / "dataset_info.json", info)
+    old = open_dataset(tmp_path / "old")
+    with pytest.raises(TfcrError, match="the features mfcc as another version of tfcr computes them"):
+        old.feature_sets(["prosody", "mfcc"])
+    assert old.feature_sets(["prosody"])
 
 
 def test_a_system_that_needs_other_features_names_the_command(small_dataset):

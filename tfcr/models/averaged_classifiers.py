@@ -6,10 +6,11 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("tfcr")
 class AveragedClassifiers(keras.layers.Layer):
-    """The mean of the scores of two linear classifiers with biases, one for each path of a network (DS-LSTM).
+    """The mean of the scores of two linear classifiers one for each path of a network (DS-LSTM).
 
     Args:
         num_classes: number of classes.
+        use_bias: adds a bias to each path's scores.
 
     Call arguments:
         first_embedding: [batch, units].
@@ -19,15 +20,18 @@ class AveragedClassifiers(keras.layers.Layer):
         A dictionary of `logits` [batch, num_classes] and `branch_logits` [batch, 2, num_classes], each path's own.
     """
 
-    def __init__(self, num_classes, **kwargs):
+    def __init__(self, num_classes, use_bias=True, **kwargs):
         super().__init__(**kwargs)
         if num_classes < 1:
             raise ValueError(f"Argument `num_classes` must be an integer of at least 1. Received: {num_classes=}")
         self.num_classes = num_classes
+        self.use_bias = use_bias
 
     def build(self, first_embedding_shape, second_embedding_shape):
-        self.first = keras.layers.Dense(self.num_classes, name="first", dtype=self.dtype_policy)
-        self.second = keras.layers.Dense(self.num_classes, name="second", dtype=self.dtype_policy)
+        self.first, self.second = (
+            keras.layers.Dense(self.num_classes, use_bias=self.use_bias, name=name, dtype=self.dtype_policy)
+            for name in ("first", "second")
+        )
         self.first.build(first_embedding_shape)
         self.second.build(second_embedding_shape)
 
@@ -40,4 +44,4 @@ class AveragedClassifiers(keras.layers.Layer):
         return {"logits": (batch, self.num_classes), "branch_logits": (batch, 2, self.num_classes)}
 
     def get_config(self):
-        return {**super().get_config(), "num_classes": self.num_classes}
+        return {**super().get_config(), "num_classes": self.num_classes, "use_bias": self.use_bias}

@@ -52,7 +52,9 @@ def multi_hop(
         audio = HopAttention(name="hop_2", dtype=dtype)(text, frames, inputs["num_mfcc"])
     if hops >= 3:
         text = HopAttention(name="hop_3", dtype=dtype)(audio, words, inputs["num_token_ids"])
-    scores = LinearFusion(num_classes, True, config.initializers, name=network.HEAD, dtype=dtype)(audio, text)
+    scores = LinearFusion(num_classes, config.head_bias, config.initializers, name=network.HEAD, dtype=dtype)(
+        audio, text
+    )
     return keras.Model(inputs, {**scores, "audio_embedding": audio, "text_embedding": text}, name="network")
 
 

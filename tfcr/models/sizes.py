@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from tfcr.features.sets import SETS
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -17,7 +19,14 @@ class Sizes:
     audio_features: tuple[int | None, ...] | None = None
     text_features: tuple[int | None, ...] | None = None
 
+    @property
+    def own_features(self) -> dict[str, tuple[int | None, ...]]:
+        """The shapes of those that there are, by the network's input."""
+        own = {"audio_features": self.audio_features, "text_features": self.text_features}
+        return {name: shape for name, shape in own.items() if shape is not None}
 
-NUM_COEFFICIENTS = 39  # of an MFCC frame: 12 and the log energy, with Δ and ΔΔ (MDRE)
-NUM_FUNCTIONALS = 35  # of prosody, per utterance: 5 descriptors, 7 functionals of each (MDRE)
-MEL_SHAPES = {"mel_512": (230, 128), "mel_1024": (120, 256)}  # frames and bins, by the length of the FFT (DS-LSTM)
+
+_SHAPES = {field.name: field.shape for feature_set in SETS.values() for field in feature_set.fields}
+NUM_COEFFICIENTS = _SHAPES["mfcc"][-1]  # of an MFCC frame: 12 and the log energy, with Δ and ΔΔ (MDRE)
+NUM_FUNCTIONALS = _SHAPES["prosody"][-1]  # of prosody, per utterance: 5 descriptors, 7 functionals of each (MDRE)
+MEL_SHAPES = {name: _SHAPES[name] for name in ("mel_512", "mel_1024")}  # frames and bins, by the FFT's length (DS-LSTM)

@@ -29,15 +29,29 @@ class FeaturePlan(ShardPlan):
         origins: for each utterance, what its arrays are made from.
         arrays: an utterance's position → its arrays by field.
         is_of_speech: whether every recording is read again for it.
-        modality, source_sha256: of one's own features.
+        own, source_sha256: one's own features, and the digest of their file.
     """
 
     feature_set: FeatureSet
     origins: Sequence[str]
     arrays: Callable[[int], Mapping[str, np.ndarray]]
     is_of_speech: bool = False
-    modality: str | None = None
+    own: OwnFeatures | None = None
     source_sha256: str | None = None
+
+    @property
+    def modality(self) -> str | None:
+        """What one's own features stand for; None of others."""
+        return None if self.own is None else self.own.modality
+
+    def refuse_changed_source(self) -> None:
+        """Refuses a file of one's own features that has changed while it was read.
+
+        Raises:
+            TfcrError: it has; what was written of it is written anew by the next call.
+        """
+        if self.own is not None and files.sha256_of_file(self.own.path) != self.source_sha256:
+            raise TfcrError(f"{self.own.option} has changed while it was read; try again")
 
     def fingerprint(self, shard: int) -> Fingerprint:
         made_from = [[self.utterances[position].id, self.origins[position]] for position in self.positions(shard)]
@@ -86,7 +100,7 @@ def of_file(records: ShardPlan, own: OwnFeatures, feature_set: FeatureSet) -> Fe
         feature_set,
         [f"{own.modality} {digest}"] * len(records.utterances),
         arrays,
-        modality=own.modality,
+        own=own,
         source_sha256=digest,
     )
 

@@ -211,6 +211,7 @@ def add_features(plan: FeaturePlan, out: pathlib.Path, info: dict, workers: int,
     if not plan.is_of_speech:
         progress.say(f"Adding the features {name}")
     results = write_shards(plan, out, workers, progress.advance if plan.is_of_speech else lambda seconds: None)
+    plan.refuse_changed_source()
     shards = [result.shard for result in results]
     info["features"] = info["features"] | {
         name: describe_features(plan.feature_set, shards, plan.modality, plan.source_sha256)

@@ -73,6 +73,12 @@ def _refuse_unlike(run: runs.Run, config: Config, dataset: Dataset) -> None:
     ):
         if expected != found:
             raise TfcrError(f"dataset {dataset.folder} has {what} {found}; {run.folder} was trained on {expected}")
+    own = {name: list(shape) for name, shape in sizes_of(config, dataset).own_features.items()}
+    if own != run.metrics.get("own_features", own):
+        raise TfcrError(
+            f"dataset {dataset.folder} has own features of the shapes {own}; {run.folder} was trained on "
+            f"{run.metrics['own_features']}"
+        )
     words_of = run.metrics.get("vocabulary_sha256")
     if words_of is not None and words_of != dataset.info["vocabulary"]["sha256"]:
         raise TfcrError(

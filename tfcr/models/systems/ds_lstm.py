@@ -24,6 +24,7 @@ DEFAULTS = {
     "halve_every": 10,
     "halvings": 3,
     "epochs": 50,
+    "patience": 50,  # theirs never stops early; the best epoch is chosen on validation, not on the test part
     "shuffle_buffer": 512,  # an utterance's two mel spectrograms are four times a segment
 }
 
@@ -43,7 +44,7 @@ def build(
     inputs = {tensor.name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name)
               for encoder in (mel_encoder, mfcc_encoder) for tensor in encoder.inputs}  # fmt: skip
     paths = [encoder([inputs[tensor.name] for tensor in encoder.inputs]) for encoder in (mel_encoder, mfcc_encoder)]
-    scores = AveragedClassifiers(num_classes, name=network.HEAD, dtype=dtype)(*paths)
+    scores = AveragedClassifiers(num_classes, config.head_bias, name=network.HEAD, dtype=dtype)(*paths)
     embedding = layers.Concatenate(name="audio_embedding", dtype=dtype)(paths)
     outputs = {**scores, "audio_logits": scores["logits"], "audio_embedding": embedding}
     return keras.Model(inputs, outputs, name="network")

@@ -42,5 +42,5 @@ def build(
         drawn = linear_initializers(config.initializers, x.shape[-1])
         x = layers.Dense(config.hidden_units, activation="relu", name=f"hidden_{layer}", dtype=dtype, **drawn)(x)
     drawn = linear_initializers(config.initializers, x.shape[-1])
-    logits = layers.Dense(num_classes, name=network.HEAD, dtype=dtype, **drawn)(x)
+    logits = layers.Dense(num_classes, use_bias=config.head_bias, name=network.HEAD, dtype=dtype, **drawn)(x)
     return keras.Model(inputs, {"logits": logits}, name="network")

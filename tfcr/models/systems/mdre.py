@@ -33,7 +33,7 @@ def build(
     """A GRU for each modality, of which the audio's is joined by prosody, and a linear head over both projections."""
     audio_encoder = _audio_encoder(config, dtype, use_cudnn)
     text_encoder = _text_encoder(config, sizes.vocabulary, dtype, use_cudnn)
-    head = LinearFusion(num_classes, True, config.initializers, name=network.HEAD, dtype=dtype)
+    head = LinearFusion(num_classes, config.head_bias, config.initializers, name=network.HEAD, dtype=dtype)
     return network.connect(audio_encoder, text_encoder, head)
 
 
