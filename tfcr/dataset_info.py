@@ -115,8 +115,7 @@ class Dataset:
         """The named feature sets.
 
         Raises:
-            TfcrError: the dataset was prepared without one, or by a version that computed it otherwise; the message names
-            the option that adds it.
+            TfcrError: the dataset lacks one, or has it as another version computed it; the message names the option.
         """
         names = list(names)
         absent = [name for name in names if name not in self.features]
