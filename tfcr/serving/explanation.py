@@ -4,11 +4,11 @@ import base64
 import io
 import os
 import pathlib
+import threading
 import unicodedata
 from dataclasses import dataclass
 
 import jinja2
-import matplotlib
 import numpy as np
 import soundfile
 from matplotlib.figure import Figure
@@ -28,6 +28,7 @@ _TEMPLATES = pathlib.Path(__file__).parent / "templates"
 _COLOURS = "magma"  # as in `tfcr inspect`: lightness alone orders it
 _SHOWN = (5, 99.9)  # per cent of the values: between them colours differ
 _BIN_KHZ = SAMPLE_RATE / FFT_LENGTH / 1000
+_DRAWING = threading.Lock()  # Matplotlib draws for one thread at a time
 _MAX_COLUMNS = 2000  # of a drawn spectrogram; a longer one is thinned
 
 
@@ -145,21 +146,22 @@ def draw_spectrogram(picture: np.ndarray, num_frames: int, preset: str) -> bytes
     end = len(frames) * hop
     shown = frames[:: -(-len(frames) // _MAX_COLUMNS)]
     low, high = np.percentile(shown, _SHOWN)
-    with matplotlib.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
-        figure = Figure(figsize=(7.2, 2.3), layout="constrained")
-        axis = figure.subplots()
-        axis.imshow(
-            shown.T,
-            origin="lower",
-            aspect="auto",
-            extent=(0, end, -_BIN_KHZ / 2, (NUM_BINS - 0.5) * _BIN_KHZ),
-            cmap=_COLOURS,
-            vmin=low,
-            vmax=max(high, low + 1),
-            interpolation="nearest",
-        )
-        axis.set(xlabel="seconds", ylabel="kHz", ylim=(0, SAMPLE_RATE / 2000), yticks=(0, 2, 4, 6, 8))
-        content = io.BytesIO()
+    figure = Figure(figsize=(7.2, 2.3), layout="constrained")
+    axis = figure.subplots()
+    axis.imshow(
+        shown.T,
+        origin="lower",
+        aspect="auto",
+        extent=(0, end, -_BIN_KHZ / 2, (NUM_BINS - 0.5) * _BIN_KHZ),
+        cmap=_COLOURS,
+        vmin=low,
+        vmax=max(high, low + 1),
+        interpolation="nearest",
+    )
+    axis.set(xlabel="seconds", ylabel="kHz", ylim=(0, SAMPLE_RATE / 2000), yticks=(0, 2, 4, 6, 8))
+    axis.spines[["top", "right"]].set_visible(False)
+    content = io.BytesIO()
+    with _DRAWING:
         figure.savefig(content, format="png", dpi=140)
     return content.getvalue()
 

@@ -20,20 +20,20 @@ from tfcr.serving.wav_bytes import encode_wav
 TITLE = "Emotion in speech and words"
 LIMITS = (
     "This model guesses how a person **sounds to others**, not what the person feels, and it is worse for speakers, "
-    "languages and microphones unlike those it was trained on. It has no answer *none of these*: silence and music get an "
-    "emotion too. Do not decide about people with it. Recordings stay on this server's machine and are deleted within an "
-    "hour."
+    "languages and microphones unlike those it was trained on. It has no answer *none of these*: silence and music get "
+    "an emotion too. Do not decide about people with it. Recordings stay on the machine that serves this page and are "
+    "deleted within an hour."
 )
 
 _PLACEHOLDER = '<p class="tfcr-empty">The answer will stand here.</p>'
 _KEPT_SECONDS = 1800  # of what is dropped on the page; looked at as often
 _CSS = pathlib.Path(__file__).with_name("templates") / "page.css"
-# file → emotion of the voice, words
-_EXAMPLES = {
-    "cheerful voice.wav": ("happiness", "What a wonderful surprise tonight!"),
-    "angry voice.wav": ("anger", "You ruined it and that was so unfair."),
-    "sad voice.wav": ("sadness", "What a wonderful party!"),
-}
+# label, emotion of the voice, words
+_EXAMPLES = (
+    ("cheerful voice, cheerful words", "happiness", "What a wonderful surprise tonight!"),
+    ("angry voice, angry words", "anger", "You ruined it and that was so unfair."),
+    ("sad voice, cheerful words", "sadness", "What a wonderful party!"),
+)
 
 
 @contextlib.contextmanager
@@ -54,7 +54,6 @@ def mount_page(
     """
     with tempfile.TemporaryDirectory(prefix="tfcr-page-") as folder, _environment(folder):
         import gradio
-        from gradio.themes import Default
 
         page = _page(gradio, model, pool, threads, pathlib.Path(folder))
         fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
@@ -62,7 +61,7 @@ def mount_page(
             app,
             page,
             path="/",
-            theme=Default(**fonts),  # its own fonts would come from another host
+            theme=gradio.themes.Default(primary_hue="blue", **fonts),  # its own fonts would come from another host
             css=_CSS.read_text(encoding="utf-8"),
             footer_links=[],
             run_history=False,
@@ -113,6 +112,7 @@ def _page(gradio, model: ServedModel, pool: ThreadPoolExecutor, threads: int, fo
                             label="Speech: record it, or drop a file",
                             sources=["upload", "microphone"],
                             type="filepath",
+                            buttons=[],  # no sharing, which would send it to another host
                             elem_id="speech",
                         )
                     )
@@ -129,14 +129,17 @@ def _page(gradio, model: ServedModel, pool: ThreadPoolExecutor, threads: int, fo
                         )
                     )
                 button = gradio.Button("What emotion is it?", variant="primary", elem_id="ask")
-                examples = _examples(folder, hears, reads)
                 gradio.Examples(
-                    examples, inputs, label="Examples (made-up voices, no intelligible speech)" if hears else "Examples"
+                    _examples(folder, hears, reads),
+                    inputs,
+                    example_labels=[label for label, _, _ in _EXAMPLES],
+                    label="Examples (made-up voices, no intelligible speech)" if hears else "Examples",
                 )
             with gradio.Column(scale=3, min_width=360):
                 said = gradio.HTML(_PLACEHOLDER, elem_id="answer", label="Answer")
         gradio.Markdown(LIMITS, elem_id="limits")
-        button.click(answer, inputs, said, concurrency_limit=threads, api_visibility="private")
+        asked = [button.click, *(each.submit for each in inputs if isinstance(each, gradio.Textbox))]
+        gradio.on(asked, answer, inputs, said, concurrency_limit=threads, api_visibility="private")
     return page
 
 
@@ -158,16 +161,17 @@ def _answered(model: ServedModel, recording: str | None, transcript: str | None)
 
 
 def _examples(folder: pathlib.Path, hears: bool, reads: bool) -> list[list[str]]:
-    """Rows of what the page asks for; the third voice contradicts its words."""
+    """Rows of what the page asks for."""
     random = np.random.default_rng(0)
     speaker = voices.Speaker.drawn("F", random)
     rows = []
-    for name, (emotion, words) in _EXAMPLES.items():
+    for label, emotion, words in _EXAMPLES:
         row = []
         if hears:
             samples = voices.spoken(words.lower().strip(".!").split(), speaker, voices.MANNERS[emotion], random)
-            (folder / name).write_bytes(encode_wav(samples / 2**15))
-            row.append(str(folder / name))
+            path = folder / f"{label}.wav"
+            path.write_bytes(encode_wav(samples / 2**15))
+            row.append(str(path))
         if reads:
             row.append(words)
         rows.append(row)

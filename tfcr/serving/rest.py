@@ -1,4 +1,4 @@
-"""TF Serving's REST protocol: what a path and a body ask for, and the JSON that answers. No web framework, no TensorFlow.
+"""TF Serving's REST protocol: what a path and a body ask for, and the JSON that answers. Neither web nor TensorFlow.
 
 Names, shapes and status codes are those of https://www.tensorflow.org/tfx/serving/api_rest.
 """
@@ -248,12 +248,9 @@ def _check_names(what: str, given: Mapping[str, Any], wanted: Mapping[str, Input
 def _array(name: str, value: Any, taken: Input) -> np.ndarray:
     """An array of the dtype and shape that a signature takes."""
     rank = len(taken.shape)
-    form = "[" + ", ".join("batch" if not axis else "any" if size is None else str(size)
-                           for axis, size in enumerate(taken.shape)) + "]"  # fmt: skip
-    if taken.dtype == object:
-        array = _strings_in(name, value)
-    else:
-        array = _numbers(name, value, taken.dtype, rank, form)
+    axes = ("batch", *("any" if size is None else str(size) for size in taken.shape[1:]))
+    form = f"[{', '.join(axes)}]"
+    array = _strings_in(name, value) if taken.dtype == object else _numbers(name, value, taken.dtype, rank, form)
     fits = array.ndim == rank and all(
         size in (None, there) for size, there in zip(taken.shape, array.shape, strict=True)
     )
