@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import pathlib
 import re
 import select
 import signal
@@ -12,7 +13,10 @@ import time
 import urllib.error
 import urllib.request
 
+import tfcr
+
 _COMMAND = "import sys; from tfcr.cli import main; main(sys.argv[1:])"
+_ROOT = str(pathlib.Path(tfcr.__file__).parents[1])
 _SECONDS = 120  # until it answers or has ended
 
 
@@ -31,7 +35,10 @@ class Server:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(path for path in (_ROOT, os.environ.get("PYTHONPATH")) if path),
+            },
         )
         ready, _, _ = select.select([self.process.stdout], [], [], _SECONDS)
         self.announced = self.process.stdout.readline() if ready else ""

@@ -5,7 +5,9 @@ It is for trying and for small loads; TF Serving batches requests, follows new v
 
 import asyncio
 import contextlib
+import ctypes
 import logging
+import os
 import signal
 import socket
 import time
@@ -25,6 +27,7 @@ from tfcr.serving.served import ServedModel
 MODELS = "/v1/models/"
 BODIES_AT_A_TIME = 4  # largest bodies that are in memory beside each other
 
+_LARGE_BODY = 1 << 20  # bytes
 _BODY_SECONDS = 60  # for a body to arrive
 _DRAIN_SECONDS = 10  # for a body that is too large, so that its sender reads why
 _GRACE_SECONDS = 30  # for requests in flight once the server is to end
@@ -137,10 +140,15 @@ def create_app(model: ServedModel, pool: ThreadPoolExecutor, max_body: int) -> f
         if declared > max_body:
             await _drained(request)
             raise _too_large(max_body)
-        async with room.held(declared):
-            body = await _received(request, max_body)
-            begin = time.perf_counter()
-            reply = await asyncio.get_running_loop().run_in_executor(pool, model.answer, body)
+        try:
+            async with room.held(declared):
+                body = await _received(request, max_body)
+                begin = time.perf_counter()
+                reply = await asyncio.get_running_loop().run_in_executor(pool, model.answer, body)
+        finally:
+            body = None
+            if declared > _LARGE_BODY:
+                pool.submit(_give_memory_back)
         metrics.seconds.observe(time.perf_counter() - begin)
         metrics.rows.labels(reply.signature, "good").inc(reply.rows - reply.bad_rows)
         metrics.rows.labels(reply.signature, "bad").inc(reply.bad_rows)
@@ -175,7 +183,8 @@ def listen(host: str, port: int) -> socket.socket:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address, family=family, backlog=2048)
     except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
+        known = isinstance(error, OSError) and not isinstance(error, socket.gaierror) and error.errno
+        reason = os.strerror(error.errno) if known else getattr(error, "strerror", None) or error
         raise TfcrError(
             f"port {port} of {host} cannot be had ({reason}); name another by --port, or another address by --host"
         ) from None
@@ -238,6 +247,13 @@ def _signals_end_quietly() -> Iterator[None]:
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+def _give_memory_back() -> None:
+    """What was freed goes back to the system; the C library (glibc) would keep some of it, and large bodies add up."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _nothing() -> None:
