@@ -1,5 +1,6 @@
 """What the page says of an answer: from the signature `explain` to a few sentences, without a browser."""
 
+import dataclasses
 import io
 
 import numpy as np
@@ -110,3 +111,29 @@ def test_a_picture_of_any_length_is_drawn(preset):
         assert imread(io.BytesIO(draw_spectrogram(picture, frames, preset))).shape == (322, 1008, 4)
     flat = np.full((1, 128, 128), -140, np.float32)
     assert draw_spectrogram(flat, 50, preset).startswith(b"\x89PNG")
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("system", ["audio", "text"])
+def test_a_model_of_one_modality_has_one_column_and_asks_for_what_it_takes(
+    system, small_config, small_dataset, speech, tmp_path
+):
+    from tfcr.serving.export import export_run
+    from tfcr.training.train import plan, train_fold
+
+    config = dataclasses.replace(small_config, system=system, epochs=1)
+    run = train_fold(plan(config, small_dataset.folder), tmp_path / "run")
+    model = ServedModel(export_run(run, tmp_path / "my model"))
+    assert (model.name, model.inputs) == ("my model", ["audio_bytes" if system == "audio" else "transcript"])
+    found = explain(model, speech if system == "audio" else None, "I know")
+    assert (found.picture is None, found.read is None) == (system == "text", system == "audio")
+    page = render(found)
+    assert '<th scope="col">Answer</th>' in page and "alone" not in page
+    gradio = pytest.importorskip("gradio")
+    fastapi = pytest.importorskip("fastapi")
+    from tfcr.serving.page import mount_page
+
+    app = fastapi.FastAPI()
+    with mount_page(app, model, None, 1, 1 << 20):
+        kinds = {type(block) for block in app.routes[-1].app.get_blocks().blocks.values()}
+    assert (gradio.Audio in kinds, gradio.Textbox in kinds) == (system == "audio", system == "text")
