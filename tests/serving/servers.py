@@ -91,8 +91,7 @@ def started(*arguments):
         yield server
     finally:
         if server.process.poll() is None:
-            server.process.kill()
-            server.process.communicate()
+            server.end()
 
 
 def asked(url, content=None):
