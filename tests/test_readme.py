@@ -22,7 +22,7 @@ _ROOT = pathlib.Path(__file__).parents[1]
 _README = (_ROOT / "README.md").read_text(encoding="utf-8")
 _COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", _README, re.DOTALL) for line in block.splitlines()]
 _PYTHON = re.findall(r"```python\n(.*?)```", _README, re.DOTALL)
-_SMALL = "lstm_units: 4\nconv_filters: 1\nepochs: 1\ndiscriminator_units: 4\n"
+_SMALL = "lstm_units: 4\nconv_filters: 1\nepochs: 1\ndiscriminator_units: 4\nhidden_units: 4\n"
 
 
 def test_the_readme_names_the_two_commands():
@@ -60,6 +60,13 @@ def readers_folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+def made_small(config: pathlib.Path) -> None:
+    """Puts the small network into a configuration file."""
+    names = {name.split(":")[0] for name in _SMALL.splitlines()}
+    kept = [row for row in config.read_text().splitlines() if row.split(":")[0] not in names]
+    config.write_text("\n".join(kept) + "\n" + _SMALL)
+
+
 def test_every_command_of_the_readme_works(readers_folder, capfd):
     small = readers_folder / "small.yaml"
     small.write_text(_SMALL)
@@ -74,19 +81,18 @@ def test_every_command_of_the_readme_works(readers_folder, capfd):
             arguments += ["--utterances", "120"]
         if "iemocap" in arguments and arguments[0] == "prepare-tfrecords":
             arguments += ["--allow-partial"]
-        if arguments[0] == "train":
-            if "--config" in arguments:
-                paper = readers_folder / "configs" / "paper.yaml"
-                names = {name.split(":")[0] for name in _SMALL.splitlines()}
-                kept = [row for row in paper.read_text().splitlines() if row.split(":")[0] not in names]
-                paper.write_text("\n".join(kept) + "\n" + _SMALL)
-                arguments += ["--data", "data/synthetic"]
-            else:
-                arguments += ["--config", str(small)]
+        if "--config" in arguments:
+            made_small(readers_folder / arguments[arguments.index("--config") + 1])
+        elif arguments[0] in ("train", "cross-validate", "sweep"):
+            arguments += ["--config", str(small)]
+        if arguments[0] == "train" and "--data" not in arguments and "configs/paper.yaml" in arguments:
+            arguments += ["--data", "data/synthetic"]
         if arguments[0] in ("cross-validate", "sweep"):
-            arguments += ["--config", str(small), "--folds", "0", "--workers", "1"]
+            arguments += ["--folds", "0", "--workers", "1"]
         if arguments[0] == "sweep":
             arguments += ["--alphas", "0,0.1", "--seeds", "0"]
+        if "configs/table1.yaml" in arguments:  # all of it: tests/experiments/test_table1.py
+            arguments += ["--systems", "early-fusion,text"]
         with pytest.raises(SystemExit) as end:
             cli.main(arguments)
         captured = capfd.readouterr()

@@ -20,6 +20,7 @@ from tfcr.exports import MANIFEST, read_manifest
 from tfcr.models.restore import restore_network
 from tfcr.preparation.prepare import Preparation, prepare
 from tfcr.serving.export import export_run
+from tfcr.serving.onnx_export import export_onnx
 from tfcr.training.evaluate import UtteranceOutputs
 from tfcr.training.train import plan, read_run_config, train_fold
 
@@ -168,6 +169,20 @@ def test_every_real_recording_is_answered_as_evaluated(preset, small_config, sma
     for name in ("logits", "audio_logits", "text_logits"):
         np.testing.assert_allclose(answers[name], expected[name], atol=1e-4)
 
+    onnxruntime = pytest.importorskip("onnxruntime")
+    model = export_onnx(run, tmp_path / "onnx") / "model.onnx"
+    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    features = tf.saved_model.load(str(version)).signatures["features"]
+    seen = 0
+    inputs = [value.name for value in session.get_inputs()]
+    for x, positions in Pipeline(dataset, inputs).utterances(np.arange(len(ids))):
+        answers, expected = session.run(names, {name: value.numpy() for name, value in x.items()}), features(**x)
+        for name, value in zip(names, answers, strict=True):
+            np.testing.assert_allclose(value.astype(float), expected[name].numpy().astype(float), atol=1e-4)
+        seen += len(positions)
+    assert seen == len(ids)
+
 
 def test_versions_count_up_and_appear_whole(trained_run, tmp_path):
     (tmp_path / "serving" / "7").mkdir(parents=True)
@@ -203,6 +218,13 @@ def test_broken_weights_and_wrong_places_are_refused(trained_run, tmp_path):
     assert not (tmp_path / "serving").exists() or not list((tmp_path / "serving").glob("[0-9]*"))
     with pytest.raises(TfcrError, match="name the folder above the versions"):
         export_run(run, run.folder)
+    own = tmp_path / "own"
+    shutil.copytree(run.folder, own)
+    (own / runs.CONFIG).write_text(
+        (own / runs.CONFIG).read_text().replace("audio_features: null", "audio_features: hubert")
+    )
+    with pytest.raises(TfcrError, match=r"trained on one's own features \(hubert\)"):
+        export_run(runs.open_run(own), tmp_path / "serving")
     (tmp_path / "onnx" / "1").mkdir(parents=True)
     (tmp_path / "onnx" / "1" / "model.onnx").touch()
     with pytest.raises(TfcrError, match="has versions of another kind"):

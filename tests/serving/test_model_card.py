@@ -25,7 +25,7 @@ def test_it_names_data_protocol_licence_use_and_limits(card, trained_run):
         f"| licence of the recordings | {corpora.licence('synthetic')} |",
         "| words that it knows | 191; others are passed over |",
         "(transductive: trained on the dataset's own transcripts, test ones included)",
-        "System `fusion`, alpha 0.1, protocol `random`, fold 0 of 10, seed 0:\n96 utterances to train, 12 to stop, 12 to",
+        "System `fusion`, alpha 0.1, protocol `random`, fold 0 of 10, seed 0:\n96 utterances to train, 12 to",
         "The speakers of the test part are in training too",
         "## Intended use",
         "## Limits",

@@ -17,6 +17,7 @@ from tfcr.errors import TfcrError
 from tfcr.exports import MANIFEST, ONNX, SAVED_MODEL
 from tfcr.features.presets import PRESETS
 from tfcr.models.restore import restore_network
+from tfcr.models.systems import feature_names
 from tfcr.runs import CONFIG, METRICS, WEIGHTS, Run, check_weights
 from tfcr.schema import MAX_SECONDS
 from tfcr.serving import graph_words, model_card
@@ -98,6 +99,11 @@ def restored_network(run: Run) -> keras.Model:
     config = read_run_config(run.folder)
     if config.system not in EXPORTABLE:
         raise TfcrError(f"system {config.system!r} does not export; expected a run of {', '.join(EXPORTABLE)}")
+    if own := feature_names(config):
+        raise TfcrError(
+            f"{run.folder} was trained on one's own features ({', '.join(own)}), which an export cannot make of a "
+            "recording; expected a run on spectrograms and word vectors"
+        )
     check_weights(run)
     return restore_network(config, len(run.emotions), run.folder / WEIGHTS, use_cudnn=False)
 
