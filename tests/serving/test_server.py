@@ -27,10 +27,17 @@ from tfcr import cli
 _DOCS = pathlib.Path(__file__).parents[2]
 
 
+_PAGE = (_DOCS / "docs" / "serving.md").read_text(encoding="utf-8")
+_WITH_PAGE, _WITHOUT_PAGE = re.findall(r"^tfcr serve (.*)$", _PAGE, re.MULTILINE)
+_MAX_BODY = 16 << 20  # bytes, of the second
+
+
 @pytest.fixture(scope="module")
 def server(exported):
-    """A server without a page that takes bodies of 1 MB; ended by SIGTERM, which is no failure."""
-    with started(exported.parent, "--no-page", "--max-body", 1) as server:
+    """The second command of the page; its server is ended by SIGTERM, which is no failure."""
+    arguments = _WITHOUT_PAGE.replace("serving/tfcr/1", str(exported))
+    assert "--no-page --max-body 16" in arguments
+    with started(*shlex.split(arguments)) as server:
         yield server
         assert server.end() == (0, "")
 
@@ -93,7 +100,7 @@ def test_status_and_metadata_are_tf_servings_messages(server, exported):
 
 def test_a_bad_row_is_an_error_alone_and_says_so_beside_good_ones(server, exported):
     for audio, sentence in bad_files().values():
-        if len(audio) < 700_000:
+        if len(audio) < 1 << 20:
             status, answer = server.predict({"instances": [row(audio)]})
             assert status == 400 and sentence in answer["error"] and list(answer) == ["error"]
     bad = row(b"no recording", "I know")
@@ -107,14 +114,14 @@ def test_a_bad_row_is_an_error_alone_and_says_so_beside_good_ones(server, export
 
 
 def test_what_cannot_be_answered_is_a_4xx_of_one_sentence(server):
-    large = {"instances": [row(bytes(1 << 20))]}
+    large = {"instances": [row(bytes(_MAX_BODY))]}
     padded = {"signature_name": "explain", "instances": [row(wav(noise(20))), *[row(b"")] * 40]}
     unequal = {"signature_name": "features", "inputs": {**_FEATURES, "num_frames": [1]}}
     for body, code, sentence in (
         (b"{", 400, "not JSON"),
         ({"instances": []}, 400, "instances is empty"),
         ({"instances": [{"audio_bytes": {"b64": "?"}, "transcript": ""}]}, 400, "is not base64"),
-        (large, 413, "the body is too large; expected at most 1 MB"),
+        (large, 413, "the body is too large; expected at most 16 MB"),
         (padded, 413, "send fewer rows at a time"),
         (unequal, 400, "as many rows"),
     ):
@@ -145,36 +152,25 @@ def test_health_and_metrics(server):
     assert server.get("/metrics")[0] == server.get("/monitoring/prometheus/metrics")[0] == 200
 
 
-@pytest.fixture
-def readers_folder(exported, tmp_path, monkeypatch):
-    """A folder with what the pages ask a reader to bring."""
+def test_the_first_command_of_the_page_serves_its_call_and_answers_what_is_in_flight_when_it_ends(
+    exported, tmp_path, monkeypatch, capfd
+):
+    assert f"\ntfcr serve {_WITH_PAGE}\n" in (_DOCS / "README.md").read_text(encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     pathlib.Path("serving").mkdir()
     pathlib.Path("serving/tfcr").symlink_to(exported.parent)
     pathlib.Path("speech.wav").write_bytes(wav(noise(1.5)))
-
-
-_PAGE = (_DOCS / "docs" / "serving.md").read_text(encoding="utf-8")
-_WITH_PAGE, _WITHOUT_PAGE = re.findall(r"^tfcr serve .*$", _PAGE, re.MULTILINE)
-
-
-def test_the_first_command_and_the_call_of_the_page_work(readers_folder, capfd):
-    assert f"\n{_WITH_PAGE}\n" in (_DOCS / "README.md").read_text(encoding="utf-8")
     (call,) = (code for code in re.findall(r"```python\n(.*?)```", _PAGE, re.DOTALL) if "urllib" in code)
-    with started(*shlex.split(_WITH_PAGE)[2:]) as server:
+    body = json.dumps({"instances": _RECORDINGS}).encode()
+    head = f"POST /v1/models/tfcr:predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with started(*shlex.split(_WITH_PAGE)) as server:
         assert "production there is TF Serving" in server.process.stdout.readline()
         exec(compile(call.replace("http://localhost:8501", server.address), "serving.md", "exec"), {})
         assert capfd.readouterr().out.strip()
         status, page = server.get("/")
         assert status == 200 and "Emotion in speech and words" in page
         assert server.get("/v1/nothing")[0] == 404
-        assert server.end() == (0, "")
 
-
-def test_a_request_in_flight_is_answered_before_the_server_of_the_second_command_ends(readers_folder):
-    body = json.dumps({"instances": _RECORDINGS}).encode()
-    head = f"POST /v1/models/tfcr:predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-    with started(*shlex.split(_WITHOUT_PAGE)[2:]) as server:
         host, port = server.address.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port)), timeout=60) as client:
             client.sendall(head + body[:1000])
