@@ -83,7 +83,7 @@ def test_its_code_prints_the_table_and_its_intervals_are_scipys(printed):
 
 def test_its_table_agrees_with_itself():
     rows = table("built in")
-    assert [row[:2] for row in rows] == [[rate, name] for rate in RATES for name in FIGURES]
+    assert [row[:2] for row in rows] == [[rate, name] for rate in RATES[:2] for name in FIGURES]
     for _, _, before, after, change, interval, p in rows:
         (first, _), (second, _), (difference,), (low, high) = map(numbers, (before, after, change, interval))
         assert difference == pytest.approx(second - first, abs=3 * HALF_A_DIGIT + 1e-9)
