@@ -22,6 +22,7 @@ _COMMANDS = {
         "predict",
         "Answer recordings with emotions, by an export: files, folders and manifests to CSV or JSON lines.",
     ),
+    "serve": ("serve", "Serve an export: TF Serving's REST interface for one model, and a page to try it on."),
     "inspect": ("inspect", "Say what a dataset, run or export holds, and whether it is intact."),
 }
 

@@ -48,22 +48,26 @@ class Predictor:
     Args:
         export: a version, or the folder above the versions for the newest.
 
+    Attributes:
+        described: what the export says of itself.
+        model: the SavedModel.
+
     Raises:
         TfcrError: no export there, one that was changed since, or one of another format.
     """
 
     def __init__(self, export: str | os.PathLike):
         self.version = latest_version(pathlib.Path(export))
-        described = read_manifest(self.version)
-        if described.get("format") != "savedmodel":
+        self.described = read_manifest(self.version)
+        if self.described.get("format") != "savedmodel":
             raise TfcrError(
                 f"{self.version} takes no recordings: it is an ONNX model, or of an earlier version of this package; "
                 "export the run again, as a SavedModel"
             )
-        self.emotions: list[str] = described["emotions"]
-        self.inputs: list[str] = described["signatures"]["serving_default"]
-        self._model = tf.saved_model.load(str(self.version))
-        self._answer = self._model.signatures["serving_default"]
+        self.emotions: list[str] = self.described["emotions"]
+        self.inputs: list[str] = self.described["signatures"]["serving_default"]
+        self.model = tf.saved_model.load(str(self.version))
+        self._answer = self.model.signatures["serving_default"]
 
     @property
     def reads_words(self) -> bool:

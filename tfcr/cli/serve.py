@@ -1,0 +1,60 @@
+"""`tfcr serve`."""
+
+import importlib.util
+import os
+
+import click
+
+from tfcr.cli.options import PATH, config_option
+from tfcr.errors import TfcrError
+
+_PACKAGES = ("fastapi", "uvicorn", "prometheus_client", "orjson")
+_OF_THE_PAGE = ("gradio",)
+
+
+@click.command("serve")
+@click.argument("export", type=PATH)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at; 0.0.0.0 is all.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8501, show_default=True, help="0 takes any that is free."
+)
+@click.option(
+    "--max-body", type=click.IntRange(1, 1024), default=64, show_default=True, metavar="MB",
+    help="The largest request.",
+)  # fmt: skip
+@click.option(
+    "--threads", type=click.IntRange(1), metavar="N", help="How many requests are computed at a time.  [default: cores]"
+)
+@click.option("--no-page", is_flag=True, help="Serve REST alone.")
+@config_option
+def command(export, host, port, max_body, threads, no_page):
+    """Serve an export: TF Serving's REST interface for one model, and a page to try it on."""
+    for name in _PACKAGES if no_page else _PACKAGES + _OF_THE_PAGE:
+        if importlib.util.find_spec(name) is None:
+            raise TfcrError(f"tfcr serve needs a package that is not installed ({name}); pip install 'tfcr[serve]'")
+
+    from tfcr.cli.tensorflow import import_quietly
+    from tfcr.exports import latest_version
+
+    latest_version(export)  # before the seconds that TensorFlow takes
+    import_quietly()
+    from tfcr.serving.served import ServedModel
+    from tfcr.serving.server import MODELS, listen, serve
+
+    def ready(address):
+        at = f"{address}{MODELS}{model.name}:predict"
+        click.echo(f"{model.folder} answers at {at}" + ("" if no_page else f", with a page at {address}/"))
+        click.echo(
+            "This server is for trying and for small loads; for production there is TF Serving (docs/serving.md)."
+        )
+
+    with listen(host, port) as listener:
+        model = ServedModel(export)
+        serve(
+            model,
+            listener,
+            max_body=max_body << 20,
+            threads=threads or os.cpu_count() or 1,
+            page=not no_page,
+            ready=ready,
+        )
