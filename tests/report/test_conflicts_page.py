@@ -83,7 +83,7 @@ def test_its_code_prints_the_table_and_its_intervals_are_scipys(printed):
 
 def test_its_table_agrees_with_itself():
     rows = table("built in")
-    assert [row[:2] for row in rows] == [[rate, name] for rate in RATES[:2] for name in FIGURES]
+    assert [row[:2] for row in rows] == [[rate, name] for rate in RATES for name in FIGURES]
     for _, _, before, after, change, interval, p in rows:
         (first, _), (second, _), (difference,), (low, high) = map(numbers, (before, after, change, interval))
         assert difference == pytest.approx(second - first, abs=3 * HALF_A_DIGIT + 1e-9)
@@ -91,6 +91,25 @@ def test_its_table_agrees_with_itself():
         flips = float(p) * 2**5
         assert flips == pytest.approx(2 * round(flips / 2), abs=2**5 * 5e-5)  # a flip and its mirror image
         assert 2 <= flips <= 32
+
+
+def test_what_it_says_of_its_table_follows_from_it():
+    rows = {(rate, name): [numbers(cell) for cell in row] for rate, name, *row in table("built in")}
+    for name, text in (("WA", "WA falls from {} to {} %"), ("conflicts", "its conflicts rise from {} to {} %")):
+        baseline = [rows[rate, name][0][0] for rate in RATES]
+        assert baseline == sorted(baseline, reverse=name == "WA")
+        assert text.format(f"{baseline[0]:.2f}", f"{baseline[-1]:.2f}") in WORDS
+    assert len(rows) == 12 and all(low < 0 < high for *_, (low, high), _ in rows.values())
+    halves = [(high - low) / 2 for *_, (low, high), _ in rows.values()]
+    least, most = re.search(r"intervals reach ([\d.]+) to ([\d.]+) points", WORDS).groups()
+    assert (min(halves), max(halves)) == pytest.approx((float(least), float(most)), abs=2 * HALF_A_DIGIT)
+    assert min(halves) > float(re.search(r"published size, ([\d.]+) points", WORDS)[1])
+    of_conflicts = [row for (_, name), row in rows.items() if name in ("conflicts", "centred")]
+    assert max(row[2][0] for row in of_conflicts) <= 0
+    assert f"largest mean change is {-min(row[2][0] for row in of_conflicts):.2f} points downwards" in WORDS
+    deviations = [side[1] for row in of_conflicts for side in row[:2]]
+    assert f"conflicts differ by up to {max(deviations):.2f} points" in WORDS
+    assert WORDS.count("no difference is shown, which does not show") == len(RATES)
 
 
 def test_its_grid_agrees_with_itself():
