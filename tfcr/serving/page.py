@@ -88,7 +88,7 @@ class _Limited:
     """
 
     def __init__(self, app: ASGIApp, most: int):
-        self._app = app
+        self.app = app
         self._most = most
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -102,7 +102,7 @@ class _Limited:
                 raise HTTPException(413, f"the body is too large; expected at most {self._most >> 20} MB")
             return message
 
-        await self._app(scope, received if scope["type"] == "http" else receive, send)
+        await self.app(scope, received if scope["type"] == "http" else receive, send)
 
 
 @contextlib.contextmanager
@@ -167,7 +167,7 @@ def _page(gradio, model: ServedModel, pool: ThreadPoolExecutor, threads: int, fo
                         gradio.Textbox(
                             label="The words that are said",
                             placeholder="Type them here; without them, speech decides alone."
-                            if hears
+                            if hears and model.preset == "paper"  # the other network reads padding as words
                             else "Type them here.",
                             lines=2,
                             max_length=MAX_CHARACTERS,
