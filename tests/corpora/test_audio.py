@@ -75,6 +75,12 @@ def test_text_called_wav_is_no_recording(tmp_path):
     assert "a.wav is not a recording" in message(tmp_path / "a.wav")
 
 
+def test_noise_called_mp3_is_no_recording_and_not_missing(tmp_path):
+    (tmp_path / "a.mp3").write_bytes(np.random.default_rng(0).bytes(3000))
+    found = message(tmp_path / "a.mp3")
+    assert "a.mp3 is not a recording" in found and "does not exist" not in found
+
+
 def test_a_header_without_samples_is_no_recording(tmp_path):
     assert "a.wav holds no samples" in message(written(tmp_path / "a.wav", np.zeros(0, np.int16)))
 

@@ -18,7 +18,7 @@ import tensorflow as tf
 from wav_files import noise, wav
 
 from tfcr.exports import read_manifest
-from tfcr.serving.server_files import FILES, MODEL, write_server_files
+from tfcr.serving.server_files import FILES, MODEL, model_name, write_server_files
 from tfcr.serving.warmup import FILE as WARMUP
 
 predict_pb2 = pytest.importorskip("tensorflow_serving.apis.predict_pb2", reason="needs tensorflow-serving-api")
@@ -264,6 +264,16 @@ def test_the_configuration_is_in_tf_servings_words(exported):
     named = [word.split("=", 1)[1] for word in service["command"] if "=/" in word]
     assert sorted(named) == sorted(f"/models/{MODEL}/{name}" for name in FILES if name.endswith(".config"))
     assert service["volumes"] == [f".:/models/{MODEL}:ro"]
+
+
+def test_the_name_is_that_of_the_folder_where_every_server_takes_it(tmp_path):
+    import yaml
+
+    for folder, name in (("emo-2.db", "emo-2.db"), ("emo db", MODEL), ("émo", MODEL), ("-a", MODEL), ('a"b', MODEL)):
+        assert model_name(tmp_path / folder) == name
+    write_server_files(tmp_path / "emo-2.db")
+    assert yaml.safe_load((tmp_path / "emo-2.db" / "compose.yaml").read_text())["services"].keys() == {"emo-2.db"}
+    assert 'name: "emo-2.db"' in (tmp_path / "emo-2.db" / "models.config").read_text()
 
 
 def test_what_a_user_changed_stays(tmp_path):

@@ -66,6 +66,14 @@ def test_speech_of_any_format_without_words_is_answered_by_speech_alone(model, s
     assert "None of the words is in the model&#39;s vocabulary" in render(explain(model, speech, "xyzzy"))
 
 
+def test_a_model_that_reads_missing_words_is_not_said_to_decide_by_speech_alone(model, speech):
+    found = explain(model, speech, "xyzzy")
+    spoken = dataclasses.replace(found, words=found.speech)  # as the network of `authors` has it
+    page = render(spoken)
+    assert "None of the words is in the model&#39;s vocabulary. This model gives even missing words a say" in page
+    assert "speech decides alone" not in page and "both say" not in page
+
+
 def test_silence_is_answered_and_named(model, tmp_path):
     (tmp_path / "silence.wav").write_bytes(wav(np.zeros(8000, np.int16)))
     found = explain(model, tmp_path / "silence.wav", "I know")
@@ -123,8 +131,8 @@ def test_a_model_of_one_modality_has_one_column_and_asks_for_what_it_takes(
 
     config = dataclasses.replace(small_config, system=system, epochs=1)
     run = train_fold(plan(config, small_dataset.folder), tmp_path / "run")
-    model = ServedModel(export_run(run, tmp_path / "my model"))
-    assert (model.name, model.inputs) == ("my model", ["audio_bytes" if system == "audio" else "transcript"])
+    model = ServedModel(export_run(run, tmp_path / "my-model"))
+    assert (model.name, model.inputs) == ("my-model", ["audio_bytes" if system == "audio" else "transcript"])
     found = explain(model, speech if system == "audio" else None, "I know")
     assert (found.picture is None, found.read is None) == (system == "text", system == "audio")
     page = render(found)
@@ -135,5 +143,5 @@ def test_a_model_of_one_modality_has_one_column_and_asks_for_what_it_takes(
 
     app = fastapi.FastAPI()
     with mount_page(app, model, None, 1, 1 << 20):
-        kinds = {type(block) for block in app.routes[-1].app.get_blocks().blocks.values()}
+        kinds = {type(block) for block in app.routes[-1].app.app.get_blocks().blocks.values()}
     assert (gradio.Audio in kinds, gradio.Textbox in kinds) == (system == "audio", system == "text")

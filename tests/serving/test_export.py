@@ -186,7 +186,12 @@ def test_every_real_recording_is_answered_as_evaluated(preset, small_config, sma
 
 def test_versions_count_up_and_appear_whole(trained_run, tmp_path):
     (tmp_path / "serving" / "7").mkdir(parents=True)
-    assert export_run(trained_run, tmp_path / "serving").name == "8"
+    (tmp_path / "serving" / ".export-killed" / "version").mkdir(parents=True)  # kill -9 leaves it
+    version = export_run(trained_run, tmp_path / "serving")
+    assert version.name == "8"
+    assert read_manifest(version)["model"] == "serving"
+    assert (version / "README.md").read_text().startswith("# serving, version 8\n")
+    assert b"\x0a\x07serving\x1a" in (version / "assets.extra" / "tf_serving_warmup_requests").read_bytes()
     assert not [path for path in (tmp_path / "serving").iterdir() if path.name.startswith(".export")]
 
 

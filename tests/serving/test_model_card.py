@@ -44,6 +44,21 @@ def test_its_figures_are_those_of_the_run_within_their_intervals(card, trained_r
     assert [[int(count) for count in re.findall(r"\d+", row)] for row in rows] == test["confusion"]
 
 
+def test_of_words_and_vectors_it_says_only_what_is_inside(card, trained_run, small_dataset):
+    known, licence = "only the words in `assets/vocabulary.txt`", "The word vectors inside it have a licence"
+    assert known in card and licence not in card  # trained on transcripts that are free
+
+    changed = {**trained_run.metrics, "transductive": False, "embeddings": "vectors.txt"}
+
+    class Pretrained(runs.Run):
+        metrics = property(lambda run: changed)
+
+    pretrained = Pretrained(trained_run.folder)
+    assert licence in model_card(pretrained, "tfcr", "3", small_dataset, num_words=191)
+    onnx = model_card(pretrained, "tfcr", "3", small_dataset, onnx=True)
+    assert known not in onnx and licence not in onnx
+
+
 def test_every_table_is_one(card):
     for block in re.findall(r"(?:^\|.*\n)+", card, re.MULTILINE):
         lines = block.splitlines()

@@ -42,7 +42,8 @@ def rows_of(text):
 def test_a_manifest_is_answered_row_by_row_as_the_export_answers(predict, tiny_corpus, served):
     code, out, err = predict(tiny_corpus)
     rows = rows_of(out)
-    assert (code, err) == (0, "")
+    assert code == 0
+    assert err.startswith("16 of 16 transcripts have no word that the export knows")  # `Word1 of sadness.`
     assert list(rows[0]) == _COLUMNS
     assert [row["id"] for row in rows] == [f"u{number:02d}" for number in range(16)]
     with open(tiny_corpus / "manifest.csv", encoding="utf-8", newline="") as file:
@@ -87,7 +88,20 @@ def test_what_fails_is_named_and_the_rest_goes_on_in_its_order(predict, tmp_path
         assert bool(row["p_anger"]) != bool(reason)
     lines = err.splitlines()
     assert len(lines) == 5 and all(line.startswith("no answer: ") for line in lines[:4])
-    assert lines[4] == "Error: 4 of 20 recordings have no answer; the column error says why"
+    assert lines[4] == "Error: 4 of 20 recordings have no answer; `error` says why"
+
+
+def test_words_that_nobody_knows_are_told_once(predict, tmp_path):
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.wav").write_bytes(wav(noise(0.2)))
+    words = tmp_path / "words.csv"
+    words.write_text("id,transcript\na,xyzzy plugh\nb,I know\nc, \n")
+    code, _, err = predict(tmp_path, "--transcripts", words)
+    assert (code, err) == (
+        0,
+        "1 of 2 transcripts has no word that the export knows: speech alone answered; "
+        "`tfcr export --vocabulary` adds words\n",
+    )
 
 
 def test_json_lines_hold_the_same(predict, tmp_path):

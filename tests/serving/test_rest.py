@@ -176,14 +176,14 @@ def test_paths():
     for wrong in ("", ":predict", "tfcr/", "tfcr/versions/x", "tfcr/versions/-1", "tfcr/predict", "tfcr:predict/x"):
         assert read(wrong) is None
     rest.check_address(read("tfcr/versions/1:predict"), "tfcr", 1)
-    for path, sentence in (
-        ("x", "no model 'x'"),
-        ("tfcr/versions/2", "no version 2"),
-        ("tfcr/labels/a", "has a label"),
+    for path, status, sentence in (
+        ("x", 404, "no model 'x'"),
+        ("tfcr/versions/2", 404, "no version 2"),
+        ("tfcr/labels/a", 400, "Unrecognized servable version label"),
     ):
         with pytest.raises(rest.RestError, match=sentence) as refused:
             rest.check_address(read(path), "tfcr", 1)
-        assert refused.value.status == 404
+        assert refused.value.status == status
 
 
 def test_errors_are_one_line_of_json():

@@ -131,9 +131,9 @@ def test_what_cannot_be_answered_is_a_4xx_of_one_sentence(server):
         ("/v1/models/tfcr/versions/2:predict", b"{}", 404, "no version 2 of 'tfcr'; this is 1"),
         ("/v1/models/other:predict", b"{}", 404, "no model 'other'"),
         ("/v1/models/tfcr:classify", b"{}", 400, "answers to predict alone"),
-        ("/v1/models/tfcr:predict", None, 404, "Malformed request: GET /v1/models/tfcr:predict"),
-        ("/v1/models/tfcr", b"{}", 404, "Malformed request: POST /v1/models/tfcr"),
-        ("/v1/models", None, 404, "Malformed request: GET /v1/models"),
+        ("/v1/models/tfcr:predict", None, 400, "Malformed request: GET /v1/models/tfcr:predict"),
+        ("/v1/models/tfcr", b"{}", 400, "Malformed request: POST /v1/models/tfcr"),
+        ("/v1/models", None, 400, "Malformed request: GET /v1/models"),
         ("/v2", None, 404, "Not Found"),
         ("/health", b"{}", 405, "Method Not Allowed"),
     ):
@@ -169,7 +169,7 @@ def test_the_first_command_of_the_page_serves_its_call_and_answers_what_is_in_fl
         assert capfd.readouterr().out.strip()
         status, page = server.get("/")
         assert status == 200 and "Emotion in speech and words" in page
-        assert server.get("/v1/nothing")[0] == 404
+        assert server.get("/v1/nothing")[0] == 400
 
         host, port = server.address.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port)), timeout=60) as client:

@@ -230,11 +230,11 @@ def describe_run(folder: pathlib.Path) -> None:
 
 def describe_export(folder: pathlib.Path) -> None:
     """Versions, labels and origin of an export, on standard output."""
-    from tfcr.exports import read_manifest
+    from tfcr.exports import MANIFEST, read_manifest
 
     versions = (
         [folder]
-        if folder.name.isdecimal()
+        if folder.name.isdecimal() or (folder / MANIFEST).is_file()
         else sorted((path for path in folder.iterdir() if path.name.isdecimal()), key=lambda path: int(path.name))
     )
     if not versions:

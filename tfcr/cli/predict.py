@@ -43,7 +43,7 @@ def command(export, paths, transcript, transcripts, format, out):
     from tfcr.serving.predict import WRITERS, Predictor
 
     predictor = Predictor(export)
-    failed = 0
+    failed = with_words = unread = 0
     progress = RecordingsProgress(len(recordings), to_screen=out is None and sys.stdout.isatty())
     with contextlib.ExitStack() as stack:
         stack.callback(progress.stop)
@@ -52,13 +52,22 @@ def command(export, paths, transcript, transcripts, format, out):
             if answer.error:
                 failed += 1
                 say(f"no answer: {answer.error}")
+            elif predictor.reads_words and answer.recording.transcript.strip():
+                with_words += 1
+                unread += answer.text_emotion == ""
             progress.advance()
     if out is not None:
         click.echo(out)
-    if failed:
-        raise TfcrError(
-            f"{failed} of {counted(len(recordings), 'recording')} have no answer; the column error says why"
+    if unread:
+        have = "has" if unread == 1 else "have"
+        then = "speech alone answered" if "audio_bytes" in predictor.inputs else "their answers mean nothing"
+        say(
+            f"{unread} of {counted(with_words, 'transcript')} {have} no word that the export knows: {then}; "
+            "`tfcr export --vocabulary` adds words"
         )
+    if failed:
+        have = "has" if failed == 1 else "have"
+        raise TfcrError(f"{failed} of {counted(len(recordings), 'recording')} {have} no answer; `error` says why")
 
 
 @contextlib.contextmanager

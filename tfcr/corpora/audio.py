@@ -11,6 +11,7 @@ from tfcr.corpora.containers import EXPECTED, fault
 from tfcr.errors import TfcrError
 from tfcr.schema import SAMPLE_RATE
 
+_NO_FILE = 7  # of libsndfile's codes
 _BLOCK = 1 << 20  # samples decoded at a time
 
 
@@ -70,7 +71,9 @@ def _opened(path: str | pathlib.Path) -> soundfile.SoundFile:
     try:
         recording = soundfile.SoundFile(path)
     except soundfile.LibsndfileError as error:
-        raise TfcrError(f"{path} is not a recording ({error.error_string.rstrip('.')}); {EXPECTED}") from None
+        # what its MP3 decoder cannot read, libsndfile calls a file that does not exist
+        reason = "Format not recognised" if error.code == _NO_FILE else error.error_string.rstrip(".")
+        raise TfcrError(f"{path} is not a recording ({reason}); {EXPECTED}") from None
     wrong = fault(path, size, recording)
     if wrong:
         recording.close()

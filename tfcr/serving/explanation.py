@@ -195,10 +195,11 @@ def _verdict(e: Explanation) -> str:
     """A sentence on what speech and words say, where there are both."""
     if e.speech is None or e.read is None:
         return ""
-    if not e.read:
-        return "No words were typed: speech decides alone."
-    if e.words is None:
-        return "None of the words is in the model's vocabulary: speech decides alone."
+    if not any(word.known and word.attention is not None for word in e.read):
+        why = "None of the words is in the model's vocabulary" if e.read else "No words were typed"
+        if e.words is None:
+            return f"{why}: speech decides alone."
+        return f"{why}. This model gives even missing words a say; what it shows of words alone means nothing."
     speech, words = map(_largest, (e.speech, e.words))
     if e.conflict:
         return f"Speech and words conflict: speech alone says {speech}, words alone say {words}."

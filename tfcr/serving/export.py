@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import pathlib
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 
@@ -22,7 +23,7 @@ from tfcr.runs import CONFIG, METRICS, WEIGHTS, Run, check_weights
 from tfcr.schema import MAX_SECONDS
 from tfcr.serving import graph_words, model_card
 from tfcr.serving.graph import Labels, SpeechModel
-from tfcr.serving.server_files import MODEL, write_server_files
+from tfcr.serving.server_files import MODEL, model_name, write_server_files
 from tfcr.serving.warmup import write_warmup
 from tfcr.serving.word_choice import choose_words, open_run_dataset
 from tfcr.training.train import read_run_config
@@ -30,6 +31,7 @@ from tfcr.training.train import read_run_config
 SIGNATURES = ("serving_default", "features", "explain")
 EXPORTABLE = ("fusion", "audio", "text")
 
+_UNFINISHED = ".export-"  # begins the name of a folder in which a version is written
 _TEXT = ("fusion", "text")  # systems that read words
 
 
@@ -54,7 +56,8 @@ def export_run(
     - `explain`: what `serving_default` takes and answers, with `spectrogram`, `num_frames` and `audio_probabilities`,
       `tokens` string [batch, 30], `attention` float32 [batch, 30] and `text_probabilities`.
 
-    Beside the versions, files that start TF Serving are written where there are none.
+    The model is served by the name of `out`. Beside the versions, files that start TF Serving are written where there
+    are none.
 
     Args:
         data, vocabulary, embeddings: see `tfcr.serving.word_choice.choose_words`; a run of `audio` reads no words.
@@ -75,16 +78,22 @@ def export_run(
         raise TfcrError(f"{run.folder} is of system 'audio', which reads no words; leave --vocabulary out")
     else:
         dataset = dataset_if_there(run, data)
+    name = model_name(pathlib.Path(out))
     with next_version(out, SAVED_MODEL) as (version, number):
         signatures = _save(network, run, words, version)
-        write_warmup(version, MODEL, signatures)
-        card = model_card.model_card(run, MODEL, number, dataset, None if words is None else len(words[0]))
+        write_warmup(version, name, signatures)
+        card = model_card.model_card(run, name, number, dataset, None if words is None else len(words[0]))
         files.write_text(version / model_card.FILE, card)
         inputs = {signature: list(taken) for signature, taken in signatures.items()}
         describe(
             run,
             version,
-            {"format": "savedmodel", "signatures": inputs, "vocabulary": None if words is None else len(words[0])},
+            {
+                "model": name,
+                "format": "savedmodel",
+                "signatures": inputs,
+                "vocabulary": None if words is None else len(words[0]),
+            },
         )
         write_server_files(pathlib.Path(out))
     return pathlib.Path(out) / number
@@ -135,12 +144,15 @@ def next_version(out: str | os.PathLike, kind: str) -> Iterator[tuple[pathlib.Pa
     if others := sorted(out.glob(f"[0-9]*/{other}")):
         raise TfcrError(f"{out} has versions of another kind ({others[0]}); name another folder by --out")
     out.mkdir(parents=True, exist_ok=True)
-    with files.held(out, "exporting to"), tempfile.TemporaryDirectory(prefix=".export-", dir=out) as temporary:
-        version = pathlib.Path(temporary) / "version"
-        version.mkdir()
-        number = str(1 + max((int(path.name) for path in out.iterdir() if path.name.isdecimal()), default=0))
-        yield version, number
-        version.rename(out / number)
+    with files.held(out, "exporting to"):
+        for left in out.glob(f"{_UNFINISHED}*"):  # by an export that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=out) as temporary:
+            version = pathlib.Path(temporary) / "version"
+            version.mkdir()
+            number = str(1 + max((int(path.name) for path in out.iterdir() if path.name.isdecimal()), default=0))
+            yield version, number
+            version.rename(out / number)
 
 
 def describe(run: Run, version: pathlib.Path, more: Mapping) -> None:

@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import fastapi
 import numpy as np
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tfcr.corpora import voices
 from tfcr.errors import TfcrError
@@ -27,6 +29,7 @@ LIMITS = (
 
 _PLACEHOLDER = '<p class="tfcr-empty">The answer will stand here.</p>'
 _KEPT_SECONDS = 1800  # of what is dropped on the page; looked at as often
+_FORM = 1 << 20  # bytes around what is uploaded
 _CSS = pathlib.Path(__file__).with_name("templates") / "page.css"
 # label, emotion of the voice, words
 _EXAMPLES = (
@@ -70,8 +73,51 @@ def mount_page(
             ssr_mode=False,
             mcp_server=False,
         )
-        mounted = app.routes[-1].app
-        yield lambda: mounted.stop_event.set()
+        page.has_launched = True  # mounting leaves it False, and then any path of this machine counts as uploaded
+        mount = app.routes[-1]
+        mounted, mount.app = mount.app, _Limited(mount.app, max_bytes + _FORM)
+        with _no_downloads(gradio):
+            yield lambda: mounted.stop_event.set()
+
+
+class _Limited:
+    """An application that reads no body beyond a size; Gradio itself looks at single files only.
+
+    Args:
+        most: bytes.
+    """
+
+    def __init__(self, app: ASGIApp, most: int):
+        self.app = app
+        self._most = most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        left = self._most
+
+        async def received() -> Message:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise HTTPException(413, f"the body is too large; expected at most {self._most >> 20} MB")
+            return message
+
+        await self.app(scope, received if scope["type"] == "http" else receive, send)
+
+
+@contextlib.contextmanager
+def _no_downloads(gradio) -> Iterator[None]:
+    """Gradio would fetch a recording that is named by an address; here a recording is what was uploaded."""
+    before = gradio.processing_utils.async_ssrf_protected_download
+
+    async def refused(url: str, *_, **__) -> str:
+        raise gradio.Error("this page fetches nothing from other hosts", print_exception=False)
+
+    gradio.processing_utils.async_ssrf_protected_download = refused
+    try:
+        yield
+    finally:
+        gradio.processing_utils.async_ssrf_protected_download = before
 
 
 @contextlib.contextmanager
@@ -121,7 +167,7 @@ def _page(gradio, model: ServedModel, pool: ThreadPoolExecutor, threads: int, fo
                         gradio.Textbox(
                             label="The words that are said",
                             placeholder="Type them here; without them, speech decides alone."
-                            if hears
+                            if hears and model.preset == "paper"  # the other network reads padding as words
                             else "Type them here.",
                             lines=2,
                             max_length=MAX_CHARACTERS,

@@ -99,12 +99,12 @@ def check_address(address: Address, model: str, version: int) -> None:
     """Refuses another model or version than the one that is served.
 
     Raises:
-        RestError: 404.
+        RestError: 404; of a label 400, as TF Serving has it.
     """
     if address.model != model:
         raise RestError(404, f"Servable not found for request: there is no model {address.model!r}; this is {model!r}")
     if address.label is not None:
-        raise RestError(404, f"Servable not found for request: no version of {model!r} has a label; leave labels/ out")
+        raise RestError(400, f"Unrecognized servable version label: no version of {model!r} has one; leave labels/ out")
     if address.version not in (None, version):
         raise RestError(
             404,

@@ -35,13 +35,13 @@ class Reply:
 
 
 class ServedModel:
-    """An export, loaded, under the name and the version of its folders.
+    """An export, loaded, under the name that it was exported by and the version of its folder.
 
     Args:
         export: a version, or the folder above the versions for the newest.
 
     Attributes:
-        name: of the folder above the version.
+        name: of the folder that it was exported to.
         preset: whose pictures and words they are.
         inputs: what `explain` takes: `audio_bytes`, `transcript` or both.
 
@@ -54,7 +54,7 @@ class ServedModel:
         folder = self._predictor.version.resolve()
         numbered = folder.name.isdecimal()
         self.folder = self._predictor.version
-        self.name = (folder.parent if numbered else folder).name or MODEL
+        self.name: str = self._predictor.described.get("model", MODEL)
         self.version = int(folder.name) if numbered else 1
         self.emotions = self._predictor.emotions
         self.inputs = self._predictor.inputs

@@ -107,7 +107,7 @@ def create_app(model: ServedModel, pool: ThreadPoolExecutor, max_body: int) -> f
     async def look(path: str) -> fastapi.Response:
         address = rest.read_address(path)
         if address is None or address.verb:
-            raise rest.RestError(404, f"Malformed request: GET {MODELS}{path}")
+            raise rest.RestError(400, f"Malformed request: GET {MODELS}{path}")
         rest.check_address(address, model.name, model.version)
         if address.metadata:
             return _json(rest.write_metadata(model.name, model.version, model.signature_def()))
@@ -130,7 +130,7 @@ def create_app(model: ServedModel, pool: ThreadPoolExecutor, max_body: int) -> f
     async def answered(path: str, request: fastapi.Request) -> fastapi.Response:
         address = rest.read_address(path)
         if address is None or not address.verb:
-            raise rest.RestError(404, f"Malformed request: POST {MODELS}{path}")
+            raise rest.RestError(400, f"Malformed request: POST {MODELS}{path}")
         rest.check_address(address, model.name, model.version)
         if address.verb != "predict":
             raise rest.RestError(400, f"the model answers to predict alone; received {address.verb}")
@@ -156,7 +156,7 @@ def create_app(model: ServedModel, pool: ThreadPoolExecutor, max_body: int) -> f
 
     @app.api_route("/v1/{path:path}", methods=["GET", "POST"])
     async def unknown(path: str, request: fastapi.Request) -> fastapi.Response:
-        raise rest.RestError(404, f"Malformed request: {request.method} /v1/{path}")
+        raise rest.RestError(400, f"Malformed request: {request.method} /v1/{path}")
 
     @app.exception_handler(rest.RestError)
     async def refused(request: fastapi.Request, error: rest.RestError) -> fastapi.Response:

@@ -1,15 +1,23 @@
 """What starts the real TF Serving beside an export: its configuration and a compose file, written once."""
 
 import pathlib
+import re
 
 import jinja2
 
 from tfcr import files
 
-MODEL = "tfcr"  # the name that the model is served by
+MODEL = "tfcr"  # the name that a model is served by where its folder has none that every server takes
 FILES = ("models.config", "batching.config", "monitoring.config", "compose.yaml")
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # of a service in a compose file, and of a part of an address
 _TEMPLATES = pathlib.Path(__file__).parent / "templates"
+
+
+def model_name(out: pathlib.Path) -> str:
+    """The name that the versions below a folder are served by: the folder's own."""
+    name = out.resolve().name
+    return name if _NAME.fullmatch(name) else MODEL
 
 
 def write_server_files(out: pathlib.Path) -> list[pathlib.Path]:
@@ -25,6 +33,6 @@ def write_server_files(out: pathlib.Path) -> list[pathlib.Path]:
     for name in FILES:
         path = out / name
         if not path.exists():
-            files.write_text(path, environment.get_template(name).render(model=MODEL))
+            files.write_text(path, environment.get_template(name).render(model=model_name(out)))
             written.append(path)
     return written

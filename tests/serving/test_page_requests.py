@@ -1,0 +1,72 @@
+"""What the page's own interface answers to a client that is no browser."""
+
+import json
+import urllib.error
+import urllib.request
+
+import pytest
+
+pytest.importorskip("fastapi", reason="needs the extra serve")
+pytest.importorskip("gradio", reason="needs the extra serve")
+
+from servers import started
+from wav_files import noise, wav
+
+_MAX_MB = 1
+
+
+class Page:
+    """Gradio's interface: `queue/join` takes what stands in the page's fields, `queue/data` answers."""
+
+    def __init__(self, address):
+        self.api = f"{address}/gradio_api"
+        with urllib.request.urlopen(f"{address}/config", timeout=60) as answer:
+            calls = json.load(answer)["dependencies"]
+        (self.function,) = (each["id"] for each in calls if each["api_name"] == "answer")
+        self.sessions = 0
+
+    def ask(self, speech, words):
+        """The answer's HTML; None where the page has none."""
+        self.sessions += 1
+        session = f"session{self.sessions}"
+        self.post("queue/join", {"data": [speech, words], "fn_index": self.function, "session_hash": session})
+        with urllib.request.urlopen(f"{self.api}/queue/data?session_hash={session}", timeout=60) as lines:
+            told = [json.loads(line.removeprefix(b"data: ")) for line in lines if line.startswith(b"data: ")]
+        (done,) = (each for each in told if each["msg"] == "process_completed")
+        return done["output"]["data"][0] if done["success"] else None
+
+    def post(self, path, content, kind="application/json"):
+        """The JSON that answers."""
+        content = content if isinstance(content, bytes) else json.dumps(content).encode()
+        request = urllib.request.Request(f"{self.api}/{path}", content, {"Content-Type": kind})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
+
+    def upload(self, content):
+        """Where the server keeps it."""
+        head = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.wav"\r\n\r\n'
+        return self.post("upload", head + content + b"\r\n--x--\r\n", "multipart/form-data; boundary=x")[0]
+
+
+def test_only_what_was_uploaded_is_heard_and_no_large_body_is_read(exported, tmp_path):
+    recording = wav(noise(1.0))
+    (tmp_path / "private.wav").write_bytes(recording)
+    with started(exported, "--max-body", _MAX_MB) as server:
+        page = Page(server.address)
+
+        def file(path, **more):
+            return {"path": str(path), "meta": {"_type": "gradio.FileData"}, **more}
+
+        uploaded = page.upload(recording)
+        assert "It sounds like" in page.ask(file(uploaded), "I know")
+        for path in (tmp_path / "private.wav", tmp_path / "none.wav", "https://example.com/a.wav"):
+            for more in ({}, {"is_stream": True}):
+                assert "Spectrogram" not in (page.ask(file(path, **more), "I know") or "")
+                assert "private" not in (page.ask(file(uploaded), file(path, **more)) or "")
+        status, _ = server.get(f"/gradio_api/file={tmp_path / 'private.wav'}")
+        assert status == 403
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            page.post("queue/join", b" " * (3 << 20))
+        assert refused.value.code == 413
+        status, err = server.end()
+        assert status == 0 and "example.com" not in err
