@@ -266,3 +266,9 @@ def test_one_file_serves_both_commands(workspace, tfcr, tmp_path, monkeypatch, e
     for command in ("prepare-tfrecords", "train"):
         outcome = tfcr(command, "--config", tmp_path / "c.yaml")
         assert outcome.code == 0, outcome
+
+
+def test_of_several_files_the_later_wins_and_the_rest_of_the_earlier_stays(planned, tmp_path):
+    (tmp_path / "later.yaml").write_text("epochs: 3\nlstm-units: 5\n")
+    found = planned({"data": "d", "epochs": 7, "seed": 9, "lstm_units": 4}, "--config", tmp_path / "later.yaml")
+    assert (found["epochs"], found["seed"], found["lstm_units"]) == (3, 9, 5)

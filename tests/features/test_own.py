@@ -81,7 +81,10 @@ def test_a_file_of_wrong_features_is_not_written(tmp_path, second, message):
         ({"b": None}, "no dataset for 1 of 3 utterances; the first is 'b'"),
         ({"a": None, "b": None, "c": None}, "none of this corpus's 3 ids, not even 'a'; it is empty"),
         ({"a": None, "b": None, "c": None, "x": np.ones((2, 4))}, "its first is 'x': is it of another corpus?"),
-        ({"b": np.ones((2, 5))}, "'b' has float64 \\[2, 5\\], 'a' has float32 \\[3, 4\\]; expected one width"),
+        (
+            {"b": np.ones((2, 5))},
+            "'b' has float64 \\[2, 5\\], 'a' has float32 \\[3, 4\\]; expected the same dimensions",
+        ),
         ({"c": np.ones(4)}, "'c' has float64 \\[4\\], 'a' has"),
         ({"a": np.float32(1)}, "'a' has float32 \\[\\]; expected an HDF5 file with a dataset"),
         ({"a": np.ones((2, 3, 4))}, "'a' has float64 \\[2, 3, 4\\]; expected"),
@@ -100,7 +103,7 @@ def test_what_a_file_lacks_is_one_line(written, change, message):
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e300])
 def test_features_that_float32_cannot_hold_are_told_by_their_utterance(written, bad):
     content = over_time() | {"b": np.array([[0, 1, bad, 2]])}
-    with pytest.raises(TfcrError, match="features of 'b' are not finite"):
+    with pytest.raises(TfcrError, match="features of 'b' are not all finite"):
         written(content).read("b")
 
 

@@ -184,3 +184,29 @@ def test_the_package_names_it_and_loads_tensorflow_when_asked():
 
     with pytest.raises(AttributeError, match="has no attribute 'ContrastiveModels'"):
         tfcr.ContrastiveModels  # noqa: B018
+
+
+def test_what_the_encoders_do_not_take_is_passed_over_wherever_it_sorts(data):
+    x, _ = data
+    model = make()
+    expected = model.predict(x, verbose=0)["logits"]
+    for name in ("a_more", "z_more"):
+        found = model.predict({**x, name: np.ones_like(x["tone"])}, verbose=0)["logits"]
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_an_input_that_is_missing_is_named(data):
+    x, _ = data
+    del x["tone"]
+    with pytest.raises(ValueError, match=r"without \['tone'\]"):
+        make()(x)
+
+
+def test_a_refused_loss_is_gone_after_compiling_without_one(data):
+    x, y = data
+    model = make()
+    model.compile("adam", loss="sparse_categorical_crossentropy", run_eagerly=True)
+    with pytest.raises(ValueError, match="must be None"):
+        model.fit(x, y, verbose=0)
+    model.compile("adam", run_eagerly=True)
+    assert np.isfinite(model.fit(x, y, verbose=0).history["loss"][0])

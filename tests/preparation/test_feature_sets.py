@@ -207,7 +207,7 @@ def test_features_with_a_nan_leave_the_dataset_as_it_was(prepared, own):
     bad = own()
     with h5py.File(bad.path, "a") as file:
         file["u07"][3, 2] = np.nan
-    with pytest.raises(TfcrError, match=r"hubert.h5: the features of 'u07' are not finite"):
+    with pytest.raises(TfcrError, match=r"hubert.h5: the features of 'u07' are not all finite"):
         prepared(own=[bad])
     after = open_dataset(before.folder)
     assert after.info == before.info
@@ -223,6 +223,13 @@ def test_files_are_looked_at_before_anything_is_written(prepared, own, tmp_path)
         file["somebody"] = np.ones((2, 3))
     with pytest.raises(TfcrError, match="none of this corpus's 16 ids, not even 'u00'; its first is 'somebody'"):
         prepared(own=[foreign])
-    with pytest.raises(UsageError, match="another file is called 'bert' too"):
+    with pytest.raises(UsageError, match="'bert' is given twice"):
         prepared(own=[own("bert"), own("bert", "text")])
     assert not (tmp_path / "out").exists()
+
+
+def test_features_keep_their_modality(prepared, own):
+    before, _ = prepared(own=[own()])
+    with pytest.raises(UsageError, match=r"has features 'hubert' that stand for audio; rename the file"):
+        prepared(own=[own(modality="text")])
+    assert open_dataset(before.folder).info == before.info

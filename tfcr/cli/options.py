@@ -27,10 +27,12 @@ def config_option(command: Callable) -> Callable:
     return click.option(
         "--config",
         type=PATH,
+        multiple=True,
         is_eager=True,
         expose_value=False,
         callback=_read,
-        help="A YAML file with any of these options and every field of configs/paper.yaml; the command line wins.",
+        help="A YAML file with any of these options and every field of configs/paper.yaml; the command line wins. "
+        "Again for several files, of which the later win.",
     )(command)
 
 
@@ -130,18 +132,24 @@ class Shard(click.ParamType):
         return shard(value) if isinstance(value, str) else value
 
 
-def _read(context: click.Context, parameter: click.Parameter, path: pathlib.Path | None) -> None:
-    if path is None:
-        return
+def _content(path: pathlib.Path) -> dict[str, Any]:
+    """Name → value of a file; names may be spelled with dashes, as on the command line."""
     content = {}
     for spelling, value in read_yaml(path).items():
         name = spelling.replace("-", "_")
         if name in content:
             raise UsageError(f"config {path}: {name} stands twice, as {spelling} too")
         content[name] = value
+    return content
+
+
+def _read(context: click.Context, parameter: click.Parameter, paths: tuple[pathlib.Path, ...]) -> None:
+    content = {name: value for path in paths for name, value in _content(path).items()}
     check_names(content, _KNOWN)
     options = {option.name: option for option in context.command.params}
-    repeated = {name for name, option in options.items() if option.multiple}  # a field of other commands, a list here
+    repeated = {
+        name for name, option in options.items() if option.multiple and name != "config"
+    }  # a field of other commands, a list here
     checked = {name: value for name, value in content.items() if name in FIELDS and name not in repeated}
     from_mapping({name: value for name, value in checked.items() if value is not None})
     content = {name: value for name, value in content.items() if name in FIELDS or value is not None}

@@ -88,7 +88,7 @@ class OwnFeatures:
                 f"rename the file (letters, digits, _.+-, and none of {', '.join(SETS)})"
             )
         if not self.path.is_file():
-            raise TfcrError(f"{self.option} does not exist; {FORMAT}")
+            raise TfcrError(f"{self.option} {'is no file' if self.path.exists() else 'does not exist'}; {FORMAT}")
 
     def feature_set(self, ids: Sequence[str]) -> FeatureSet:
         """The set, after a look at the shapes of all that is wanted; no values are read.
@@ -122,7 +122,7 @@ class OwnFeatures:
                 if shape != first[1]:
                     raise TfcrError(
                         f"{self.option}: {id!r} has {_described(found)}, {first[0]!r} has "
-                        f"{_described(file[first[0]])}; expected one width for all"
+                        f"{_described(file[first[0]])}; expected the same dimensions, but for time, of all"
                     )
         return FeatureSet(self.name, (Field(self.field, first[1]),))
 
@@ -138,7 +138,9 @@ class OwnFeatures:
             except (OSError, KeyError, RuntimeError, ValueError, MemoryError) as error:
                 raise TfcrError(f"{self.option}: {id!r} cannot be read ({error})") from None
         if not (np.abs(array) <= _LARGEST).all():  # false for NaN
-            raise TfcrError(f"{self.option}: the features of {id!r} are not finite; expected numbers without NaN")
+            raise TfcrError(
+                f"{self.option}: the features of {id!r} are not all finite in float32; expected such numbers"
+            )
         return array.astype(np.float32)
 
     def _open(self) -> h5py.File:

@@ -105,7 +105,17 @@ class ContrastiveModel(keras.Model):
         return cls(network_module.connect(audio_encoder, text_encoder, head), **settings)
 
     def call(self, inputs, training=False):
-        return self.network(inputs, training=training)
+        return self.network(self._taken(inputs), training=training)
+
+    def _taken(self, inputs):
+        """Of a dictionary, what the network takes: Keras would match whatever else is in it by order, not by name."""
+        wanted = self.network.input
+        if not isinstance(inputs, dict) or not isinstance(wanted, dict):
+            return inputs
+        missing = sorted(set(wanted) - set(inputs))
+        if missing:
+            raise ValueError(f"Argument `inputs` must have {sorted(wanted)}. Received: a dictionary without {missing}")
+        return {name: inputs[name] for name in wanted}
 
     def losses_of(self, outputs, y):
         """L1 (Eq. 5, or the `classification_loss`) and L2 (Eq. 6) of every example.
@@ -143,7 +153,9 @@ class ContrastiveModel(keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The objective of both steps: Eq. 7 averaged over the batch, and what the layers themselves add."""
-        if self._compile_loss is not None:
+        if (
+            self.compiled and self._compile_config.config["loss"] is not None
+        ):  # `_compile_loss` would outlive another compile()
             raise ValueError(
                 "Argument `loss` of `compile` must be None: the objective is the model's own (Eq. 7). "
                 f"Received: loss={self._compile_config.config['loss']!r}"

@@ -163,6 +163,8 @@ def prepare(preparation: Preparation, workers: int = 1, progress: Progress | Non
         adopt(preparation)
         of_speech = sum(SETS[name].of_samples is not None for name in preparation.features)
         progress.start((1 + of_speech) * sum(samples) / schema.SAMPLE_RATE)
+        there = _features_there(preparation.out / INFO)
+        refuse_other_modality(preparation, there)
         fingerprints = None
         if (preparation.out / INFO).is_file():
             fingerprints = plan.fingerprints(workers)
@@ -181,7 +183,7 @@ def prepare(preparation: Preparation, workers: int = 1, progress: Progress | Non
         if fingerprints is None:
             fingerprints = [result.fingerprint for result in results]
             files.write_json(preparation.out / _MARK, finished_mark(preparation, plan, fingerprints))
-        info["features"] = _features_there(preparation.out / INFO)
+        info["features"] = there
         recorded = [digest for fingerprint in fingerprints for digest in fingerprint.recordings]
         plans = [
             *(_built_in(name, plan, recorded, vocabulary) for name in preparation.features),
@@ -194,6 +196,16 @@ def prepare(preparation: Preparation, workers: int = 1, progress: Progress | Non
             os.utime(preparation.out / INFO)  # prepared last, even where nothing was left to do
             progress.say(f"{preparation.out} was prepared before from the same input; its shards are intact")
     return open_dataset(preparation.out)
+
+
+def refuse_other_modality(preparation: Preparation, there: Mapping[str, Mapping]) -> None:
+    """Refuses one's own features where the dataset has some of that name that stand for the other modality."""
+    for own in preparation.own:
+        known = there.get(own.name, {}).get("modality", own.modality)
+        if known != own.modality:
+            raise UsageError(
+                f"{own.option}: {preparation.out} has features {own.name!r} that stand for {known}; rename the file"
+            )
 
 
 def _built_in(name: str, plan: RecordPlan, recordings: Sequence[str], vocabulary: Vocabulary) -> FeaturePlan:
@@ -305,7 +317,9 @@ def refuse_missing_files(preparation: Preparation) -> None:
     for number, own in enumerate(preparation.own):
         own.check_name()
         if own.name in [earlier.name for earlier in preparation.own[:number]]:
-            raise UsageError(f"{own.option}: another file is called {own.name!r} too; rename one of them")
+            raise UsageError(
+                f"{own.option}: {own.name!r} is given twice; a file, or two of one name, stand for one modality"
+            )
 
 
 def announcement(preparation: Preparation) -> str:

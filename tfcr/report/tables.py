@@ -369,4 +369,5 @@ def _difference_text(difference: Difference) -> str:
         f"{difference.proposed.condition.name} − {difference.baseline.condition.name} "
         f"({difference.proposed.condition.protocol}, {counted(len(c.cells), 'run')} each): "
         f"{', '.join(figure.strip() for figure in figures)} points."
+        + (f" Besides alpha, the two differ in {', '.join(difference.confounds)}." if difference.confounds else "")
     )

@@ -107,7 +107,11 @@ def plan(config: Config, data: str | os.PathLike) -> Experiment:
         )
     resolved = on_dataset(config, dataset)
     if config.features_sha256 not in (None, resolved.features_sha256):
-        raise UsageError(f"dataset {dataset.folder} has other features of the same names than the configuration's")
+        names = ", ".join(feature_names(config))
+        raise UsageError(
+            f"dataset {dataset.folder} has other features {names} than the configuration names, prepared anew since; "
+            "prepare the earlier ones again, or train again into another --run"
+        )
     verify(dataset, feature_names(config))
     split = protocols.split(config.protocol, config.fold, dataset.labelled, config.fold_seed)
     return Experiment(resolved, dataset, split)

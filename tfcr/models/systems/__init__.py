@@ -96,7 +96,9 @@ def check_features(config: Config, dataset: Dataset) -> list[Features]:
     for modality, name in OWN_FIELDS.items():
         own = getattr(config, name)
         if own in dataset.features and dataset.features[own].modality != modality:
-            raise UsageError(f"{name} {own!r} of dataset {dataset.folder} are no features of {modality}")
+            there = dataset.features[own].modality
+            what = f"features that were prepared by --{there}-features" if there else "a feature set of tfcr's own"
+            raise UsageError(f"{name} {own!r}: dataset {dataset.folder} has {what} by that name")
     return dataset.feature_sets(feature_names(config))
 
 
