@@ -66,7 +66,7 @@ SWEEP = {
     "systems": (["text", "audio"], "audio,fusion", ("text", "audio"), ("audio", "fusion")),
     "alphas": ([0, 0.3], "0:0.3:0.1", (0.0, 0.3), (0.0, 0.1, 0.2, 0.3)),
 }
-APART = {"data", "no_report", "dry_run", "config"}  # below
+APART = {"data", "no_report", "dry_run", "config", "audio_features", "text_features"}  # below
 
 
 def names(command) -> set[str]:
@@ -90,6 +90,18 @@ def test_cross_validate_takes_the_same(asked, name):
     in_file, typed, of_file, of_line = BOTH[name]
     assert asked({name: in_file}, command="cross-validate")[name] == of_file
     assert asked({name: in_file}, f"--{name.replace('_', '-')}", typed, command="cross-validate")[name] == of_line
+
+
+@pytest.mark.parametrize("command", ["sweep", "cross-validate"])
+@pytest.mark.parametrize("name", ["audio_features", "text_features"])
+def test_features_of_ones_own_stand_in_a_file_or_on_the_command_line(tfcr, small_dataset, tmp_path, command, name):
+    """The dataset has none, so it is said which are looked for."""
+    (tmp_path / "c.yaml").write_text(f"data: {small_dataset.folder}\n{name}: hubert\n")
+    shared = (command, "--config", tmp_path / "c.yaml", "--dry-run")
+    for arguments, wanted in (((), "hubert"), ((f"--{name.replace('_', '-')}", "wavlm"), "wavlm")):
+        outcome = tfcr(*shared, *arguments)
+        assert outcome.code == 1 and "was prepared without the feature" in outcome.err
+        assert wanted in outcome.err and ("hubert" in outcome.err) == (wanted == "hubert")
 
 
 def test_the_defaults(asked, small_dataset):

@@ -93,6 +93,25 @@ def test_its_table_agrees_with_itself():
         assert 2 <= flips <= 32
 
 
+def test_what_it_says_of_its_table_follows_from_it():
+    rows = {(rate, name): [numbers(cell) for cell in row] for rate, name, *row in table("built in")}
+    for name, text in (("WA", "WA falls from {} to {} %"), ("conflicts", "its conflicts rise from {} to {} %")):
+        baseline = [rows[rate, name][0][0] for rate in RATES]
+        assert baseline == sorted(baseline, reverse=name == "WA")
+        assert text.format(f"{baseline[0]:.2f}", f"{baseline[-1]:.2f}") in WORDS
+    assert len(rows) == 12 and all(low < 0 < high for *_, (low, high), _ in rows.values())
+    halves = [(high - low) / 2 for *_, (low, high), _ in rows.values()]
+    least, most = re.search(r"intervals reach ([\d.]+) to ([\d.]+) points", WORDS).groups()
+    assert (min(halves), max(halves)) == pytest.approx((float(least), float(most)), abs=2 * HALF_A_DIGIT)
+    assert min(halves) > float(re.search(r"published size, ([\d.]+) points", WORDS)[1])
+    of_conflicts = [row for (_, name), row in rows.items() if name in ("conflicts", "centred")]
+    assert max(row[2][0] for row in of_conflicts) <= 0
+    assert f"largest mean change is {-min(row[2][0] for row in of_conflicts):.2f} points downwards" in WORDS
+    deviations = [side[1] for row in of_conflicts for side in row[:2]]
+    assert f"conflicts differ by up to {max(deviations):.2f} points" in WORDS
+    assert WORDS.count("no difference is shown, which does not show") == len(RATES)
+
+
 def test_its_grid_agrees_with_itself():
     rows = {row[0]: row[1:] for row in table("alpha")}
     assert list(rows) == [*(f"{step / 10:g}" for step in range(11)), "chosen per fold"]
