@@ -329,6 +329,9 @@ def test_nonsense_is_inspected(fails, tmp_path):
     assert "is no folder" in fails("inspect", "file", code=1)
     assert "neither a dataset nor a run nor an export" in fails("inspect", "empty", code=1)
     assert "is no export" in fails("inspect", "7", code=1)
+    (tmp_path / "moved" / "assets.extra").mkdir(parents=True)  # a version under a name of its own
+    (tmp_path / "moved" / "assets.extra" / "tfcr.json").write_text("[]")
+    assert "is not what tfcr wrote" in fails("inspect", "moved", code=1)
 
 
 @pytest.mark.parametrize("content", ["", "{"])

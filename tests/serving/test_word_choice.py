@@ -40,9 +40,10 @@ def run(trained_run, small_dataset, source, tmp_path):
     info = json.loads((data / INFO).read_text())
     sha256 = hashlib.sha256(source.read_bytes()).hexdigest()
     info["embeddings"] |= {"source": "vectors.bin", "sha256": sha256, "transductive": False}
-    (data / INFO).write_text(json.dumps(info))
     rows = np.stack([VECTORS[WORDS.index(word)] if word in WORDS else np.zeros(300, np.float32) for word in TRAINED])
     write_vocabulary(data / VOCABULARY, TRAINED, rows, np.array([word in WORDS for word in TRAINED]))
+    info["vocabulary"]["sha256"] = hashlib.sha256((data / VOCABULARY).read_bytes()).hexdigest()
+    (data / INFO).write_text(json.dumps(info))
     folder = tmp_path / "run"
     shutil.copytree(trained_run.folder, folder)
     config = (folder / runs.CONFIG).read_text().replace(str(small_dataset.folder), str(data))
@@ -80,6 +81,7 @@ def test_words_of_other_vectors_are_refused(run, source, tmp_path, trained_run):
     for more, embeddings, reason in (
         (str(other), None, "has another vector for 'I' than .* give the vectors that its dataset was prepared with"),
         (str(strange), None, "shares no word with the 3 that"),
+        ("0", None, "adds no word; expected a number from 1 on"),
         ("1", other, "is not the file of word vectors that dataset .* say by --embeddings where that one lies"),
         ("1", tmp_path / "gone.bin", "gone.bin is not there; say by --embeddings where they lie"),
         (str(tmp_path / "gone.bin"), None, "neither a number nor a file"),
@@ -97,6 +99,9 @@ def test_a_dataset_that_is_gone_another_or_old_is_said_with_the_remedy(run, tmp_
     with pytest.raises(TfcrError, match=r"is not the one that .* was trained on .*--data"):
         choose_words(run, data=authors_dataset.folder)
     data = tmp_path / "data"
+    write_vocabulary(data / VOCABULARY, TRAINED, np.ones((len(TRAINED), 300), np.float32))  # whole, of other vectors
+    with pytest.raises(TfcrError, match=r"vocabulary\.h5 is not the one that its dataset was written with"):
+        choose_words(run)
     (data / VOCABULARY).unlink()
     with pytest.raises(TfcrError, match=r"has no vocabulary\.h5; `tfcr prepare-tfrecords`.* --data"):
         choose_words(run)

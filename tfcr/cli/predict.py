@@ -44,6 +44,7 @@ def command(export, paths, transcript, transcripts, format, out):
 
     predictor = Predictor(export)
     failed = with_words = unread = 0
+    hears = "audio_bytes" in predictor.inputs
     progress = RecordingsProgress(len(recordings), to_screen=out is None and sys.stdout.isatty())
     with contextlib.ExitStack() as stack:
         stack.callback(progress.stop)
@@ -52,7 +53,7 @@ def command(export, paths, transcript, transcripts, format, out):
             if answer.error:
                 failed += 1
                 say(f"no answer: {answer.error}")
-            elif predictor.reads_words and answer.recording.transcript.strip():
+            elif predictor.reads_words and (answer.recording.transcript.strip() or not hears):
                 with_words += 1
                 unread += answer.text_emotion == ""
             progress.advance()
@@ -60,7 +61,7 @@ def command(export, paths, transcript, transcripts, format, out):
         click.echo(out)
     if unread:
         have = "has" if unread == 1 else "have"
-        then = "speech alone answered" if "audio_bytes" in predictor.inputs else "their answers mean nothing"
+        then = "speech alone answered" if hears else "their answers mean nothing"
         say(
             f"{unread} of {counted(with_words, 'transcript')} {have} no word that the export knows: {then}; "
             "`tfcr export --vocabulary` adds words"

@@ -5,10 +5,11 @@ import pathlib
 
 import numpy as np
 
+from tfcr import files
 from tfcr.dataset_info import Dataset, open_dataset
 from tfcr.errors import TfcrError
 from tfcr.features import gensim_data, vector_cache, vector_files
-from tfcr.features.vocabulary import read_vocabulary
+from tfcr.features.vocabulary import VOCABULARY, read_vocabulary
 from tfcr.runs import Run
 from tfcr.schema import EMBEDDING_DIM
 
@@ -37,10 +38,13 @@ def choose_words(
     """
     dataset = open_run_dataset(run, data)
     words, vectors, known = read_vocabulary(dataset.folder)
+    _refuse_other_vocabulary(dataset)
     words, vectors = [word for word, has_vector in zip(words, known, strict=True) if has_vector], vectors[known]
     if more is None:
         return words, vectors
     if _is_number(more):
+        if int(more) == 0:
+            raise TfcrError("--vocabulary 0 adds no word; expected a number from 1 on, or leave it out")
         source = _source(dataset, int(more), embeddings)
         found = vector_files.first_vectors(source, int(more))
     else:
@@ -68,6 +72,16 @@ def open_run_dataset(run: Run, data: str | os.PathLike | None = None) -> Dataset
             f"{run.metrics['dataset_sha256'][:12]}…); name where that one lies by --data"
         )
     return dataset
+
+
+def _refuse_other_vocabulary(dataset: Dataset) -> None:
+    """Refuses a whole vocabulary that is not the one the dataset was written with."""
+    recorded = dataset.info.get("vocabulary")
+    if recorded is not None and files.sha256_of_file(dataset.folder / VOCABULARY) != recorded["sha256"]:
+        raise TfcrError(
+            f"{dataset.folder / VOCABULARY} is not the one that its dataset was written with (its SHA-256 differs); "
+            "`tfcr prepare-tfrecords` with the same options writes it"
+        )
 
 
 def _is_number(more: str | None) -> bool:
