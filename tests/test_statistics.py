@@ -343,6 +343,7 @@ def test_t_intervals_hold_what_they_promise():
     assert stats.binomtest(held, 400, 0.95).pvalue > 0.01
 
 
+@pytest.mark.full
 def test_bootstrap_intervals_by_cluster_hold_nearly_what_they_promise_and_by_utterance_do_not():
     random = np.random.default_rng(0)
     clusters = np.repeat(np.arange(40), 20)

@@ -106,6 +106,7 @@ def _test_fold(experiment, inputs):
     return {name: np.stack(values)[ranks] for name, values in rows.items()}
 
 
+@pytest.mark.full
 def test_the_features_signature_equals_the_float32_model_of_a_half_precision_training_in_a_fresh_process(
     small_config, small_dataset, tmp_path
 ):
@@ -141,6 +142,7 @@ def test_recordings_and_words_are_answered_as_evaluated_in_a_fresh_process(
         np.testing.assert_allclose(answers[name], getattr(run.predictions, name), atol=1e-5)
 
 
+@pytest.mark.full
 def test_the_preset_of_the_authors_is_answered_as_evaluated(small_authors, authors_dataset, small_corpus, tmp_path):
     config = dataclasses.replace(small_authors, alpha=0.0, epochs=1, start="fresh")
     run = train_fold(plan(config, authors_dataset.folder), tmp_path / "run")

@@ -10,6 +10,8 @@ import pathlib
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 import threading
 from concurrent import futures
 
@@ -90,6 +92,12 @@ def test_every_command_and_call_of_the_page_works(readers_folder, ports, capfd):
         if program == "docker":
             assert arguments[:2] == ["compose", "--file"]
             assert yaml.safe_load(pathlib.Path(arguments[2]).read_text())["services"]
+            continue
+        if program == "python":
+            script = pathlib.Path(__file__).parents[2] / arguments[0]
+            timed = [sys.executable, str(script), *arguments[1:], "--repeats", "2"]
+            printed = subprocess.run(timed, capture_output=True, text=True, check=True).stdout
+            assert len(printed.splitlines()) == 2 + 3  # a table of three rows
             continue
         assert program == "tfcr", line
         if arguments[0] == "serve":

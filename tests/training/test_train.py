@@ -106,7 +106,7 @@ class _Interrupt(Observer):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("negatives_per_anchor", [None, 5])
+@pytest.mark.parametrize("negatives_per_anchor", [None, pytest.param(5, marks=pytest.mark.full)])
 def test_a_resumed_run_has_the_bits_of_an_undisturbed_one(small_config, small_dataset, tmp_path, negatives_per_anchor):
     config = dataclasses.replace(
         small_config, alpha=0.3, epochs=3, negatives_per_anchor=negatives_per_anchor, segments="random"
