@@ -248,11 +248,10 @@ def test_ctrl_c_is_one_line_and_the_second_of_two_preparations_says_so(small_cor
 
 @pytest.mark.full
 @pytest.mark.parametrize("seed", range(4))
-def test_ctrl_c_at_any_moment(small_corpus, tmp_path, undisturbed, pace, seed):
-    out, draw = tmp_path / "out", random.Random(seed)
+def test_ctrl_c_at_any_moment(small_corpus, tmp_path, undisturbed, seed):
+    out, number = tmp_path / "out", random.Random(seed).randrange(SHARDS - 2)
     with typed(*arguments(small_corpus, out)) as process:
-        wait_for(process, lambda: half_written(out))
-        time.sleep(draw.uniform(0, 0.8) * pace)
+        wait_for(process, lambda: len(stamps(out)) >= number and half_written(out))  # no clock: machines differ
         check_interrupted(process)
     assert not list(out.glob(".*.tmp"))
     check_goes_on(small_corpus, out, undisturbed)
