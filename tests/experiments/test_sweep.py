@@ -176,6 +176,21 @@ def test_shards_in_any_order_and_workers_in_any_number_give_the_same_bytes(grid,
     assert stamps(sweep.out) == finished
 
 
+def test_workers_that_stayed_follow_into_the_folder_of_the_next_call(grid, tmp_path, monkeypatch):
+    from tfcr.experiments import cells
+
+    [cell] = grid(systems=("text",), folds=(0,)).cells()
+    found = []
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)  # paths of cells may be relative to it
+        with cells._Workers(1, [cell], cells.nothing) as pool:
+            found.append((cells._submit(pool, os.getpid).result(), cells._submit(pool, os.getcwd).result()))
+    (first, one), (second, other) = found
+    assert first == second  # else this test shows nothing
+    assert (one, other) == (str(tmp_path / "one"), str(tmp_path / "other"))
+
+
 @pytest.mark.usefixtures("unforeseen")
 def test_a_failing_cell_stops_no_other_and_is_named(grid, undisturbed, tmp_path):
     sweep = grid(**WORDS)

@@ -167,11 +167,17 @@ def _round(
 def _submit(pool: Executor, call: Callable, *arguments) -> Future:
     """The call's future, which has failed already where the processes have."""
     try:
-        return pool.submit(call, *arguments)
+        return pool.submit(_in_folder, os.getcwd(), call, *arguments)
     except BrokenProcessPool as error:
         broken = Future()
         broken.set_exception(error)
         return broken
+
+
+def _in_folder(folder: str, call: Callable, *arguments):
+    """The call in the folder that its paths start from; the process may have begun in another."""
+    os.chdir(folder)
+    return call(*arguments)
 
 
 def _begin(parent: int, prepare_process: Callable[[], None], threads: tuple[int, ...]) -> None:
