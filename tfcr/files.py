@@ -93,6 +93,12 @@ def sha256_of_file(path: str | os.PathLike) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def stamp(path: str | os.PathLike) -> list[int]:
+    """What changes when a file does: its size, times and inode."""
+    status = os.stat(path)
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+
+
 @contextlib.contextmanager
 def held(folder: str | os.PathLike, purpose: str, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
     """Holds `folder` by a lock of the operating system, which ends with the process that has it.

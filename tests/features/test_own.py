@@ -65,7 +65,8 @@ def test_what_is_written_is_what_is_read(tmp_path):
         (("b", np.ones(4)), "'b' have the shape \\(4,\\)"),  # another kind
         (("b", np.ones((2, 2, 4))), "'b' have the shape"),
         (("b", np.ones((0, 4))), "'b' have the shape"),
-        (("b", np.array([[1, np.nan, 1, 1]])), "'b' are not finite"),
+        (("b", np.array([[1, np.nan, 1, 1]])), "'b' are not all finite in float32"),
+        (("b", np.array([[1, 1e300, 1, 1]])), "'b' are not all finite in float32"),
         (("a", np.ones((2, 4))), "'a' are given twice"),
     ],
 )

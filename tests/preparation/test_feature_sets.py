@@ -233,3 +233,23 @@ def test_features_keep_their_modality(prepared, own):
     with pytest.raises(UsageError, match=r"has features 'hubert' that stand for audio; rename the file"):
         prepared(own=[own(modality="text")])
     assert open_dataset(before.folder).info == before.info
+
+
+def test_a_file_that_changes_while_it_is_read_is_no_feature_set(prepared, own, monkeypatch):
+    before, _ = prepared()
+    changing, read = own(), OwnFeatures.read
+
+    def read_and_change(self, id):
+        if id == "u07":
+            own(seed=1)  # another file of the same name and shapes
+        return read(self, id)
+
+    monkeypatch.setattr(OwnFeatures, "read", read_and_change)
+    with pytest.raises(TfcrError, match=r"hubert.h5 has changed while it was read; try again"):
+        prepared(own=[changing])
+    assert open_dataset(before.folder).info == before.info
+    monkeypatch.undo()
+    again, _ = prepared(own=[changing])
+    with h5py.File(changing.path) as file:
+        for id, arrays in stored(again, "hubert"):
+            np.testing.assert_array_equal(arrays["audio_features"], file[id][()])

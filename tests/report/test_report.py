@@ -307,3 +307,10 @@ def test_a_mean_over_different_settings_says_so_in_every_form(make_run, tmp_path
     assert remark in table_1(report)[-1]["warning"]
     assert remark.replace("_", "\\_") in (tmp_path / "report" / "table1.tex").read_text()
     assert remark in " ".join(Page(report.page.read_text()).text)
+
+
+def test_what_else_two_compared_runs_differ_in_is_said_on_the_console_too(make_run, tmp_path):
+    before = make_run("before", alpha=0.0, settings={"lstm_units": 100})
+    after = make_run("after", alpha=0.1, settings={"lstm_units": 200})
+    report = write_report([before, after], tmp_path / "report")
+    assert "Besides alpha, the two differ in lstm_units." in " ".join(report.summary.split())

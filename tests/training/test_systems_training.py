@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -111,6 +112,22 @@ def test_statistics_are_of_the_training_part_alone(mdre):
     assert max(len(each) for each in pipeline.steps(experiment.split.train, "mfcc")) == TINY["max_frames"]
     np.testing.assert_allclose(layers["mfcc"].mean, steps.mean(axis=0), atol=1e-4)
     np.testing.assert_allclose(layers["mfcc"].deviation, steps.std(axis=0), rtol=1e-4)
+
+
+def test_what_a_systems_paper_says_of_training_reaches_the_optimiser_and_the_loss(mdre, full_dataset):
+    _, model = mdre
+    assert (model.optimizer.clipvalue, model.optimizer.clipnorm, model.classification_loss) == (10.0, None, "softmax")
+    other = build_model(plan(tiny("early-fusion", clip_norm=0.5, classification_loss="sigmoid"), full_dataset.folder))
+    assert (other.optimizer.clipvalue, other.optimizer.clipnorm, other.classification_loss) == (None, 0.5, "sigmoid")
+
+
+def test_a_halved_learning_rate_is_trained_with_from_its_epoch_on(full_dataset, tmp_path):
+    def losses(name, **fields):
+        config = tiny("early-fusion", epochs=2, **fields)
+        return [row["loss"] for row in train_fold(plan(config, full_dataset.folder), tmp_path / name).history]
+
+    first, second = losses("constant"), losses("halved", halve_every=1)
+    assert first[0] == second[0] and first[1] != second[1]
 
 
 def test_words_start_with_the_datasets_vectors(mdre):
@@ -232,3 +249,22 @@ def test_features_that_are_prepared_anew_in_the_middle_of_a_training_leave_no_fi
     with pytest.raises(TfcrError, match=f"{shard.name} has .* bytes; expected"):
         train_fold(plan(tiny("early-fusion"), tmp_path / "data"), tmp_path / "run", PreparedAnew())
     assert not (tmp_path / "run" / runs.METRICS).exists()
+
+
+@pytest.mark.parametrize(
+    ("metrics", "message"),
+    [
+        ({"vocabulary_sha256": "0" * 64}, r"has another vocabulary than .* test it on a dataset of the same words"),
+        ({"own_features": {"audio_features": [None, 24]}}, r"own features of the shapes {}; .* was trained on"),
+    ],
+)
+def test_a_run_is_not_tested_on_features_that_mean_something_else(full_dataset, tmp_path, metrics, message):
+    from tfcr.training.evaluate_run import _refuse_unlike
+
+    config = systems.resolve(tiny("mdre"))
+    own = {"vocabulary_sha256": full_dataset.info["vocabulary"]["sha256"], "own_features": {}}
+    run = SimpleNamespace(folder=tmp_path, emotions=full_dataset.emotions, metrics=own)
+    _refuse_unlike(run, config, full_dataset)  # its own are right
+    run.metrics = {**own, **metrics}
+    with pytest.raises(TfcrError, match=message):
+        _refuse_unlike(run, config, full_dataset)

@@ -147,9 +147,8 @@ def _read(context: click.Context, parameter: click.Parameter, paths: tuple[pathl
     content = {name: value for path in paths for name, value in _content(path).items()}
     check_names(content, _KNOWN)
     options = {option.name: option for option in context.command.params}
-    repeated = {
-        name for name, option in options.items() if option.multiple and name != "config"
-    }  # a field of other commands, a list here
+    # Options that may stand several times: one file or a list of them here, a single name to other commands.
+    repeated = {name for name, option in options.items() if option.multiple and name != "config"}
     checked = {name: value for name, value in content.items() if name in FIELDS and name not in repeated}
     from_mapping({name: value for name, value in checked.items() if value is not None})
     content = {name: value for name, value in content.items() if name in FIELDS or value is not None}

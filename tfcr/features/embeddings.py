@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tfcr import files
 from tfcr.errors import TfcrError
 from tfcr.features import gensim_data, vector_cache, vector_files
 from tfcr.features.vector_cache import Source, Vocabulary
@@ -159,7 +160,7 @@ def _read(file: pathlib.Path, source: Source | None, wanted: list[str]) -> tuple
     if source is None or source.recalled:
         source = vector_cache.hashed(file)
     vectors = vector_files.read_vectors(file, wanted)
-    if vector_cache.stamp(file) != source.stamp:
+    if files.stamp(file) != source.stamp:
         raise TfcrError(f"--embeddings {file} has changed while it was read; try again")
     return source, Vocabulary(vectors, frozenset(wanted) - vectors.keys())
 

@@ -42,8 +42,8 @@ def write_features(path: str | os.PathLike, features: Iterable[tuple[str, np.nda
             first = first or shape
             if shape is None or shape != first or not array.size:
                 raise ValueError(f"features of {id!r} have the shape {array.shape}; the first have {first}")
-            if not np.isfinite(array).all():
-                raise ValueError(f"features of {id!r} are not finite")
+            if not _fits_float32(array):
+                raise ValueError(f"features of {id!r} are not all finite in float32")
             if id in file:
                 raise ValueError(f"features of {id!r} are given twice")
             file.create_dataset(id, data=array.astype("<f4", copy=False))
@@ -137,7 +137,7 @@ class OwnFeatures:
                 array = file[id][()]
             except (OSError, KeyError, RuntimeError, ValueError, MemoryError) as error:
                 raise TfcrError(f"{self.option}: {id!r} cannot be read ({error})") from None
-        if not (np.abs(array) <= _LARGEST).all():  # false for NaN
+        if not _fits_float32(array):
             raise TfcrError(
                 f"{self.option}: the features of {id!r} are not all finite in float32; expected such numbers"
             )
@@ -156,6 +156,11 @@ def _get(file: h5py.File, id: str):
         return file.get(id) if id and id.strip("/") == id else None
     except (KeyError, OSError, RuntimeError, ValueError, TypeError):
         return None
+
+
+def _fits_float32(array: np.ndarray) -> bool:
+    """Whether every number is finite in float32."""
+    return bool((np.abs(array) <= _LARGEST).all())  # false for NaN
 
 
 def _kind(shape: tuple[int, ...]) -> tuple[int | None, ...] | None:

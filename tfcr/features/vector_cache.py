@@ -78,21 +78,15 @@ def identify(place: str, file: pathlib.Path) -> Source | None:
         OSError: the file is there and cannot be read.
     """
     seen = _recall(place)
-    if not file.exists() or (seen and seen.stamp == stamp(file)):
+    if not file.exists() or (seen and seen.stamp == files.stamp(file)):
         return seen
     return hashed(file)
 
 
 def hashed(file: pathlib.Path) -> Source:
     """The file as it is now."""
-    before = stamp(file)  # a change while it is hashed shows as another stamp
+    before = files.stamp(file)  # a change while it is hashed shows as another stamp
     return Source(files.sha256_of_file(file), before)
-
-
-def stamp(file: pathlib.Path) -> list[int]:
-    """What changes when a file does."""
-    status = file.stat()
-    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
 
 def remember(place: str, source: Source) -> None:

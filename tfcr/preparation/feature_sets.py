@@ -29,7 +29,7 @@ class FeaturePlan(ShardPlan):
         origins: for each utterance, what its arrays are made from.
         arrays: an utterance's position → its arrays by field.
         is_of_speech: whether every recording is read again for it.
-        own, source_sha256: one's own features, and the digest of their file.
+        own, source_sha256, source_stamp: one's own features, the digest of their file, and its stamp before that.
     """
 
     feature_set: FeatureSet
@@ -38,6 +38,7 @@ class FeaturePlan(ShardPlan):
     is_of_speech: bool = False
     own: OwnFeatures | None = None
     source_sha256: str | None = None
+    source_stamp: Sequence[int] = ()
 
     @property
     def modality(self) -> str | None:
@@ -50,7 +51,7 @@ class FeaturePlan(ShardPlan):
         Raises:
             TfcrError: it has; what was written of it is written anew by the next call.
         """
-        if self.own is not None and files.sha256_of_file(self.own.path) != self.source_sha256:
+        if self.own is not None and files.stamp(self.own.path) != self.source_stamp:
             raise TfcrError(f"{self.own.option} has changed while it was read; try again")
 
     def fingerprint(self, shard: int) -> Fingerprint:
@@ -90,6 +91,7 @@ def of_words(records: ShardPlan, ids: Sequence[Sequence[int]]) -> FeaturePlan:
 
 def of_file(records: ShardPlan, own: OwnFeatures, feature_set: FeatureSet) -> FeaturePlan:
     """One's own features, read utterance by utterance."""
+    stamp = files.stamp(own.path)  # a change while it is hashed shows as another stamp
     digest = files.sha256_of_file(own.path)
 
     def arrays(position):
@@ -102,6 +104,7 @@ def of_file(records: ShardPlan, own: OwnFeatures, feature_set: FeatureSet) -> Fe
         arrays,
         own=own,
         source_sha256=digest,
+        source_stamp=stamp,
     )
 
 
