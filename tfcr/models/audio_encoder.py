@@ -3,6 +3,7 @@
 import keras
 from keras import layers
 
+from tfcr.models.conv_block import ConvBlock
 from tfcr.models.initializers import linear_initializers
 from tfcr.models.standardization import Standardization
 from tfcr.schema import NUM_BINS, SEGMENT_FRAMES
@@ -10,8 +11,6 @@ from tfcr.schema import NUM_BINS, SEGMENT_FRAMES
 
 def audio_encoder(conv_blocks: int = 4, conv_filters: int = 8, initializers: str = "keras", dtype=None) -> keras.Model:
     """Blocks of 3x3 convolution with padding 1, 2x2 max-pooling with stride 2 and ReLU, flattened (Sec. 4.3).
-
-    The pooling stands before the ReLU: the two commute, and a quarter of the values are left to it.
 
     Returns:
         A model named `audio_encoder`: `spectrogram` float32 [batch, 128, 128] in dB and `num_frames` int32 [batch] to
@@ -23,8 +22,6 @@ def audio_encoder(conv_blocks: int = 4, conv_filters: int = 8, initializers: str
     x = layers.Reshape((SEGMENT_FRAMES, NUM_BINS, 1), name="one_channel", dtype=dtype)(x)
     for block in range(conv_blocks):
         drawn = linear_initializers(initializers, 3 * 3 * x.shape[-1])
-        x = layers.Conv2D(conv_filters, 3, padding="same", name=f"conv_{block}", dtype=dtype, **drawn)(x)
-        x = layers.MaxPooling2D(2, 2, name=f"pool_{block}", dtype=dtype)(x)
-        x = layers.ReLU(name=f"relu_{block}", dtype=dtype)(x)
+        x = ConvBlock(conv_filters, name=f"conv_{block}", dtype=dtype, **drawn)(x)
     x = layers.Flatten(name="audio_embedding", dtype=dtype)(x)
     return keras.Model([spectrogram, num_frames], x, name="audio_encoder")

@@ -38,8 +38,9 @@ class PairDiscriminator(keras.layers.Layer):
         self.score_kernel, self.score_bias = linear_weights(self, "score", self.units, 1, self.initializers)
 
     def call(self, audio_embedding, text_embedding):
-        audio = ops.matmul(audio_embedding, self.hidden_kernel[: self.audio_units])
-        text = ops.matmul(text_embedding, self.hidden_kernel[self.audio_units :]) + self.hidden_bias
+        audio_kernel, text_kernel = ops.split(self.hidden_kernel, [self.audio_units], axis=0)
+        audio = ops.matmul(audio_embedding, audio_kernel)
+        text = ops.matmul(text_embedding, text_kernel) + self.hidden_bias
         hidden = ops.relu(audio[:, None, :] + text[None, :, :])
         return ops.squeeze(ops.matmul(hidden, self.score_kernel), axis=2) + self.score_bias
 

@@ -5,6 +5,7 @@ from keras import layers, ops
 
 from tfcr.models.initializers import lstm_initializers
 from tfcr.models.masked_softmax import masked_softmax
+from tfcr.models.packed_lstm import PackedLSTM
 from tfcr.models.step_mask import StepMask
 from tfcr.models.trim_padding import TrimPadding
 from tfcr.schema import EMBEDDING_DIM, MAX_TOKENS
@@ -41,7 +42,7 @@ def text_encoder(
     if dropout:
         x = layers.Dropout(dropout, name="embedding_dropout", dtype=dtype)(x)
     for layer in range(lstm_layers):
-        lstm = layers.LSTM(
+        lstm = PackedLSTM(
             lstm_units,
             return_sequences=True,
             use_cudnn=use_cudnn,
