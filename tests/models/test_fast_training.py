@@ -1,0 +1,254 @@
+"""The faster paths of a training step against Keras's own layers, and the work that they do."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from tfcr.config import Config
+from tfcr.models import network as network_module
+from tfcr.models import packed_lstm as packed_lstm_module
+from tfcr.models.contrastive import ContrastiveModel
+from tfcr.models.conv_block import ConvBlock
+from tfcr.models.linear_fusion import LinearFusion
+from tfcr.models.packed_lstm import PackedLSTM, packing
+from tfcr.models.pair_discriminator import PairDiscriminator
+from tfcr.models.standardization import Standardization
+from tfcr.models.systems import system
+from tfcr.models.text_encoder import LastStateAttention
+from tfcr.objectives.info_nce import info_nce
+from tfcr.objectives.negatives import negative_weights
+from tfcr.schema import EMBEDDING_DIM, MAX_TOKENS, NUM_BINS, SEGMENT_FRAMES
+
+BATCH = 32
+CANCELS = "discriminator/score_bias"  # it is added to every score alike, and Eq. 6 is of their differences
+
+
+def plain_network(dtype):
+    """The paper's network of Keras's layers, in the order of the text: convolution, ReLU, pooling; every step runs."""
+    spectrogram = keras.Input((SEGMENT_FRAMES, NUM_BINS), name="spectrogram")
+    num_frames = keras.Input((), name="num_frames", dtype="int32")
+    x = Standardization(name="standardization", dtype=dtype)(spectrogram, num_frames)
+    x = layers.Reshape((SEGMENT_FRAMES, NUM_BINS, 1), dtype=dtype)(x)
+    for block in range(4):
+        x = layers.Conv2D(8, 3, padding="same", activation="relu", name=f"conv_{block}", dtype=dtype)(x)
+        x = layers.MaxPooling2D(2, 2, dtype=dtype)(x)
+    audio = keras.Model([spectrogram, num_frames], layers.Flatten(dtype=dtype)(x), name=network_module.AUDIO)
+    embeddings = keras.Input((MAX_TOKENS, EMBEDDING_DIM), name="embeddings")
+    num_tokens = keras.Input((), name="num_tokens", dtype="int32")
+    x, mask = embeddings, FirstSteps(dtype=dtype)(num_tokens)
+    for layer in range(2):
+        x = layers.LSTM(200, return_sequences=True, name=f"lstm_{layer}", use_cudnn=False, dtype=dtype)(x, mask=mask)
+    x = LastStateAttention(name="text_embedding", dtype=dtype)(x, num_tokens)
+    text = keras.Model([embeddings, num_tokens], x, name=network_module.TEXT)
+    return network_module.connect(audio, text, LinearFusion(4, name=network_module.HEAD, dtype=dtype))
+
+
+class FirstSteps(layers.Layer):
+    """Which of 30 steps are real; the first one always."""
+
+    def call(self, counts):
+        return tf.range(MAX_TOKENS)[None, :] < tf.maximum(counts, 1)[:, None]
+
+
+def model_of(network, dtype):
+    return ContrastiveModel(network, alpha=0.1, dtype=dtype)
+
+
+def both_models(dtype):
+    """The fast model and the plain one, with the same weights."""
+    keras.utils.set_random_seed(0)
+    fast = model_of(system("fusion").build(Config(), 4, dtype=dtype), dtype)
+    plain = model_of(plain_network(dtype), dtype)
+    for layer in fast._flatten_layers():
+        if isinstance(layer, Standardization):
+            layer.set_statistics(np.full(NUM_BINS, -60.0), np.full(NUM_BINS, 20.0))
+        if isinstance(layer, ConvBlock):  # biases begin at 0, where no ReLU tells one order from another
+            layer.bias.assign(np.random.default_rng(0).normal(0, 0.3, layer.bias.shape))
+    plain.set_weights(fast.get_weights())
+    return fast, plain
+
+
+def lengths_of(number, random):
+    """Sentence lengths of batch `number` of 20: random ones, equal ones, and the shortest and the longest."""
+    special = {16: np.full(BATCH, 30), 17: np.full(BATCH, 1), 18: np.full(BATCH, 12)}
+    if number == 19:
+        return np.tile([0, 1, 30, 31], BATCH // 4)
+    return special.get(number, random.integers(0, 40, BATCH))
+
+
+def batch(number, dtype):
+    random = np.random.default_rng(number)
+    num_tokens = lengths_of(number, random)
+    embeddings = random.normal(0, 0.4, (BATCH, MAX_TOKENS, EMBEDDING_DIM))
+    embeddings[np.arange(MAX_TOKENS)[None, :] >= num_tokens[:, None]] = 0
+    # frames resemble their neighbours, as speech's do: of white noise, gradients are sums that cancel down to rounding
+    spectrogram = -60 + 4 * np.cumsum(random.normal(0, 1, (BATCH, SEGMENT_FRAMES, NUM_BINS)), axis=1)
+    x = {
+        "spectrogram": spectrogram.astype(dtype),
+        "num_frames": random.integers(1, SEGMENT_FRAMES + 1, BATCH).astype(np.int32),
+        "embeddings": embeddings.astype(dtype),
+        "num_tokens": num_tokens.astype(np.int32),
+    }
+    return x, random.integers(0, 4, BATCH)
+
+
+def loss_and_gradients(model):
+    @tf.function
+    def of(x, y):
+        with tf.GradientTape() as tape:
+            loss = model.compute_loss(x, y, model(x, training=True))
+        return loss, tape.gradient(loss, model.trainable_variables)
+
+    return of
+
+
+def test_loss_and_every_gradient_are_those_of_keras_layers():
+    fast, plain = both_models("float32")
+    of_fast, of_plain = loss_and_gradients(fast), loss_and_gradients(plain)
+    names = [weight.path for weight in plain.trainable_variables]
+    for number in range(20):
+        x, y = batch(number, np.float32)
+        found, gradients = of_fast(x, y)
+        expected, oracles = of_plain(x, y)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+        for name, gradient, oracle in zip(names, gradients, oracles, strict=True):
+            if name == CANCELS:
+                assert np.abs(gradient).max() < 1e-7
+                continue
+            largest = np.abs(oracle).max()
+            np.testing.assert_allclose(gradient, oracle, rtol=0, atol=1e-5 * largest, err_msg=f"{name}, batch {number}")
+            if number < 16:
+                assert largest > 0, f"{name} has no gradient, so that nothing is compared"
+
+
+def test_twenty_steps_of_adam_end_at_the_same_weights():
+    fast, plain = both_models("float64")
+    for model in (fast, plain):
+        model.compile(keras.optimizers.Adam(0.001))
+    steps = [tf.function(model.train_step) for model in (fast, plain)]
+    start = [weight.numpy() for weight in fast.trainable_variables]
+    for number in range(20):
+        for step in steps:
+            step(batch(number, np.float64))
+    for before, weight, oracle in zip(start, fast.trainable_variables, plain.trainable_variables, strict=True):
+        moved = np.abs(weight.numpy() - before).max()
+        assert moved > 1e-3 or weight.path == CANCELS
+        np.testing.assert_allclose(weight.numpy(), oracle.numpy(), rtol=0, atol=1e-8, err_msg=weight.path)
+
+
+class TestPackedLSTM:
+    def test_packing_orders_by_step_and_the_longest_first(self):
+        places, rows = packing(tf.constant([1, 0, 3]), tf.constant(4))
+        # step 0 runs rows 2 and 0, steps 1 and 2 run row 2 alone, step 3 none; row 1 never
+        assert places.numpy().tolist() == [[2, 0], [0, 0], [2, 1], [2, 2]]
+        assert rows.numpy().tolist() == [2, 1, 1, 0]
+
+    @pytest.mark.parametrize("counts", [[3, 0, 5, 5, 1], [5] * 5, [1] * 5, [0] * 5])
+    def test_outputs_are_keras_and_zeros_after_the_last_step(self, counts):
+        keras.utils.set_random_seed(0)
+        packed = PackedLSTM(4, return_sequences=True)
+        plain = PackedLSTM(4, return_sequences=True, use_cudnn=False)
+        x, mask = keras.random.normal((5, 5, 7), seed=1), tf.sequence_mask(counts, 5)
+        plain(x, mask=mask)
+        packed.build(x.shape)
+        packed.set_weights(plain.get_weights())
+        assert packed.packs and not plain.packs
+        found = packed(x, mask=mask).numpy()
+        np.testing.assert_allclose(found, plain(x, mask=mask), rtol=1e-5, atol=1e-6)
+        assert not found[~mask.numpy()].any()
+
+    @pytest.mark.parametrize(
+        "settings",
+        [
+            {"use_cudnn": False},
+            {"activation": "relu"},
+            {"recurrent_activation": "hard_sigmoid"},
+            {"use_bias": False},
+            {"return_sequences": False},
+            {"return_state": True},
+            {"go_backwards": True},
+            {"dropout": 0.5},
+            {"recurrent_dropout": 0.5},
+            {"zero_output_for_mask": False},
+        ],
+        ids=lambda settings: next(iter(settings)),
+    )
+    def test_any_other_lstm_is_left_to_keras(self, settings):
+        layer = PackedLSTM(2, **{"return_sequences": True} | settings)
+        assert not layer.packs
+        layer(tf.zeros((3, 4, 5)), mask=tf.sequence_mask([1, 2, 4], 4))
+
+    def test_on_a_gpu_cudnn_runs(self, monkeypatch):
+        monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: ["a GPU"])
+        assert not PackedLSTM(2, return_sequences=True).packs
+        assert not ConvBlock(2).has_fast_training
+
+    def test_it_runs_as_many_rows_as_there_are_words(self, monkeypatch):
+        rows = []
+
+        def counted(a, b, exact, **transposed):
+            if tuple(b.shape) == (4, 16):  # the recurrent kernel, forwards and backwards
+                rows.append(int(a.shape[0]))
+            return product(a, b, exact, **transposed)
+
+        product = packed_lstm_module._product
+        monkeypatch.setattr(packed_lstm_module, "_product", counted)
+        layer = PackedLSTM(4, return_sequences=True)
+        x, counts = keras.random.normal((6, 30, 8), seed=1), [30, 0, 1, 7, 7, 2]
+        with tf.GradientTape() as tape:
+            outputs = layer(x, mask=tf.sequence_mask(counts, 30))
+        # 47 words, of which Keras would run 6 x 30 = 180; the longest has 30, so 30 products each way
+        assert sum(counts) == 47
+        assert (len(rows), sum(rows)) == (30, 47)
+        tape.gradient(outputs, layer.trainable_variables)
+        assert (len(rows), sum(rows)) == (60, 2 * 47)
+
+
+class TestConvBlock:
+    @pytest.mark.parametrize("shape", [(3, 8, 6, 1), (2, 4, 2, 5)])
+    def test_training_and_inference_give_the_same(self, shape):
+        keras.utils.set_random_seed(0)
+        block = ConvBlock(3, bias_initializer="random_normal")
+        pictures = keras.random.normal(shape, seed=1)
+        assert block.has_fast_training
+        np.testing.assert_allclose(block(pictures, training=True), block(pictures), rtol=1e-5, atol=1e-6)
+        assert block.compute_output_shape(shape) == block(pictures).shape
+
+    def test_of_equal_places_one_gets_the_gradient(self):
+        block = ConvBlock(1, kernel_initializer="zeros", bias_initializer="ones")
+        pictures = tf.ones((1, 2, 2, 1))
+        block.build(pictures.shape)
+        with tf.GradientTape() as tape:
+            output = block(pictures, training=True)
+        # all four places are 1 and one is chosen: its kernel sees four of nine pixels, and the bias counts once
+        kernel, bias = tape.gradient(output, block.trainable_variables)
+        assert (float(tf.reduce_sum(kernel)), float(bias[0])) == (4.0, 1.0)
+
+    def test_its_configuration_makes_it_again(self):
+        block = ConvBlock(3, name="conv", kernel_initializer="glorot_normal")
+        again = ConvBlock.from_config(block.get_config())
+        assert again.get_config() == block.get_config()
+        assert (again.filters, again.name) == (3, "conv")
+
+
+def test_no_tensor_of_a_step_has_the_size_of_every_pair_of_embeddings():
+    discriminator = PairDiscriminator(320)
+    discriminator.build((None, 512), (None, 200))
+
+    @tf.function
+    def step(audio, text, label):
+        with tf.GradientTape() as tape:
+            tape.watch((audio, text))
+            scores = discriminator(audio, text)
+            weights = negative_weights(label, tf.range(64))
+            loss = tf.reduce_sum(info_nce(scores, tf.linalg.diag_part(scores), weights))
+        return tape.gradient(loss, [audio, text, *(weight.value for weight in discriminator.weights)])
+
+    graph = step.get_concrete_function(
+        tf.TensorSpec((64, 512)), tf.TensorSpec((64, 200)), tf.TensorSpec((64,), tf.int32)
+    ).graph
+    sizes = [tensor.shape.num_elements() for operation in graph.get_operations() for tensor in operation.outputs]
+    assert None not in sizes
+    assert max(sizes) == 64 * 64 * 320 < 64 * 64 * 712  # the hidden layer's, not its input's
