@@ -134,7 +134,7 @@ def test_a_dataset_and_a_run_are_inspected(workspace, tfcr):
         told.code == 0 and "neutral 34, happiness 37" in told.out and "intact: 40 shards" in told.out
     )  # 8 of each set
     told = tfcr("inspect", workspace.run)
-    assert told.code == 0 and "best epoch" in told.out and "intact" in told.out
+    assert told.code == 0 and all(words in told.out for words in ("best epoch", "faster kernels: conv_0", "intact"))
 
 
 def test_history_is_a_table(workspace):

@@ -154,7 +154,7 @@ class TestPackedLSTM:
         plain(x, mask=mask)
         packed.build(x.shape)
         packed.set_weights(plain.get_weights())
-        assert packed.packs and not plain.packs
+        assert packed.is_fast and not plain.is_fast
         found = packed(x, mask=mask).numpy()
         np.testing.assert_allclose(found, plain(x, mask=mask), rtol=1e-5, atol=1e-6)
         assert not found[~mask.numpy()].any()
@@ -177,13 +177,13 @@ class TestPackedLSTM:
     )
     def test_any_other_lstm_is_left_to_keras(self, settings):
         layer = PackedLSTM(2, **{"return_sequences": True} | settings)
-        assert not layer.packs
+        assert not layer.is_fast
         layer(tf.zeros((3, 4, 5)), mask=tf.sequence_mask([1, 2, 4], 4))
 
     def test_on_a_gpu_cudnn_runs(self, monkeypatch):
         monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: ["a GPU"])
-        assert not PackedLSTM(2, return_sequences=True).packs
-        assert not ConvBlock(2).has_fast_training
+        assert not PackedLSTM(2, return_sequences=True).is_fast
+        assert not ConvBlock(2).is_fast
 
     def test_it_runs_as_many_rows_as_there_are_words(self, monkeypatch):
         rows = []
@@ -212,7 +212,7 @@ class TestConvBlock:
         keras.utils.set_random_seed(0)
         block = ConvBlock(3, bias_initializer="random_normal")
         pictures = keras.random.normal(shape, seed=1)
-        assert block.has_fast_training
+        assert block.is_fast
         np.testing.assert_allclose(block(pictures, training=True), block(pictures), rtol=1e-5, atol=1e-6)
         assert block.compute_output_shape(shape) == block(pictures).shape
 

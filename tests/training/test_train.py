@@ -39,6 +39,12 @@ def test_metrics_have_every_key_of_the_interface(finished):
         assert np.sum(finished.metrics[part]["confusion"]) == finished.metrics["sizes"][part]
 
 
+def test_metrics_name_the_layers_that_train_by_our_own_kernels(finished, small_config):
+    convolutions = [f"conv_{number}" for number in range(small_config.conv_blocks)]
+    recurrent = [f"lstm_{number}" for number in range(small_config.lstm_layers)]
+    assert finished.metrics["fast_layers"] == convolutions + recurrent
+
+
 def test_predictions_and_metrics_tell_the_same(finished):
     predictions = finished.predictions
     assert list(predictions.id) == sorted(predictions.id)

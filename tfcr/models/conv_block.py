@@ -35,12 +35,12 @@ class ConvBlock(keras.layers.Conv2D):
         super().__init__(filters, 3, padding="same", data_format="channels_last", **kwargs)
 
     @property
-    def has_fast_training(self) -> bool:
+    def is_fast(self) -> bool:
         """Whether a training step runs as `conv_block`: on a CPU; on a GPU cuDNN's kernels are faster."""
         return keras.backend.backend() == "tensorflow" and not tf.config.list_physical_devices("GPU")
 
     def call(self, pictures, training=False):
-        if training and self.has_fast_training:
+        if training and self.is_fast:
             return conv_block(pictures, tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.bias))
         return ops.relu(ops.max_pool(super().call(pictures), 2, 2, data_format="channels_last"))
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("tfcr")
 class PackedLSTM(keras.layers.LSTM):
-    """Keras's LSTM, run over real steps alone where `packs` says so; elsewhere it is Keras's LSTM.
+    """Keras's LSTM, run over real steps alone where `is_fast` says so; elsewhere it is Keras's LSTM.
 
     Weights, arguments and configuration are those of `keras.layers.LSTM`. Sequences are right-padded, and outputs after
     the last real step are zeros.
@@ -28,7 +28,7 @@ class PackedLSTM(keras.layers.LSTM):
         super().__init__(units, zero_output_for_mask=zero_output_for_mask, **kwargs)
 
     @property
-    def packs(self) -> bool:
+    def is_fast(self) -> bool:
         """Whether this layer runs packed: on a CPU, as an LSTM of the usual kind, and free to choose its kernel.
 
         With a GPU the cuDNN kernel is faster. `use_cudnn=False` asks for what any runtime has, as an export does.
@@ -47,7 +47,7 @@ class PackedLSTM(keras.layers.LSTM):
         )
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
-        if not self.packs or initial_state is not None:
+        if not self.is_fast or initial_state is not None:
             return super().call(sequences, initial_state=initial_state, mask=mask, training=training)
         batch, steps = tf.shape(sequences)[0], tf.shape(sequences)[1]
         counts = tf.fill((batch,), steps) if mask is None else tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)

@@ -244,6 +244,11 @@ def parts_of(network: keras.Model, kind: type) -> list[keras.layers.Layer]:
     return [layer for layer in network._flatten_layers() if isinstance(layer, kind)]
 
 
+def fast_layers(network: keras.Model) -> list[str]:
+    """The names of the layers that train by tfcr's own functions for CPUs rather than by Keras's."""
+    return sorted(layer.name for layer in network._flatten_layers() if getattr(layer, "is_fast", False))
+
+
 def seconds_per_epoch(experiment: Experiment, steps: int = 8) -> float:
     """How long an epoch of an experiment takes on this machine, from a few steps after the first one; a forecast."""
     config = experiment.config
@@ -452,7 +457,7 @@ def _test(experiment: Experiment, run: pathlib.Path, pipeline: Pipeline, checkpo
         if part == "test":
             runs.write_predictions(run / runs.PREDICTIONS, evaluate.predictions(dataset, positions, found))
     runs.write_history(run, state.history)
-    content = _describe(experiment, state, parts, means)
+    content = _describe(experiment, state, parts, means) | {"fast_layers": fast_layers(network)}
     content["weights_sha256"] = files.sha256_of_file(run / runs.WEIGHTS)
     files.write_json(run / runs.METRICS, content)
 
