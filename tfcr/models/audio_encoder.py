@@ -5,6 +5,7 @@ from keras import layers
 
 from tfcr.models.conv_block import ConvBlock
 from tfcr.models.initializers import linear_initializers
+from tfcr.models.piecewise import PiecewiseModel
 from tfcr.models.standardization import Standardization
 from tfcr.schema import NUM_BINS, SEGMENT_FRAMES
 
@@ -24,4 +25,4 @@ def audio_encoder(conv_blocks: int = 4, conv_filters: int = 8, initializers: str
         drawn = linear_initializers(initializers, 3 * 3 * x.shape[-1])
         x = ConvBlock(conv_filters, name=f"conv_{block}", dtype=dtype, **drawn)(x)
     x = layers.Flatten(name="audio_embedding", dtype=dtype)(x)
-    return keras.Model([spectrogram, num_frames], x, name="audio_encoder")
+    return PiecewiseModel([spectrogram, num_frames], x, name="audio_encoder")
