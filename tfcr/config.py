@@ -99,7 +99,8 @@ class Config:
 
     # The arithmetic
     precision: Precision = "float32"
-    threads: int = 2  # of one training; another number gives other bits
+    threads: int = 2  # of one training: so many operations at a time; changes no bit
+    op_threads: int = 1  # that one operation is split over; another number gives other bits
 
     # The data
     dataset_sha256: str | None = None  # null: any dataset; a run's config.yaml names the one it was trained on
@@ -113,6 +114,7 @@ class Config:
             _check_range(name, getattr(self, name), 0, 2**31 - 1)
         for name in (
             *("negatives_per_anchor", "conv_blocks", "conv_filters", "lstm_layers", "lstm_units", "threads"),
+            "op_threads",
             *("discriminator_units", "batch_size", "epochs", "patience", "shuffle_buffer", "max_frames"),
             *("max_token_ids", "recurrent_units", "hidden_layers", "hidden_units", "projection_units"),
             *("halve_every", "halvings"),

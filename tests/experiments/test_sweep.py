@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given
@@ -24,6 +25,7 @@ from tfcr import runs
 from tfcr.errors import TfcrError, UsageError
 from tfcr.experiments import sweep as module
 from tfcr.experiments.sweep import Sweep, part, run_sweep, states
+from tfcr.training.train import plan, train_fold
 from tfcr.models.systems import resolve
 
 WORDS = {"systems": ("text",), "folds": (0, 1)}  # the system that trains fastest
@@ -153,6 +155,18 @@ def undisturbed(small_dataset, small_config, tmp_path_factory) -> pathlib.Path:
     assert not swept.failures and not swept.missing
     assert len(results(out)) == 2
     return out
+
+
+def test_one_thread_gives_the_bits_of_two(small_dataset, small_config, tmp_path):
+    config = dataclasses.replace(small_config, alpha=0.1)
+    axes = {"alphas": (0.1,), "folds": (0,)}
+    sweep = Sweep(small_dataset, {**config.to_dict(), "threads": 1}, tmp_path / "sweep", **axes)
+    assert not run_sweep(sweep, workers=1).missing
+    one = runs.open_run(sweep.cells()[0].run)
+    two = train_fold(plan(config, small_dataset.folder), tmp_path / "two")  # in this process, which has two
+    assert (one.metrics["threads"], two.metrics["threads"]) == (1, 2)
+    assert one.metrics["weights_sha256"] == two.metrics["weights_sha256"]
+    np.testing.assert_array_equal(one.predictions.logits, two.predictions.logits)
 
 
 def test_shards_in_any_order_and_workers_in_any_number_give_the_same_bytes(grid, undisturbed, tmp_path):

@@ -40,9 +40,7 @@ _SHARED_OPTIONS = (
     click.option("--epochs", type=click.IntRange(1), help="At most, of each training.  [default: 100]"),
     click.option("--batch-size", type=click.IntRange(1), help="Examples, that is segments.  [default: 64]"),
     click.option("--precision", type=click.Choice(typing.get_args(Precision)), help="[default: float32]"),
-    click.option(
-        "--threads", type=click.IntRange(1), help="Of each training; part of the configuration.  [default: 1]"
-    ),
+    click.option("--threads", type=click.IntRange(1), help="Of each training; changes no bit.  [default: 1]"),
     click.option(
         "--workers", type=click.IntRange(1), help="Trainings at a time; changes no bit.  [default: the cores]"
     ),

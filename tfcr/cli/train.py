@@ -34,7 +34,9 @@ from tfcr.config import FIELDS, Precision, Protocol, from_mapping
     "--seed", type=click.IntRange(0), help="Initialisation, shuffling and draws; never the folds.  [default: 0]"
 )
 @click.option("--precision", type=click.Choice(typing.get_args(Precision)), help="[default: float32]")
-@click.option("--threads", type=click.IntRange(1), help="Part of the configuration: it decides bits.  [default: 2]")
+@click.option(
+    "--threads", type=click.IntRange(1), help="How many operations run at a time; changes no bit.  [default: 2]"
+)
 @click.option("--run", type=PATH, help="The run's folder.  [default: runs/<dataset>/<protocol>-<system>-a…-f…-s…]")
 @config_option
 @click.pass_context

@@ -95,39 +95,35 @@ def packed_lstm(
     exact = tf.float64 if inputs.dtype == tf.float64 else tf.float32
     units = recurrent_kernel.shape[0]
     steps = tf.maximum(tf.math.count_nonzero(rows, dtype=tf.int32), 1)  # a step over no row, rather than none
-    starts = tf.cumsum(rows, exclusive=True)
+    rows = rows[:steps]
 
     @tf.custom_gradient
     def run(inputs, kernel, recurrent_kernel, bias):
         projected = _product(inputs, kernel, exact) + tf.cast(bias, exact)
+        projected = _store(exact, 4 * units, steps).split(projected, rows)
 
         def step(number, output, state, stores):
-            real = slice(starts[number], starts[number] + rows[number])
-            previous_output, previous_state = output[: rows[number]], state[: rows[number]]
-            gates = projected[real] + _product(previous_output, recurrent_kernel, exact)
-            i, f, c, o = tf.split(gates, 4, axis=1)
-            i, f, c, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(c), tf.sigmoid(o)
-            state = f * previous_state + i * c
-            squashed = tf.tanh(state)
-            output = o * squashed
-            kept = (previous_output, previous_state, i, f, c, o, state, squashed, output)
+            count = rows[number]
+            gates = projected.read(number) + _product(output[:count], recurrent_kernel, exact)
+            opened = tf.sigmoid(gates)
+            i, f, _, o = tf.split(opened, 4, axis=1)
+            candidate = tf.tanh(gates[:, 2 * units : 3 * units])
+            state = f * state[:count] + i * candidate
+            output = o * tf.tanh(state)
+            kept = opened, candidate, state, output
             return number + 1, output, state, [each.write(number, x) for each, x in zip(stores, kept, strict=True)]
 
-        zeros = tf.zeros((tf.reduce_sum(rows[:1]), units), exact)
-        *_, stores = tf.while_loop(
-            lambda number, *_: number < steps,
-            step,
-            (0, zeros, zeros, [_store(exact, steps, units) for _ in range(9)]),
-            shape_invariants=_invariants(units, [tf.TensorShape(None)] * 9),
-            parallel_iterations=1,
-        )
+        start = tf.zeros((rows[0], units), exact)
+        stores = [_store(exact, width, steps) for width in (4 * units, units, units, units)]
+        *_, stores = _loop(lambda number: number < steps, step, 0, start, start, stores)
 
         def gradient(upstream):
-            gates = _gates_gradient(upstream, recurrent_kernel, rows, starts, steps, stores)
+            gates = _gates_gradient(upstream, recurrent_kernel, rows, stores[:-1])
+            before = tf.gather(stores[-1].concat(), _place_before(rows))
             return (
                 tf.cast(_product(gates, kernel, exact, transpose_b=True), inputs.dtype),
                 tf.cast(_product(inputs, gates, exact, transpose_a=True), kernel.dtype),
-                tf.cast(_product(stores[0].concat(), gates, exact, transpose_a=True), recurrent_kernel.dtype),
+                tf.cast(_product(before, gates[rows[0] :], exact, transpose_a=True), recurrent_kernel.dtype),
                 tf.cast(tf.reduce_sum(gates, axis=0), bias.dtype),
             )
 
@@ -136,37 +132,59 @@ def packed_lstm(
     return run(inputs, kernel, recurrent_kernel, bias)
 
 
-def _gates_gradient(upstream, recurrent_kernel, rows, starts, steps, stores):
+def _place_before(rows):
+    """Where the outputs stand that the second step and later ones begin with: int32 [real steps - rows[0]]."""
+    starts = tf.cumsum(rows, exclusive=True)
+    step = tf.repeat(tf.range(1, tf.size(rows)), rows[1:])
+    return tf.range(rows[0], rows[0] + tf.size(step)) - tf.gather(starts, step) + tf.gather(starts, step - 1)
+
+
+def _gates_gradient(upstream, recurrent_kernel, rows, stores):
     """The gradient by the gates before their functions: [real steps, 4 units], packed, from that by the outputs."""
-    exact, units = upstream.dtype, recurrent_kernel.shape[0]
+    exact, units, steps = upstream.dtype, recurrent_kernel.shape[0], tf.size(rows)
     turned = _swap_forget_and_candidate(recurrent_kernel)
+    upstream = _store(exact, units, steps).split(upstream, rows)
 
     def step(number, by_output, by_state, store):
-        starting = [[0, rows[number] - tf.shape(by_output)[0]], [0, 0]]  # the rows whose last step this is
-        by_output = upstream[starts[number] : starts[number] + rows[number]] + tf.pad(by_output, starting)
-        kept = (each.read(number) for each in stores[:-1])
-        by_state, by_gates = _cell_gradient(by_output, tf.pad(by_state, starting), *kept)
+        ending = [[0, rows[number] - tf.shape(by_output)[0]], [0, 0]]  # the rows whose last step this is
+        by_output = upstream.read(number) + tf.pad(by_output, ending)
+        opened, candidate, state = (each.read(number) for each in stores)
+        before = stores[-1].read(tf.maximum(number - 1, 0))[: rows[number]] * tf.cast(number > 0, exact)
+        i, f, _, o = tf.split(opened, 4, axis=1)
+        by_state, by_gates = _cell_gradient(by_output, tf.pad(by_state, ending), before, i, f, candidate, o, state)
         by_output = _product(by_gates, turned, exact, transpose_b=True)
         return number - 1, by_output, by_state, store.write(number, by_gates)
 
     none = tf.zeros((0, units), exact)
-    *_, store = tf.while_loop(
-        lambda number, *_: number >= 0,
-        step,
-        (steps - 1, none, none, _store(exact, steps, 4 * units)),
-        shape_invariants=_invariants(units, tf.TensorShape(None)),
-        parallel_iterations=1,
-    )
+    *_, store = _loop(lambda number: number >= 0, step, steps - 1, none, none, _store(exact, 4 * units, steps))
     return _swap_forget_and_candidate(store.concat())
 
 
-def _cell_gradient(by_output, by_state, previous_output, previous_state, i, f, c, o, state, squashed):
-    """The gradients of one step by its previous state, and by its gates input, candidate, forget and output."""
+def _loop(goes_on, step, number, output, state, stores):
+    """`step` while `goes_on`, with ever other numbers of rows."""
+    rows = tf.TensorShape([None, output.shape[1]])
+    unknown = keras.tree.map_structure(lambda store: tf.TensorShape(None), stores)
+    return tf.while_loop(
+        lambda number, *_: goes_on(number),
+        step,
+        (number, output, state, stores),
+        shape_invariants=(tf.TensorShape([]), rows, rows, unknown),
+    )
+
+
+def _store(dtype, width, size):
+    """Room for one matrix [rows, width] a step."""
+    return tf.TensorArray(dtype, size, element_shape=(None, width), infer_shape=False, clear_after_read=False)
+
+
+def _cell_gradient(by_output, by_state, before, i, f, c, o, state):
+    """The gradients of one step by the state before it, and by its gates input, candidate, forget and output."""
+    squashed = tf.tanh(state)
     if by_output.dtype == tf.float32:  # one kernel instead of twenty; it looks at the shapes of what it does not need
         units = by_output.shape[1]
         nothing, no_kernel = tf.zeros((units,)), tf.zeros((units + 1, 4 * units))
         by_previous, by_gates, *_ = tf.raw_ops.LSTMBlockCellGrad(
-            x=previous_output[:, :1], cs_prev=previous_state, h_prev=previous_output, w=no_kernel,
+            x=before[:, :1], cs_prev=before, h_prev=before, w=no_kernel,
             wci=nothing, wcf=nothing, wco=nothing, b=tf.zeros((4 * units,)), i=i, cs=state, f=f, o=o, ci=c, co=squashed,
             cs_grad=by_state, h_grad=by_output, use_peephole=False,
         )  # fmt: skip
@@ -175,7 +193,7 @@ def _cell_gradient(by_output, by_state, previous_output, previous_state, i, f, c
     by_gates = (
         by_state * c * i * (1 - i),
         by_state * i * (1 - c**2),
-        by_state * previous_state * f * (1 - f),
+        by_state * before * f * (1 - f),
         by_output * squashed * o * (1 - o),
     )
     return by_state * f, tf.concat(by_gates, axis=1)
@@ -191,11 +209,3 @@ def _product(a, b, exact, **transposed):
     """The product of two matrices in the narrower of their types, as `exact`."""
     narrow = tf.bfloat16 if tf.bfloat16 in (a.dtype, b.dtype) else exact
     return tf.cast(tf.matmul(tf.cast(a, narrow), tf.cast(b, narrow), **transposed), exact)
-
-
-def _store(dtype, steps, units):
-    return tf.TensorArray(dtype, steps, element_shape=(None, units), infer_shape=False, clear_after_read=False)
-
-
-def _invariants(units, stores):
-    return tf.TensorShape([]), tf.TensorShape([None, units]), tf.TensorShape([None, units]), stores

@@ -1,5 +1,7 @@
 """An encoder that trains on a batch piece by piece, so that several threads work on one batch."""
 
+import itertools
+
 import keras
 import tensorflow as tf
 
@@ -24,7 +26,7 @@ class PiecewiseModel(keras.Model):
         bounds = [batch * number // PIECES for number in range(PIECES + 1)]
         outputs = [
             super(PiecewiseModel, self).call(_rows(inputs, begin, end), training=training)
-            for begin, end in zip(bounds, bounds[1:])
+            for begin, end in itertools.pairwise(bounds)
         ]
         return tf.concat(outputs, axis=0)
 

@@ -41,7 +41,7 @@ def evaluate_run(run: runs.Run, data: str | os.PathLike | None = None) -> Evalua
     """
     config = read_run_config(run.folder)
     dataset = open_dataset(run.config["data"] if data is None else data)
-    runtime.configure(config.threads)
+    runtime.configure(config.threads, config.op_threads)
     if data is None or dataset.sha256 == config.dataset_sha256:
         positions, name, folder = plan(config, dataset.folder).split.test, "test", run.folder
     else:

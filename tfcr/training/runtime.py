@@ -6,24 +6,29 @@ import tensorflow as tf
 from tfcr.errors import TfcrError
 
 
-def configure(threads: int) -> None:
-    """Fixes the threads of one operation and the order of every sum. Once per process, before the first tensor.
+def configure(threads: int, op_threads: int = 1) -> None:
+    """Fixes the threads, and the order of every sum. Once per process, before the first tensor.
+
+    Args:
+        threads: how many operations run at a time; it changes no bit.
+        op_threads: how many threads an operation is split over.
 
     Raises:
         TfcrError: TensorFlow already runs with another number of threads, or Keras does not run on TensorFlow.
     """
     if keras.backend.backend() != "tensorflow":
         raise TfcrError(f"Keras runs on {keras.backend.backend()}; expected TensorFlow; unset KERAS_BACKEND")
-    for name, get, put in (
-        ("threads", tf.config.threading.get_intra_op_parallelism_threads, _set_intra),
-        ("threads between operations", tf.config.threading.get_inter_op_parallelism_threads, _set_inter),
+    threading = tf.config.threading
+    for name, wanted, get, put in (
+        ("op_threads", op_threads, threading.get_intra_op_parallelism_threads, _set_intra),
+        ("threads", threads, threading.get_inter_op_parallelism_threads, _set_inter),
     ):
-        if get() != threads:
+        if get() != wanted:
             try:
-                put(threads)
+                put(wanted)
             except RuntimeError:
                 raise TfcrError(
-                    f"this process already runs with {get()} {name}; {threads} need a process of their own"
+                    f"this process already runs with {get()} {name}; {wanted} need a process of their own"
                 ) from None
     for device in tf.config.list_physical_devices("GPU"):
         try:

@@ -252,7 +252,7 @@ def fast_layers(network: keras.Model) -> list[str]:
 def seconds_per_epoch(experiment: Experiment, steps: int = 8) -> float:
     """How long an epoch of an experiment takes on this machine, from a few steps after the first one; a forecast."""
     config = experiment.config
-    runtime.configure(config.threads)
+    runtime.configure(config.threads, config.op_threads)
     model = build_model(experiment)
     pipeline = pipeline_of(config, experiment.dataset, model.network)
     positions, size = experiment.split.train, config.batch_size
@@ -276,7 +276,7 @@ class _Clock(keras.callbacks.Callback):
 
 def _train_and_test(experiment: Experiment, run: pathlib.Path, observer: Observer) -> None:
     config = experiment.config
-    runtime.configure(config.threads)
+    runtime.configure(config.threads, config.op_threads)
     checkpoint = Checkpoint(run)
     state = checkpoint.load()
     origins = [] if state.epochs else _train_origins(experiment, run, observer)
