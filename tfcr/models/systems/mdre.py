@@ -7,6 +7,7 @@ from tfcr.config import Config
 from tfcr.models import network
 from tfcr.models.last_state import LastState
 from tfcr.models.linear_fusion import LinearFusion
+from tfcr.models.piecewise import PiecewiseModel
 from tfcr.models.sequences import mfcc_sequence, standardized_prosody, word_sequence
 from tfcr.models.sizes import NUM_FUNCTIONALS, Sizes
 from tfcr.models.systems import ANOTHER_PAPERS
@@ -45,7 +46,7 @@ def _audio_encoder(config: Config, dtype, use_cudnn) -> keras.Model:
     x = layers.Concatenate(name="with_prosody", dtype=dtype)([state, standardized])
     units = (config.recurrent_units + NUM_FUNCTIONALS) // 2
     x = layers.Dense(units, name="audio_embedding", dtype=dtype)(x)
-    return keras.Model([*inputs, prosody], x, name=network.AUDIO)
+    return PiecewiseModel([*inputs, prosody], x, name=network.AUDIO)
 
 
 def _text_encoder(config: Config, vocabulary: int, dtype, use_cudnn) -> keras.Model:
