@@ -1,9 +1,7 @@
-"""The paper's model and its training step in PyTorch, as a process that a benchmark asks for steps.
-
-    python benchmarks/pytorch_model.py
+"""The paper's model and its training step in PyTorch, as a process that `training_step.py` asks for steps.
 
 It needs PyTorch and NumPy alone, so that it can run in an environment of its own. Requests and answers are JSON, one a
-line; see `answer`. What is computed is what `tfcr` computes: a test compares loss and gradients.
+line; see `Process`. Before anything is timed, loss and gradients are compared with tfcr's.
 """
 
 import contextlib
@@ -116,34 +114,39 @@ class Step:
 
 
 class Process:
-    """What the process answers with."""
+    """What a process can be asked for: a request `{"do": "steps", …}` calls `steps` with the rest as arguments."""
+
+    def start(self, threads: int) -> dict:
+        """Comes first."""
+        torch.set_num_threads(threads)
+        return {"torch": torch.__version__}
+
+    def processor_seconds(self) -> dict:
+        """The processor's time that all threads of this process have used so far."""
+        return {"seconds": time.process_time()}
+
+    def serve(self) -> None:
+        """Answers the lines of the standard input until it ends."""
+        for line in sys.stdin:
+            request = json.loads(line)
+            print(json.dumps(getattr(self, request.pop("do"))(**request)), flush=True)
+
+
+class Training(Process):
+    """Training steps of variants, which `layout`, `packed` and `bfloat16` of `Step` name."""
 
     def __init__(self):
-        self.steps, self.batches = {}, {}
+        self.made, self.batches = {}, {}
 
-    def answer(self, request: dict) -> dict:
-        """One answer.
-
-        `{"do": "versions", "threads": 2}` comes first; `{"do": "steps", "layout", "packed", "bfloat16", "seeds": […]}`
-        makes a step on the batch of each seed and tells the seconds of all; `{"do": "gradients", …, "seed", "weights":
-        FILE.npz, "out": FILE.npz}` loads weights and writes the gradients and the `loss`; `{"do": "idle"}` tells the
-        processor's seconds that were used since the last answer.
-        """
-        return getattr(self, f"_{request.pop('do')}")(**request)
-
-    def _versions(self, threads):
-        torch.set_num_threads(threads)
-        return {"torch": torch.__version__, "threads": torch.get_num_threads()}
-
-    def _steps(self, seeds, **variant):
+    def steps(self, seeds: list[int], **variant) -> dict:
+        """Makes a step on the batch of each seed."""
         step = self._step(**variant)
-        examples = [self._batch(seed) for seed in seeds]
-        began = time.perf_counter()
-        for x in examples:
-            step(x)
-        return {"seconds": time.perf_counter() - began}
+        for seed in seeds:
+            step(self._batch(seed))
+        return {}
 
-    def _gradients(self, seed, weights, out, **variant):
+    def gradients(self, seed: int, weights: str, out: str, **variant) -> dict:
+        """Loads weights from a file .npz and writes the gradients and the `loss` of a batch into another."""
         step = self._step(**variant)
         state = {name: torch.from_numpy(array) for name, array in np.load(weights).items()}
         step.model.load_state_dict(state, strict=False)  # mean and deviation stay
@@ -153,27 +156,17 @@ class Process:
         step.optimizer.zero_grad(set_to_none=True)
         return {}
 
-    def _idle(self):
-        return {"seconds": time.process_time() - self.rested}
-
     def _step(self, **variant):
-        key = tuple(variant.items())
-        if key not in self.steps:
-            self.steps[key] = Step(**variant)
-        return self.steps[key]
+        key = tuple(sorted(variant.items()))
+        if key not in self.made:
+            self.made[key] = Step(**variant)
+        return self.made[key]
 
     def _batch(self, seed):
         if seed not in self.batches:
             self.batches[seed] = {name: torch.from_numpy(array) for name, array in batch(seed).items()}
         return self.batches[seed]
 
-    def rest(self):
-        self.rested = time.process_time()
-
 
 if __name__ == "__main__":
-    process = Process()
-    process.rest()
-    for line in sys.stdin:
-        print(json.dumps(process.answer(json.loads(line))), flush=True)
-        process.rest()
+    Training().serve()

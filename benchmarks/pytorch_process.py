@@ -42,7 +42,7 @@ class PytorchProcess:
             text=True,
             env=environment,
         )
-        self.version = self.ask(do="versions", threads=threads)["torch"].partition("+")[0]
+        self.version = self.ask(do="start", threads=threads)["torch"].partition("+")[0]
 
     def ask(self, **request) -> dict:
         """The answer to a request.
@@ -68,15 +68,21 @@ class PytorchProcess:
         self.close()
 
 
+def version(python: str | None = None) -> str | None:
+    """PyTorch's version in an environment, or None where it has none."""
+    command = [python or sys.executable, "-c", "import torch; print(torch.__version__)"]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    return ended.stdout.strip().partition("+")[0] if ended.returncode == 0 else None
+
+
 def started(python: str | None, script: str, threads: int = 2) -> PytorchProcess | None:
     """The process, or None where there is no PyTorch, and then a line says how to get it.
 
     Raises:
         click.UsageError: `python` is named and has no PyTorch.
     """
-    chosen = python or sys.executable
-    if subprocess.run([chosen, "-c", "import torch"], capture_output=True).returncode == 0:
-        return PytorchProcess(chosen, script, threads)
+    if version(python) is not None:
+        return PytorchProcess(python or sys.executable, script, threads)
     if python is not None:
         raise click.UsageError(f"--pytorch {python} has no PyTorch; {INSTALL}")
     click.echo(f"No PyTorch here, so its rows are left out: {INSTALL}; then --pytorch pytorch/bin/python", err=True)

@@ -181,9 +181,9 @@ def check_agreement(ours, others: dict[str, dict[str, np.ndarray]]) -> None:
                 raise ArithmeticError(f"{variant}: {name} differs from tfcr's by {error:.1e} of its largest entry")
 
 
-def weights_of(model) -> dict[str, list]:
+def weights_of(*models) -> dict[str, list]:
     """Layer → its variables, in the order of Keras."""
-    named = {layer.name: layer for layer in model._flatten_layers()}
+    named = {layer.name: layer for model in models for layer in model._flatten_layers()}
     wanted = [*(f"conv_{n}" for n in range(4)), "lstm_0", "lstm_1", "head", "discriminator"]
     return {name: named[name].trainable_variables for name in wanted}
 
