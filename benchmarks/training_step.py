@@ -23,7 +23,7 @@ THREADS = 2
 STEPS = 4  # of a turn
 SEEDS = range(8)  # of the batches, which take turns too
 TOLERANCE = 1e-4  # of losses and gradients, relative to the largest entry
-PLAIN = "plain Keras, float32"
+PLAIN, CONCATENATED = "plain Keras, float32", "plain Keras, float32, every pair concatenated"
 OURS, OURS_BFLOAT16 = "tfcr, float32", "tfcr, mixed_bfloat16"
 
 
@@ -32,7 +32,7 @@ def variants() -> dict[str, Callable]:
     return {
         PLAIN: lambda: _plain(),
         "plain Keras, mixed_bfloat16": lambda: _plain("mixed_bfloat16"),
-        "plain Keras, float32, every pair concatenated": lambda: _plain(concatenated=True),
+        CONCATENATED: lambda: _plain(concatenated=True),
         OURS: lambda: _tfcr(),
         OURS_BFLOAT16: lambda: _tfcr("mixed_bfloat16"),
     }
