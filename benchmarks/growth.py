@@ -21,6 +21,7 @@ from measuring import Row, timed_process
 UTTERANCES = 1200  # at 1×
 SIZES = {"quick": (1 / 24, 1 / 12, 1 / 6), "default": (1 / 8, 1 / 2, 2), "full": (1, 4, 16)}
 LINEAR, FLAT = "≤ 1.2", "≤ 1.2"
+_VISIBLE = 0.1  # of the time at the smallest size: what the middle must take more, else its start hides the growth
 STAGES = ("preparation", "one training epoch", "evaluation", "report")
 _TFCR = [sys.executable, "-c", "from tfcr.cli import main; main()"]
 
@@ -90,14 +91,16 @@ def rows(found: dict[float, dict[str, tuple[float, float]]], with_goals: bool) -
         seconds, peaks = ({size: some[stage][which] for size, some in found.items()} for which in (0, 1))
         before = (seconds[middle] - seconds[small]) / (utterances(middle) - utterances(small))
         after = (seconds[large] - seconds[middle]) / (utterances(large) - utterances(middle))
+        linear = after / before if seconds[middle] > (1 + _VISIBLE) * seconds[small] else None
         for quantity, values, unit, ratio, goal in (
-            ("seconds", seconds, "s", after / before, LINEAR),
+            ("seconds", seconds, "s", linear, LINEAR),
             ("memory", {size: peak / 1e6 for size, peak in peaks.items()}, "MB", peaks[large] / peaks[middle], FLAT),
         ):
             names = {size: f"{stage}, {quantity} at {printed(size)}" for size in found}
             made += [Row(section, names[size], values[size], unit) for size in (small, middle)]
-            goal = goal if with_goals else None
-            made.append(Row(section, names[large], values[large], unit, names[middle], ratio, goal))
+            against = None if ratio is None else names[middle]
+            goal = goal if with_goals and against else None
+            made.append(Row(section, names[large], values[large], unit, against, ratio, goal))
     return made
 
 

@@ -42,3 +42,8 @@ def test_square_time_and_growing_memory_miss_them():
     assert memory.ratio == pytest.approx(2100 / 900)
     assert not time.met
     assert not memory.met
+
+
+def test_growth_that_the_start_of_a_command_hides_has_no_ratio():
+    rows = growth.rows(_found(lambda size: 10 + 0.01 * size, lambda size: 500), with_goals=True)
+    assert [row.ratio for row in rows if "seconds" in row.what] == [None] * (3 * len(growth.STAGES))

@@ -9,6 +9,7 @@ import sys
 import measuring
 import numpy as np
 import pytest
+import pytorch_process
 import run_all
 from measuring import Row
 
@@ -151,3 +152,11 @@ def test_earlier_runs_are_merged_without_running_anything(tmp_path):
     assert ended.exit_code == 0, ended.output
     assert measuring.read_rows(tmp_path / "all" / "speed.csv") == [Row("S", "a", 2.0, "ms", spread=4.0)]
     assert (tmp_path / "all" / "about.md").read_text() == "a machine\n"
+
+
+def test_the_page_on_speed_has_the_marks_and_says_what_every_benchmark_measures():
+    page = (run_all.HERE.parent / "docs" / "speed.md").read_text(encoding="utf-8")
+    assert page.index(run_all.BEGIN) < page.index(run_all.END)
+    assert pytorch_process.INSTALL.split("install ")[1] in page
+    described = {line.split(" | ")[0].strip("| ") for line in page.splitlines() if line.startswith("| ")}
+    assert {name.replace("_", " ").capitalize() for name in run_all.BENCHMARKS} <= described
