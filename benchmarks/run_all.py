@@ -156,7 +156,10 @@ def write_page(rows: Sequence[Row], about: str, page: pathlib.Path) -> None:
 
 
 def plot(rows: Sequence[Row], path: pathlib.Path) -> None:
-    """Every ratio with a goal as a dot with its spread, and the goal as a line, on a logarithmic scale."""
+    """Every ratio with a goal as a dot with its spread, and the goal as a line, on a logarithmic scale.
+
+    A dot is filled where the goal is met, and the goal's arrow points to where it is.
+    """
     import matplotlib
 
     matplotlib.use("agg")
@@ -167,10 +170,11 @@ def plot(rows: Sequence[Row], path: pathlib.Path) -> None:
     figure, axes = pyplot.subplots(figsize=(9, 1.2 + 0.36 * len(shown)), layout="constrained")
     for place, row in enumerate(shown):
         goal = float(row.wanted.split()[1])
-        colour = "tab:green" if row.met else "tab:red"
-        half = (row.ratio_spread or 0) / 2
-        axes.errorbar(row.ratio, place, xerr=min(half, 0.9 * row.ratio), fmt="o", color=colour, capsize=3)
+        colour, inside = ("tab:blue", None) if row.met else ("tab:orange", "white")
+        half = min((row.ratio_spread or 0) / 2, 0.9 * row.ratio)
+        axes.errorbar(row.ratio, place, xerr=half, fmt="o", color=colour, markerfacecolor=inside, capsize=3)
         axes.plot([goal, goal], [place - 0.35, place + 0.35], color="black")
+        axes.plot(goal, place - 0.35, marker=">" if row.wanted.startswith("≥") else "<", color="black", markersize=4)
     axes.set_yticks(
         range(len(shown)), [f"{row.section}: {row.what}\nagainst {row.against}" for row in shown], fontsize=7
     )
@@ -180,7 +184,7 @@ def plot(rows: Sequence[Row], path: pathlib.Path) -> None:
     axes.set_xticks(ticks, [f"{tick:g}×" for tick in ticks])
     axes.minorticks_off()
     axes.axvline(1, color="lightgrey", zorder=0)
-    axes.set_xlabel("ratio (dot, with its spread) and goal (line)")
+    axes.set_xlabel("ratio (dot, filled where it reaches its goal) and goal (line)")
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     figure.savefig(path, metadata={"Date": None})
