@@ -117,7 +117,9 @@ def describe_dataset(dataset, place: str | os.PathLike | None = None) -> None:
     from tfcr.cli.display import counts_table, durations_table, print_table
 
     info = dataset.info
-    click.echo(f"dataset {place or dataset.folder}: corpus {info['corpus']}, preset {info['preset']}, {dataset.sha256[:12]}")
+    click.echo(
+        f"dataset {place or dataset.folder}: corpus {info['corpus']}, preset {info['preset']}, {dataset.sha256[:12]}"
+    )
     click.echo(
         f"{info['utterances']} utterances, {info['seconds'] / 3600:.2f} h, {info['segments']} {_unit(info['audio'])}, "
         f"{len(dataset.shards)} shards, "

@@ -135,10 +135,10 @@ def command(
     own = [OwnFeatures(path, modality) for modality, paths in own_files.items() for path in paths]
     for each in own:
         each.check_name()
+    engine = None if runner is None else _engine(runner, engine_options)
     import_quietly()
     from tfcr.preparation.prepare import Preparation, Progress, prepare
 
-    engine = None if runner is None else _engine(runner, engine_options)
     preparation = Preparation(
         corpus=corpus,
         root=root,
@@ -154,13 +154,19 @@ def command(
         options={option: value for option, value in options.items() if value is not None and value is not False},
     )
     audio = AudioProgress("Preparing")
-    progress = Progress(say, audio.start, audio.advance)
     with contextlib.ExitStack() as held:
         held.callback(audio.stop)
-        writer = None
+        writer, tell = None, say
         if engine is not None:
-            folder, writer = held.enter_context(engine.writer(out, say))
+            from tfcr.preparation.beam import beam_writer
+
+            folder, writer = held.enter_context(beam_writer(engine, out, say))
             preparation = dataclasses.replace(preparation, out=folder)
+
+            def tell(sentence):
+                say(sentence.replace(str(folder), str(out)))  # of a dataset by URL, the folder is a temporary one
+
+        progress = Progress(tell, audio.start, audio.advance)
         dataset = prepare(preparation, workers or os.cpu_count() or 1, progress, writer)
         audio.stop()
         describe_dataset(dataset, out)
@@ -193,14 +199,15 @@ def _options_of_beam(context: click.Context, runner: str | None, out: pathlib.Pa
 
 
 def _engine(runner: str, options: list[str]):
-    """Apache Beam's, after a look at what it is asked for; importing it prints nothing."""
+    """Apache Beam's, after a look at what it is asked for; which prints nothing of its own."""
     handlers = list(logging.root.handlers)
     logging.disable(logging.WARNING)
     try:
-        from tfcr.preparation.beam import Engine
+        from tfcr.preparation.beam_options import Engine
+
+        engine = Engine(runner, options)
+        engine.check()
     finally:
         logging.disable(logging.NOTSET)
         logging.root.handlers[:] = handlers
-    engine = Engine(runner, options)
-    engine.check()
     return engine

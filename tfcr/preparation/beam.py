@@ -1,6 +1,5 @@
 """Shards written by Apache Beam, on whatever runner: the launcher's side. Needs the extra `beam`."""
 
-import argparse
 import contextlib
 import json
 import os
@@ -12,18 +11,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, StandardOptions
-from apache_beam.runners.runner import create_runner
 
 from tfcr import files
 from tfcr.dataset_info import INDEX, INFO, Shard
-from tfcr.errors import TfcrError, UsageError
+from tfcr.errors import TfcrError
 from tfcr.features.vocabulary import VOCABULARY
 from tfcr.preparation import tasks
-from tfcr.preparation.beam_pipeline import JOB, RESULTS, TASKS, VECTORS, Folder, pipeline_options
+from tfcr.preparation.beam_options import Engine
+from tfcr.preparation.beam_pipeline import JOB, RESULTS, TASKS, VECTORS, Folder
 from tfcr.preparation.prepare import MARK
 from tfcr.preparation.shards import Fingerprint, RecordPlan, ShardPlan, Written, receipt
 from tfcr.wording import counted
@@ -34,68 +31,31 @@ _DRIVE = "from tfcr.preparation.beam_pipeline import drive; drive()"
 _GOES_ON = "finished shards are kept, and the same command goes on"
 
 
-@dataclass(frozen=True)
-class Engine:
-    """A runner of Beam's and its options.
+@contextlib.contextmanager
+def beam_writer(
+    engine: Engine, out: str | os.PathLike, say: Callable[[str], None] = lambda sentence: None
+) -> Iterator[tuple[pathlib.Path, "BeamWriter"]]:
+    """The local folder to prepare in, and the writer; what they need ends with the block.
 
-    Attributes:
-        runner: its name, or the full name of its class.
-        options: as Beam spells them on a command line.
+    Args:
+        out: where the dataset shall be: a path that launcher and workers share, or a URL. A dataset by URL is
+            prepared in a temporary folder, which holds everything but the shards.
+        say: takes sentences for the user.
     """
-
-    runner: str
-    options: Sequence[str] = ()
-
-    def check(self) -> None:
-        """Refuses a runner or options that Beam does not know, before anything is read or written.
-
-        Raises:
-            UsageError: naming them.
-            TfcrError: the runner needs a package that is not installed.
-        """
-        _refuse_unknown(self.options)
-        try:
-            create_runner(self.runner)
-        except ValueError:
-            names = ", ".join(StandardOptions.KNOWN_RUNNER_NAMES)
-            raise UsageError(f"--runner {self.runner} is none of Beam's; expected one of {names}") from None
-        except AttributeError:
-            raise UsageError(f"--runner {self.runner}: its module has no class of that name") from None
-        except ImportError as error:
-            raise TfcrError(f"--runner {self.runner} cannot be had: {error}") from None
-        options = pipeline_options(self.runner, list(self.options))
-        for plugin in options.view_as(SetupOptions).beam_plugins or ():
-            try:
-                __import__(plugin)
-            except ImportError as error:
-                raise UsageError(f"--beam_plugin {plugin} cannot be imported ({error})") from None
-        FileSystems.set_options(options)
-
-    @contextlib.contextmanager
-    def writer(
-        self, out: str | os.PathLike, say: Callable[[str], None] = lambda sentence: None
-    ) -> Iterator[tuple[pathlib.Path, "BeamWriter"]]:
-        """The local folder to prepare in, and the writer; what they need ends with the block.
-
-        Args:
-            out: where the dataset shall be: a path that launcher and workers share, or a URL. A dataset by URL is
-                prepared in a temporary folder, which holds everything but the shards.
-            say: takes sentences for the user.
-        """
-        folder = Folder(out)
-        if folder.is_local:
-            with contextlib.closing(BeamWriter(self, Folder(folder.path.absolute()), None, say)) as writer:
-                yield folder.path, writer
-            return
-        with _naming(folder):
-            FileSystems.get_filesystem(folder.place)
-        with tempfile.TemporaryDirectory(prefix="tfcr-") as name:
-            local = pathlib.Path(name)
-            staging = _Staging(folder, local)
-            with _calling(local, folder), contextlib.closing(BeamWriter(self, folder, staging, say)) as writer:
-                staging.fetch()
-                yield local, writer
-                staging.publish()
+    folder = Folder(out)
+    if folder.is_local:
+        with contextlib.closing(BeamWriter(engine, Folder(folder.path.absolute()), None, say)) as writer:
+            yield folder.path, writer
+        return
+    with _naming(folder):
+        FileSystems.get_filesystem(folder.place)
+    with tempfile.TemporaryDirectory(prefix="tfcr-") as name:
+        local = pathlib.Path(name)
+        staging = _Staging(folder, local)
+        with _calling(local, folder), contextlib.closing(BeamWriter(engine, folder, staging, say)) as writer:
+            staging.fetch()
+            yield local, writer
+            staging.publish()
 
 
 class BeamWriter:
@@ -185,9 +145,8 @@ class BeamWriter:
             with _naming(self.out):
                 collected.look(now=True)
             if "error" in answer:
-                raise TfcrError(
-                    f"{self.engine.runner} ended with {answer['error']}; Beam's log is {self.driver.keep_log()}; {_GOES_ON}"
-                )
+                fact = f"{self.engine.runner} ended with {answer['error']}"
+                raise TfcrError(f"{fact}; Beam's log is {self.driver.keep_log()}; {_GOES_ON}")
             left = len(elements) - len(collected.there)
             if "done" in answer and left:
                 raise TfcrError(
@@ -318,8 +277,11 @@ class _Staging:
                     self.remote.get(name, self.local / name)
                     self.same[name] = files.sha256_of_file(self.local / name)
             records = [name for name in names if name.endswith(".tfrecord")]
+            self._delete([name for name in names if name.startswith(".") and name.endswith(".tmp")])  # of the killed
         if records and MARK not in self.same:
-            raise TfcrError(f"{self.remote.place} holds records of unknown origin; remove them, or choose another --out")
+            raise TfcrError(
+                f"{self.remote.place} holds records of unknown origin; remove them, or choose another --out"
+            )
 
     def publish(self) -> None:
         """Copies what has changed."""
@@ -341,9 +303,11 @@ class _Staging:
                 if name.startswith(f"{plan.name}-") and name.endswith(".tfrecord") and name not in names
             ]
             receipts = [receipt(pathlib.Path(name)).name for name in others]
-            gone = others + [name for name in receipts if name in there]
-            if gone:
-                FileSystems.delete([(self.remote / name).place for name in gone])
+            self._delete(others + [name for name in receipts if name in there])
+
+    def _delete(self, names: Sequence[str]) -> None:
+        if names:
+            FileSystems.delete([(self.remote / name).place for name in names])
 
 
 def _write_tasks(
@@ -382,19 +346,3 @@ def _calling(local: pathlib.Path, remote: Folder) -> Iterator[None]:
         yield
     except TfcrError as error:
         raise type(error)(str(error).replace(str(local), remote.place)) from None
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message):
-        raise UsageError(f"Apache Beam's options: {message}")
-
-
-def _refuse_unknown(options: Sequence[str]) -> None:
-    """Refuses what Beam would pass over with a warning."""
-    parser = _Parser(add_help=False, allow_abbrev=False)
-    parser.add_value_provider_argument = parser.add_argument  # a method of Beam's own parser
-    for group in dict.fromkeys(PipelineOptions.__subclasses__()):
-        group._add_argparse_args(parser)  # the hook that Beam documents for options of one's own
-    _, unknown = parser.parse_known_args(list(options))
-    if unknown:
-        raise UsageError(f"{unknown[0]} is an option neither of tfcr prepare-tfrecords nor of Apache Beam")

@@ -24,11 +24,11 @@ from typing import BinaryIO
 import apache_beam as beam
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, StandardOptions, TypeOptions
 
 from tfcr import files
 from tfcr.dataset_info import Shard
 from tfcr.errors import TfcrError
+from tfcr.preparation.beam_options import Engine
 
 JOB = ".beam"  # the folder in a dataset's folder through which launcher and workers speak
 TASKS, VECTORS, RESULTS = "tasks", "vectors", "results"
@@ -106,8 +106,13 @@ class Folder:
         """Removes it with all that is in it, if it is there."""
         if self.is_local:
             shutil.rmtree(self.path, ignore_errors=True)
-        elif FileSystems.exists(self.place) or self.names():
-            FileSystems.delete([self.place])
+        elif FileSystems.get_filesystem(self.place).has_dirs():
+            if FileSystems.exists(self.place):
+                FileSystems.delete([self.place])
+        else:
+            (found,) = FileSystems.match([FileSystems.join(self.place, "**")])
+            if found.metadata_list:
+                FileSystems.delete([each.path for each in found.metadata_list])
 
 
 # ---- what a worker does ---------------------------------------------------------------------------------------------
@@ -195,27 +200,13 @@ def _vectors(job: str):
 # ---- what drives it -------------------------------------------------------------------------------------------------
 
 
-def pipeline_options(runner: str, further: list[str]) -> PipelineOptions:
-    """Beam's options.
-
-    Args:
-        further: as Beam spells them on a command line.
-    """
-    options = PipelineOptions(further)
-    options.view_as(StandardOptions).runner = runner
-    # Else DirectRunner first looks for a program of Beam's (Prism), which it downloads.
-    options.view_as(TypeOptions).allow_unsafe_triggers = True
-    return options
-
-
 def run(request: dict) -> None:
     """Runs one pipeline to its end.
 
     Args:
         request: `runner`, `options`, `elements` (see `compute`), `out` and `write`.
     """
-    options = pipeline_options(request["runner"], request["options"])
-    pipeline = beam.Pipeline(options=options)
+    pipeline = beam.Pipeline(options=Engine(request["runner"], request["options"]).pipeline_options())
     _ = (
         pipeline
         | "Shards" >> beam.Create([tuple(element) for element in request["elements"]])
@@ -263,8 +254,6 @@ def drive() -> None:
     while True:
         request = json.loads(lines.get())
         try:
-            for plugin in pipeline_options(request["runner"], request["options"]).view_as(SetupOptions).beam_plugins or []:
-                __import__(plugin)
             run(request)
             answer({"done": True})
         except Exception as error:
@@ -276,5 +265,5 @@ def _reason(error: Exception) -> str:
     """The line that says what happened: the last one of a worker's traceback that Beam passes on."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     told = [line for line in lines if "Error" in line.split(":")[0] and ": " in line]
-    text = told[-1] if told else f"{type(error).__name__}: {lines[0] if lines else 'no reason given'}"
-    return text.split(" [while running")[0]
+    text = told[-1] if told else f"{type(error).__name__}: {' '.join(lines) or 'no reason given'}"
+    return text.split(" [while running")[0][:500]

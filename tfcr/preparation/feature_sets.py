@@ -89,9 +89,7 @@ def of_words(records: ShardPlan, ids: Sequence[Sequence[int]]) -> FeaturePlan:
     return _plan(records, SETS[TOKEN_IDS], [json.dumps(list(row)) for row in ids], arrays)
 
 
-def of_file(
-    records: ShardPlan, own: OwnFeatures, feature_set: FeatureSet, digest: str | None = None
-) -> FeaturePlan:
+def of_file(records: ShardPlan, own: OwnFeatures, feature_set: FeatureSet, digest: str | None = None) -> FeaturePlan:
     """One's own features, read utterance by utterance.
 
     Args:
