@@ -86,10 +86,13 @@ def manifest(root: pathlib.Path) -> list:
 # ---- what is asked for ----------------------------------------------------------------------------------------------
 
 
-def test_without_the_extra_the_option_names_it(tiny_corpus, tmp_path, monkeypatch):
+@pytest.mark.parametrize("where", ["typed", "in a file"])
+def test_without_the_extra_the_option_names_it(tiny_corpus, tmp_path, monkeypatch, where):
+    (tmp_path / "beam.yaml").write_text("runner: DirectRunner\n")
+    asked = HERE if where == "typed" else ("--config", tmp_path / "beam.yaml")
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "apache_beam" else find(name))
-    assert typed(*manifest(tiny_corpus), "--out", tmp_path / "out", *HERE) == (
+    assert typed(*manifest(tiny_corpus), "--out", tmp_path / "out", *asked) == (
         1,
         "Error: --runner needs a package that is not installed (apache_beam); pip install 'tfcr[beam]'\n",
     )
@@ -162,7 +165,7 @@ def by_url(tiny_corpus, tmp_path, monkeypatch):
     """A command line but for `--out`, what makes Beam write to store://bucket/set, and where that is."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OBJECT_STORE", str(tmp_path / "store"))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(pathlib.Path(__file__).parent), *sys.path]))
+    monkeypatch.syspath_prepend(pathlib.Path(__file__).parent)
     words = tmp_path / "words.csv"
     words.write_text("id,transcript\n" + "".join(f"u{number:02d},Said {number % 4}\n" for number in range(16)))
     line = [*manifest(tiny_corpus), "--preset", "authors", "--emotions", "anger,sadness", "--transcripts", words]
@@ -171,20 +174,15 @@ def by_url(tiny_corpus, tmp_path, monkeypatch):
 
 
 @needs_beam
-def test_by_url_the_dataset_is_the_same_too(by_url, tmp_path):
+@pytest.mark.full
+def test_by_url_the_dataset_is_the_same_too_and_is_found_again_and_mended(by_url, tmp_path):
     line, url, there = by_url
     done(*line, "--out", tmp_path / "local")
     assert "next: copy store://bucket/set to a path of this machine" in done(*line, *url)
-    assert contents(there) == contents(tmp_path / "local")
+    whole, left = contents(there), stamps(there)
+    assert whole == contents(tmp_path / "local")
     assert not (tmp_path / "data").exists()
 
-
-@needs_beam
-@pytest.mark.full
-def test_by_url_a_dataset_is_found_again_and_mended(by_url, tmp_path):
-    line, url, there = by_url
-    done(*line, *url)
-    whole, left = contents(there), stamps(there)
     (there / "tiny-00003-of-00008.tfrecord").write_bytes(b"cut")
     (there / ".tiny-00003-of-00008.tfrecord.0123456789ab.tmp").write_bytes(b"of a killed worker")
     assert "store://bucket/set was prepared before from the same input" in done(*line, *url)

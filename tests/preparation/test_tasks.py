@@ -40,7 +40,9 @@ def travelled(plan, shard: int, tmp_path: pathlib.Path):
     file = io.BytesIO()
     rows = tasks.write_vectors(plan.vectors, file) if hasattr(plan, "vectors") else {}
     (tmp_path / "vectors").write_bytes(file.getvalue())
-    return tasks.decode(tasks.encode(plan, shard, rows), tasks.read_vectors(tmp_path / "vectors"))
+    arrived, made_from = tasks.decode(tasks.encode(plan, shard, rows, "0f"), tasks.read_vectors(tmp_path / "vectors"))
+    assert made_from == "0f"
+    return arrived
 
 
 def of_file(plan, tmp_path):

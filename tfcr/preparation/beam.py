@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import secrets
 import select
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from tfcr.errors import TfcrError
 from tfcr.features.vocabulary import VOCABULARY
 from tfcr.preparation import tasks
 from tfcr.preparation.beam_options import Engine
-from tfcr.preparation.beam_pipeline import JOB, RESULTS, TASKS, VECTORS, Folder
+from tfcr.preparation.beam_pipeline import JOBS, RESULTS, TASKS, VECTORS, Folder
 from tfcr.preparation.prepare import MARK
 from tfcr.preparation.shards import Fingerprint, RecordPlan, ShardPlan, Written, receipt
 from tfcr.wording import counted
@@ -106,11 +107,12 @@ class BeamWriter:
             self.driver = None
 
     def _results(self, plan, advance, fingerprints, write: bool) -> list[dict]:
-        job = self.out / JOB
+        jobs = self.out / JOBS
+        job = jobs / secrets.token_hex(6)  # a job that lives on without its launcher finds nothing, and spoils nothing
         ended_well = False
         try:
             with _naming(self.out):
-                job.remove()
+                jobs.remove()
                 elements = _write_tasks(plan, job, fingerprints)
             results = self._run(plan, job, elements, advance, write)
             ended_well = True
@@ -119,7 +121,7 @@ class BeamWriter:
             if not ended_well:
                 self.close()  # first, for workers would write on
             with contextlib.suppress(OSError):
-                job.remove()
+                jobs.remove()
                 if self.out.is_local:
                     files.remove_temporaries(self.out.path)
 
@@ -135,6 +137,7 @@ class BeamWriter:
                     "runner": self.engine.runner,
                     "options": list(self.engine.options),
                     "elements": missing,
+                    "job": job.place,
                     "out": self.out.place,
                     "write": write,
                 },
@@ -215,6 +218,10 @@ class _Driver:
     """The process that runs the pipelines: a group of its own, which can be ended with all its workers at any time."""
 
     def __init__(self, say: Callable[[str], None], runner: str):
+        modules = {
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            "PYTHONSAFEPATH": "1",
+        }  # those of this process
         with tempfile.NamedTemporaryFile(prefix="tfcr-beam-", suffix=".log", delete=False) as log:
             self.log = pathlib.Path(log.name)
             self.keeps_log = False
@@ -223,6 +230,7 @@ class _Driver:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
+                env=os.environ | modules,
                 start_new_session=True,
             )
         say(f"Apache Beam works by {runner}; its log is {self.log}")
@@ -312,7 +320,7 @@ class _Staging:
 
 def _write_tasks(
     plan: ShardPlan, job: Folder, fingerprints: Sequence[Fingerprint] | None
-) -> list[tuple[int, int, int, str | None]]:
+) -> list[tuple[int, int, int]]:
     """Writes what the workers read; returns one element a shard (`tfcr.preparation.beam_pipeline.compute`)."""
     if job.is_local:
         (job / RESULTS).path.mkdir(parents=True)
@@ -321,9 +329,9 @@ def _write_tasks(
     elements, start = [], 0
     with job.write(TASKS) as file:
         for shard in range(plan.count):
-            task = tasks.encode(plan, shard, rows)
+            task = tasks.encode(plan, shard, rows, None if fingerprints is None else fingerprints[shard].sha256)
             file.write(task)
-            elements.append((shard, start, len(task), None if fingerprints is None else fingerprints[shard].sha256))
+            elements.append((shard, start, len(task)))
             start += len(task)
     return elements
 

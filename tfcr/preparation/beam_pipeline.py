@@ -30,7 +30,7 @@ from tfcr.dataset_info import Shard
 from tfcr.errors import TfcrError
 from tfcr.preparation.beam_options import Engine
 
-JOB = ".beam"  # the folder in a dataset's folder through which launcher and workers speak
+JOBS = ".beam"  # the folder in a dataset's folder through which launcher and workers speak, one below it for each job
 TASKS, VECTORS, RESULTS = "tasks", "vectors", "results"
 _AS_IS = {"compression_type": CompressionTypes.UNCOMPRESSED}
 
@@ -118,28 +118,27 @@ class Folder:
 # ---- what a worker does ---------------------------------------------------------------------------------------------
 
 
-def compute(element: tuple[int, int, int, str | None], out: str, write: bool) -> None:
+def compute(element: tuple[int, int, int], job: str, out: str, write: bool) -> None:
     """Computes one shard and leaves in the job's folder what came of it.
 
     What is wrong with the corpus is a result too: no repetition mends it. Anything else raises, and is the runner's to
     repeat.
 
     Args:
-        element: the shard, where its task begins, the task's length, and SHA-256 of what the shard is made from, where
-            that is known.
+        element: the shard, where its task begins, and the task's length.
+        job: the folder that tells the work, and takes the results.
         out: the dataset's folder.
         write: whether to write the shard, not only to say what it is made from.
     """
     from tfcr.preparation import tasks
 
-    number, start, size, made_from = element
-    job = Folder(out) / JOB
-    with job.open(TASKS) as file:
+    number, start, size = element
+    with Folder(job).open(TASKS) as file:
         file.seek(start)
         task = file.read(size)
     result = {}
     try:
-        plan = tasks.decode(task, _vectors(job.place))
+        plan, made_from = tasks.decode(task, _vectors(job))
         if made_from is None:
             fingerprint = plan.fingerprint(number)
             made_from, result["recordings"] = fingerprint.sha256, list(fingerprint.recordings)
@@ -148,7 +147,7 @@ def compute(element: tuple[int, int, int, str | None], out: str, write: bool) ->
             result["shard"] = dataclasses.asdict(_write(plan, number, Folder(out), made_from))
     except TfcrError as error:
         result = {"error": str(error)}
-    with (job / RESULTS).write(f"{number}.json") as file:
+    with (Folder(job) / RESULTS).write(f"{number}.json") as file:
         file.write(json.dumps(result).encode())
 
 
@@ -204,14 +203,14 @@ def run(request: dict) -> None:
     """Runs one pipeline to its end.
 
     Args:
-        request: `runner`, `options`, `elements` (see `compute`), `out` and `write`.
+        request: `runner`, `options`, `elements`, and what `compute` takes.
     """
     pipeline = beam.Pipeline(options=Engine(request["runner"], request["options"]).pipeline_options())
     _ = (
         pipeline
         | "Shards" >> beam.Create([tuple(element) for element in request["elements"]])
         | "Spread" >> beam.Reshuffle()
-        | "Write" >> beam.Map(compute, out=request["out"], write=request["write"])
+        | "Write" >> beam.Map(compute, job=request["job"], out=request["out"], write=request["write"])
     )
     result = pipeline.run()
     state = result.wait_until_finish()

@@ -37,11 +37,12 @@ def read_vectors(path: pathlib.Path) -> np.ndarray:
     return np.memmap(path, "<f4", "r").reshape(-1, EMBEDDING_DIM)
 
 
-def encode(plan: ShardPlan, shard: int, rows: Mapping[str, int]) -> bytes:
+def encode(plan: ShardPlan, shard: int, rows: Mapping[str, int], made_from: str | None = None) -> bytes:
     """A shard of a plan, with absolute paths.
 
     Args:
         rows: of `write_vectors`.
+        made_from: SHA-256 of what the shard is made from (`Fingerprint`), where it is known already.
     """
     positions = plan.positions(shard)
     span = slice(positions.start, positions.stop)
@@ -49,6 +50,7 @@ def encode(plan: ShardPlan, shard: int, rows: Mapping[str, int]) -> bytes:
         "name": plan.name,
         "count": plan.count,
         "shard": shard,
+        "made_from": made_from,
         "utterances": [vars(each) | {"audio": str(each.audio.absolute())} for each in plan.utterances[span]],
         "rows": [dataclasses.astuple(row) for row in plan.rows[span]],
     }
@@ -68,8 +70,8 @@ def encode(plan: ShardPlan, shard: int, rows: Mapping[str, int]) -> bytes:
     return json.dumps(content).encode() + b"\n"
 
 
-def decode(task: bytes, vectors: np.ndarray) -> ShardPlan:
-    """The plan of one shard (`ShardPlan.only`).
+def decode(task: bytes, vectors: np.ndarray) -> tuple[ShardPlan, str | None]:
+    """The plan of one shard (`ShardPlan.only`), and `made_from`.
 
     Args:
         vectors: of `read_vectors`.
@@ -78,6 +80,10 @@ def decode(task: bytes, vectors: np.ndarray) -> ShardPlan:
         TfcrError: a file of one's own features is not there.
     """
     content = json.loads(task)
+    return _plan_of(content, vectors), content["made_from"]
+
+
+def _plan_of(content: dict, vectors: np.ndarray) -> ShardPlan:
     cut = {
         "utterances": [Utterance(**each | {"audio": pathlib.Path(each["audio"])}) for each in content["utterances"]],
         "rows": [IndexRow(*row) for row in content["rows"]],
