@@ -82,8 +82,8 @@ class Place(click.ParamType):
 )
 @click.option(
     "--runner",
-    help="Apache Beam writes the shards, by this runner of its, say DirectRunner; its own options may stand anywhere, "
-    "or behind --.",
+    help="Apache Beam writes the shards, by this runner, say DirectRunner; Beam's own options may stand anywhere, or "
+    "behind --.",
 )
 @click.option(
     "--conflict-rate", type=click.FloatRange(0, 1), help="Synthetic: share of utterances in conflict.  [default: 0.2]"

@@ -128,47 +128,50 @@ class BeamWriter:
     def _run(self, plan, job, elements, advance, write) -> list[dict]:
         """The result of every shard; where workers are lost, those that are missing are asked for again."""
         collected = _Results(job / RESULTS, lambda shard: advance(plan.seconds(shard)))
+        request = {
+            "runner": self.engine.runner,
+            "options": list(self.engine.options),
+            "job": job.place,
+            "out": self.out.place,
+            "write": write,
+        }
         losses = 0
         while missing := [element for element in elements if element[0] not in collected.there]:
-            before = len(collected.there)
             self.driver = self.driver or _Driver(self.say, self.engine.runner)
-            answer = self.driver.ask(
-                {
-                    "runner": self.engine.runner,
-                    "options": list(self.engine.options),
-                    "elements": missing,
-                    "job": job.place,
-                    "out": self.out.place,
-                    "write": write,
-                },
-                collected.look,
-            )
+            answer = self.driver.ask(request | {"elements": missing}, collected.look)
             if "lost" in answer:
-                self.close()
+                self.close()  # and with it the workers that are left
             with _naming(self.out):
                 collected.look(now=True)
-            if "error" in answer:
-                fact = f"{self.engine.runner} ended with {answer['error']}"
-                raise TfcrError(f"{fact}; Beam's log is {self.driver.keep_log()}; {_GOES_ON}")
             left = len(elements) - len(collected.there)
-            if "done" in answer and left:
-                raise TfcrError(
-                    f"the job has ended, but {left} of {counted(len(elements), 'shard')} left nothing at "
-                    f"{self.out.place}; is that a folder that every worker shares?"
-                )
-            if "lost" in answer and left:
-                losses = 1 if len(collected.there) > before else losses + 1
-                if losses == _LOSSES:
-                    raise TfcrError(
-                        f"a worker of {self.engine.runner} was lost {losses} times without a shard between "
-                        f"({answer['lost']}); {_GOES_ON}. Is the memory full? Take fewer workers"
-                    )
-                self.say(
-                    f"A worker of {self.engine.runner} was lost ({answer['lost']}); "
-                    f"the {counted(left, 'shard')} that are missing are begun again"
-                )
+            losses = losses + 1 if left == len(missing) else 1
+            if "lost" not in answer:
+                self._refuse_failure(answer, left, len(elements))
+            elif left:
+                self._go_on(answer["lost"], left, losses)
         with _naming(self.out):
             return collected.read(len(elements))
+
+    def _refuse_failure(self, answer: dict, left: int, count: int) -> None:
+        """Raises where a pipeline has failed, or left nothing."""
+        if "error" in answer:
+            fact = f"{self.engine.runner} ended with {answer['error']}"
+            raise TfcrError(f"{fact}; Beam's log is {self.driver.keep_log()}; {_GOES_ON}")
+        if left:
+            raise TfcrError(
+                f"the job has ended, but {left} of {counted(count, 'shard')} left nothing at {self.out.place}; "
+                "is that a folder that every worker shares?"
+            )
+
+    def _go_on(self, reason: str, left: int, losses: int) -> None:
+        """Says that workers were lost, or after so many in a row gives up."""
+        if losses == _LOSSES:
+            raise TfcrError(
+                f"a worker of {self.engine.runner} was lost {losses} times without a shard between ({reason}); "
+                f"{_GOES_ON}. Is the memory full? Take fewer workers"
+            )
+        again = counted(left, "shard that is missing is", "shards that are missing are")
+        self.say(f"A worker of {self.engine.runner} was lost ({reason}); the {again} begun again")
 
 
 class _Results:
