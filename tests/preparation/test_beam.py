@@ -27,7 +27,7 @@ needs_beam = pytest.mark.skipif(
 
 HERE = ("--runner", "DirectRunner")
 TWO_PROCESSES = (*HERE, "--direct_num_workers", "2", "--direct_running_mode", "multi_processing")
-PATIENCE = 180.0  # seconds that a moment may take to come
+PATIENCE = 600.0  # seconds that a moment may take to come
 _COMMAND = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that a shell runs in the background ignore Ctrl-C
