@@ -66,7 +66,8 @@ def prepared(tfcr, tmp_path, monkeypatch):
 
     asked = {}
 
-    def stop(preparation, workers, progress):
+    def stop(preparation, workers, progress, writer):
+        assert writer is None
         asked.update(vars(preparation), workers=workers)
         raise ReachedError
 
@@ -126,6 +127,7 @@ def test_every_option_of_train_is_tried_here():
 def test_every_option_of_prepare_is_tried_here():
     others = {"preset", "corpus_seed", "allow_partial"}  # with one value, and below
     others |= {"features", "audio_features", "text_features"}  # below, for what is asked of the library differs
+    others |= {"runner"}  # with the tests of what it does
     assert set(PREPARE) | others == options(prepare_command.command)
 
 

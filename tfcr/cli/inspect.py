@@ -1,5 +1,6 @@
 """`tfcr inspect`."""
 
+import os
 import pathlib
 
 import click
@@ -107,12 +108,18 @@ def _seconds(frames: int) -> float:
     return ((frames - 1) * HOP_LENGTH + FFT_LENGTH) / SAMPLE_RATE
 
 
-def describe_dataset(dataset) -> None:
-    """Corpus, shards, coverage and a table of counts of a dataset, on standard output."""
+def describe_dataset(dataset, place: str | os.PathLike | None = None) -> None:
+    """Corpus, shards, coverage and a table of counts of a dataset, on standard output.
+
+    Args:
+        place: where it is, if not in its folder.
+    """
     from tfcr.cli.display import counts_table, durations_table, print_table
 
     info = dataset.info
-    click.echo(f"dataset {dataset.folder}: corpus {info['corpus']}, preset {info['preset']}, {dataset.sha256[:12]}")
+    click.echo(
+        f"dataset {place or dataset.folder}: corpus {info['corpus']}, preset {info['preset']}, {dataset.sha256[:12]}"
+    )
     click.echo(
         f"{info['utterances']} utterances, {info['seconds'] / 3600:.2f} h, {info['segments']} {_unit(info['audio'])}, "
         f"{len(dataset.shards)} shards, "

@@ -1,5 +1,10 @@
 """`tfcr prepare-tfrecords`."""
 
+import contextlib
+import dataclasses
+import difflib
+import importlib.util
+import logging
 import os
 import pathlib
 import shlex
@@ -10,7 +15,7 @@ import click
 from tfcr import corpora, schema
 from tfcr.cli.options import PATH, Names, config_option, fields_of_config
 from tfcr.config import Preset
-from tfcr.errors import UsageError
+from tfcr.errors import TfcrError, UsageError
 
 
 def own_features(of: str) -> dict:
@@ -24,7 +29,20 @@ def own_features(of: str) -> dict:
     }
 
 
-@click.command("prepare-tfrecords")
+class Place(click.ParamType):
+    """A path, or a URL of another filesystem, which stays text."""
+
+    name = "path"
+
+    def convert(self, value, param, ctx):
+        return value if "://" in str(value) else pathlib.Path(value)
+
+
+@click.command(
+    "prepare-tfrecords",
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},  # they are Apache Beam's
+    options_metavar="[OPTIONS] [OPTIONS OF APACHE BEAM]",
+)
 @click.option(
     "--corpus", default="synthetic", show_default=True, type=click.Choice(corpora.names()), help="What is read."
 )
@@ -36,7 +54,11 @@ def own_features(of: str) -> dict:
     "or gensim:NAME, which gensim downloads, say gensim:word2vec-google-news-300.",
 )
 @click.option("--name", help="The dataset's name.  [default: the corpus's; for a manifest the root folder's]")
-@click.option("--out", type=PATH, help="The dataset's folder.  [default: data/<name>]")
+@click.option(
+    "--out",
+    type=Place(),
+    help="The dataset's folder; with --runner also a URL, say gs://bucket/folder.  [default: data/<name>]",
+)
 @click.option(
     "--preset",
     default="paper",
@@ -59,6 +81,11 @@ def own_features(of: str) -> dict:
     "--workers", type=click.IntRange(1), help="Threads; they change nothing in the bytes.  [default: the cores]"
 )
 @click.option(
+    "--runner",
+    help="Apache Beam writes the shards, by this runner, say DirectRunner; Beam's own options may stand anywhere, or "
+    "behind --.",
+)
+@click.option(
     "--conflict-rate", type=click.FloatRange(0, 1), help="Synthetic: share of utterances in conflict.  [default: 0.2]"
 )
 @click.option("--utterances", type=click.IntRange(40), help="Synthetic: how many.")
@@ -68,7 +95,9 @@ def own_features(of: str) -> dict:
 )
 @config_option
 @click.pass_context
-def command(context, corpus, root, embeddings, name, out, preset, features, emotions, transcripts, workers, **options):
+def command(
+    context, corpus, root, embeddings, name, out, preset, features, emotions, transcripts, workers, runner, **options
+):
     """Read a corpus, compute its features and write verified TFRecords.
 
     The same command with further features adds them and computes nothing else again.
@@ -77,7 +106,8 @@ def command(context, corpus, root, embeddings, name, out, preset, features, emot
         raise UsageError(f"corpus {corpus!r} needs --root, the folder it lies in")
     name = name or (root.resolve().name if corpus == "manifest" else corpus)
     out = out or pathlib.Path("data") / name
-    root = root or out / "corpus"
+    engine_options = _options_of_beam(context, runner, out)
+    root = root or (pathlib.Path("data") / name if isinstance(out, str) else out) / "corpus"
     options["seed"] = options.pop("corpus_seed")
     own_files = {modality: options.pop(f"{modality}_features") for modality in ("audio", "text")}
     features = features or ("all" if corpus == "synthetic" else "spectrogram")
@@ -91,6 +121,7 @@ def command(context, corpus, root, embeddings, name, out, preset, features, emot
         raise UsageError(f"merge must be a mapping of emotions; received {merge!r}")
 
     from tfcr.cli.display import AudioProgress, say
+    from tfcr.cli.inspect import describe_dataset
     from tfcr.cli.tensorflow import import_quietly
     from tfcr.features.embeddings import refuse_missing
     from tfcr.features.own import OwnFeatures
@@ -104,13 +135,14 @@ def command(context, corpus, root, embeddings, name, out, preset, features, emot
     own = [OwnFeatures(path, modality) for modality, paths in own_files.items() for path in paths]
     for each in own:
         each.check_name()
+    engine = None if runner is None else _engine(runner, engine_options)
     import_quietly()
     from tfcr.preparation.prepare import Preparation, Progress, prepare
 
     preparation = Preparation(
         corpus=corpus,
         root=root,
-        out=out,
+        out=pathlib.Path(out),
         name=name,
         preset=preset,
         emotions=emotions,
@@ -122,12 +154,60 @@ def command(context, corpus, root, embeddings, name, out, preset, features, emot
         options={option: value for option, value in options.items() if value is not None and value is not False},
     )
     audio = AudioProgress("Preparing")
-    try:
-        dataset = prepare(preparation, workers or os.cpu_count() or 1, Progress(say, audio.start, audio.advance))
-    finally:
+    with contextlib.ExitStack() as held:
+        held.callback(audio.stop)
+        writer, tell = None, say
+        if engine is not None:
+            from tfcr.preparation.beam import beam_writer
+
+            folder, writer = held.enter_context(beam_writer(engine, out, say))
+            preparation = dataclasses.replace(preparation, out=folder)
+
+            def tell(sentence):
+                say(sentence.replace(str(folder), str(out)))  # of a dataset by URL, the folder is a temporary one
+
+        progress = Progress(tell, audio.start, audio.advance)
+        dataset = prepare(preparation, workers or os.cpu_count() or 1, progress, writer)
         audio.stop()
+        describe_dataset(dataset, out)
+    if isinstance(out, str):
+        say(f"next: copy {out} to a path of this machine, and tfcr train --data PATH --fold 0")
+    else:
+        say(f"next: tfcr train --data {shlex.quote(os.fspath(out))} --fold 0")
 
-    from tfcr.cli.inspect import describe_dataset
 
-    describe_dataset(dataset)
-    say(f"next: tfcr train --data {shlex.quote(os.fspath(out))} --fold 0")
+def _options_of_beam(context: click.Context, runner: str | None, out: pathlib.Path | str) -> list[str]:
+    """What the command line holds beyond this command's own options.
+
+    Raises:
+        UsageError: without `--runner` there is nobody to take it, nor `out` by URL.
+        TfcrError: with it, Apache Beam is not installed.
+    """
+    if runner is not None:
+        if importlib.util.find_spec("apache_beam") is None:
+            raise TfcrError("--runner needs a package that is not installed (apache_beam); pip install 'tfcr[beam]'")
+        return context.args
+    if context.args and context.args[0].startswith("-"):
+        name = context.args[0].split("=")[0]
+        known = [spelling for option in context.command.params for spelling in option.opts]
+        raise click.NoSuchOption(name, possibilities=difflib.get_close_matches(name, known), ctx=context)
+    if context.args:
+        raise click.UsageError(f"Got unexpected extra argument ({context.args[0]})", context)
+    if isinstance(out, str):
+        raise UsageError(f"--out {out} is no path; Apache Beam writes to URLs, by --runner DirectRunner")
+    return []
+
+
+def _engine(runner: str, options: list[str]):
+    """Apache Beam's, after a look at what it is asked for; which prints nothing of its own."""
+    handlers = list(logging.root.handlers)
+    logging.disable(logging.WARNING)
+    try:
+        from tfcr.preparation.beam_options import Engine
+
+        engine = Engine(runner, options)
+        engine.check()
+    finally:
+        logging.disable(logging.NOTSET)
+        logging.root.handlers[:] = handlers
+    return engine

@@ -89,10 +89,14 @@ def of_words(records: ShardPlan, ids: Sequence[Sequence[int]]) -> FeaturePlan:
     return _plan(records, SETS[TOKEN_IDS], [json.dumps(list(row)) for row in ids], arrays)
 
 
-def of_file(records: ShardPlan, own: OwnFeatures, feature_set: FeatureSet) -> FeaturePlan:
-    """One's own features, read utterance by utterance."""
+def of_file(records: ShardPlan, own: OwnFeatures, feature_set: FeatureSet, digest: str | None = None) -> FeaturePlan:
+    """One's own features, read utterance by utterance.
+
+    Args:
+        digest: SHA-256 of their file, where it is known already.
+    """
     stamp = files.stamp(own.path)  # a change while it is hashed shows as another stamp
-    digest = files.sha256_of_file(own.path)
+    digest = digest or files.sha256_of_file(own.path)
 
     def arrays(position):
         return {own.field: own.read(records.utterances[position].id)}
@@ -117,6 +121,7 @@ def _plan(records: ShardPlan, feature_set: FeatureSet, origins, arrays, **furthe
         feature_set=feature_set,
         origins=origins,
         arrays=arrays,
+        only=records.only,
         **further,
     )
 

@@ -9,6 +9,7 @@ import pathlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from typing import Protocol
 
 from tfcr import __version__, corpora, files, schema
 from tfcr.corpora import synthetic
@@ -50,7 +51,7 @@ from tfcr.wording import counted
 MIN_SHARDS = 8
 SHARD_BYTES = 100_000_000
 _RECORDING_DIGITS = 16  # of SHA-256, enough to tell recordings apart
-_MARK = ".preparation.json"  # written first: whose folder this is
+MARK = ".preparation.json"  # written first: whose folder this is
 _SEGMENT_BYTES = 4 * schema.SEGMENT_FRAMES * schema.NUM_BINS
 _TEXT_BYTES = 4 * schema.MAX_TOKENS * schema.EMBEDDING_DIM
 
@@ -125,16 +126,51 @@ class Progress:
     advance: Callable[[float], None] = lambda seconds: None
 
 
-def prepare(preparation: Preparation, workers: int = 1, progress: Progress | None = None) -> Dataset:
+class Writer(Protocol):
+    """Who computes shards: threads of this process (`Threads`), or an engine."""
+
+    def fingerprints(self, plan: ShardPlan) -> list[Fingerprint]:
+        """What every shard is made from."""
+
+    def write(
+        self,
+        plan: ShardPlan,
+        out: pathlib.Path,
+        advance: Callable[[float], None] = ...,
+        fingerprints: Sequence[Fingerprint] | None = None,
+    ) -> list[Written]:
+        """As `write_shards`."""
+
+
+@dataclass(frozen=True)
+class Threads:
+    """Writes shards by threads of this process."""
+
+    workers: int
+
+    def fingerprints(self, plan: ShardPlan) -> list[Fingerprint]:
+        return plan.fingerprints(self.workers)
+
+    def write(self, plan, out, advance=lambda seconds: None, fingerprints=None) -> list[Written]:
+        return write_shards(plan, out, self.workers, advance, fingerprints)
+
+
+def prepare(
+    preparation: Preparation, workers: int = 1, progress: Progress | None = None, writer: Writer | None = None
+) -> Dataset:
     """Reads the corpus, computes its features and writes the dataset.
 
-    A dataset that is there already is checked and mended; a preparation that was cut off goes on. The number of workers
-    changes nothing in the bytes.
+    A dataset that is there already is checked and mended; a preparation that was cut off goes on. Neither the number of
+    workers nor the writer changes anything in the bytes.
+
+    Args:
+        workers: threads that read the headers of recordings, and without `writer` compute the shards too.
+        writer: computes the shards.
 
     Raises:
         TfcrError: the corpus, a recording or the word vectors are missing or broken, or `out` holds something else.
     """
-    progress = progress or Progress()
+    progress, writer = progress or Progress(), writer or Threads(workers)
     refuse_other(preparation)
     refuse_missing_files(preparation)
     progress.say(announcement(preparation))
@@ -167,11 +203,11 @@ def prepare(preparation: Preparation, workers: int = 1, progress: Progress | Non
         refuse_other_modality(preparation, there)
         fingerprints = None
         if (preparation.out / INFO).is_file():
-            fingerprints = plan.fingerprints(workers)
+            fingerprints = writer.fingerprints(plan)
             refuse_other_input(preparation, plan, fingerprints)
         else:
             say_what_is_there(preparation, plan, progress)
-        results = write_shards(plan, preparation.out, workers, progress.advance, fingerprints)
+        results = writer.write(plan, preparation.out, progress.advance, fingerprints)
         remove_other_shards(preparation.out, plan)
         rows = [replace(row, recording=digest) for row, digest in zip(rows, recordings(results), strict=True)]
         write_index(preparation.out / INDEX, rows)
@@ -182,7 +218,7 @@ def prepare(preparation: Preparation, workers: int = 1, progress: Progress | Non
         info["dataset_sha256"] = content_sha256(info)
         if fingerprints is None:
             fingerprints = [result.fingerprint for result in results]
-            files.write_json(preparation.out / _MARK, finished_mark(preparation, plan, fingerprints))
+            files.write_json(preparation.out / MARK, finished_mark(preparation, plan, fingerprints))
         info["features"] = there
         recorded = [digest for fingerprint in fingerprints for digest in fingerprint.recordings]
         plans = [
@@ -191,7 +227,7 @@ def prepare(preparation: Preparation, workers: int = 1, progress: Progress | Non
         ]
         is_new = _write_info(preparation.out / INFO, info)
         for feature_plan in plans:
-            is_new |= add_features(feature_plan, preparation.out, info, workers, progress)
+            is_new |= add_features(feature_plan, preparation.out, info, writer, progress)
         if not is_new:
             os.utime(preparation.out / INFO)  # prepared last, even where nothing was left to do
             progress.say(f"{preparation.out} was prepared before from the same input; its shards are intact")
@@ -214,7 +250,7 @@ def _built_in(name: str, plan: RecordPlan, recordings: Sequence[str], vocabulary
     return feature_sets.of_speech(plan, name, recordings)
 
 
-def add_features(plan: FeaturePlan, out: pathlib.Path, info: dict, workers: int, progress: Progress) -> bool:
+def add_features(plan: FeaturePlan, out: pathlib.Path, info: dict, writer: Writer, progress: Progress) -> bool:
     """Writes what is missing of a feature set and enters it in `dataset_info.json`; says whether anything changed."""
     name = plan.feature_set.name
     before = info["features"].get(name)
@@ -222,7 +258,7 @@ def add_features(plan: FeaturePlan, out: pathlib.Path, info: dict, workers: int,
         progress.say(f"features {name}: their file has changed since they were prepared; they are written anew")
     if not plan.is_of_speech:
         progress.say(f"Adding the features {name}")
-    results = write_shards(plan, out, workers, progress.advance if plan.is_of_speech else lambda seconds: None)
+    results = writer.write(plan, out, progress.advance if plan.is_of_speech else lambda seconds: None)
     plan.refuse_changed_source()
     shards = [result.shard for result in results]
     info["features"] = info["features"] | {
@@ -396,7 +432,7 @@ def number_of_shards(rows: Sequence[IndexRow]) -> int:
 
 def refuse_other(preparation: Preparation) -> None:
     """Refuses an `out` that was prepared with other options, before anything is read or written."""
-    mark = preparation.out / _MARK
+    mark = preparation.out / MARK
     if not mark.is_file() and not any(path.suffix == ".tfrecord" or path.name == INFO for path in _inside(preparation)):
         return
     content = files.read_json(mark) if mark.is_file() else None
@@ -426,8 +462,8 @@ def remove_other_shards(out: pathlib.Path, plan: ShardPlan) -> None:
 
 def adopt(preparation: Preparation) -> None:
     """Makes `out` the folder of this preparation, and removes what a killed one left half-written."""
-    if not (preparation.out / _MARK).is_file():
-        files.write_json(preparation.out / _MARK, mark(preparation))
+    if not (preparation.out / MARK).is_file():
+        files.write_json(preparation.out / MARK, mark(preparation))
     files.remove_temporaries(preparation.out)
 
 
@@ -460,7 +496,7 @@ def refuse_other_input(preparation: Preparation, plan: RecordPlan, fingerprints:
     One that was never finished is not refused: its input may have been mended, and `write_shards` tells which shards
     hold.
     """
-    before, now = files.read_json(preparation.out / _MARK), finished_mark(preparation, plan, fingerprints)
+    before, now = files.read_json(preparation.out / MARK), finished_mark(preparation, plan, fingerprints)
     if all(before.get(name) == now[name] for name in ("options", "sha256")):
         return
     known = before.get("inputs", {})

@@ -54,18 +54,25 @@ class ShardPlan:
     """What goes into a dataset's shards: utterances sorted by id, with their index rows, cut into equal runs.
 
     A plan says by `fingerprint` what decides the bytes of a shard, and by `serialised` what stands in it.
+
+    Attributes:
+        count: of all shards.
+        only: of a plan that was cut to one shard, which; it has the utterances of that shard alone.
     """
 
     name: str
     utterances: Sequence[Utterance]
     rows: Sequence[IndexRow]
     count: int
+    only: int | None = dataclasses.field(default=None, kw_only=True)
 
     def file_name(self, shard: int) -> str:
         return f"{self.name}-{shard:05d}-of-{self.count:05d}.tfrecord"
 
     def positions(self, shard: int) -> range:
         """The utterances of a shard."""
+        if self.only is not None:
+            return range(len(self.utterances))
         total = len(self.utterances)
         return range(shard * total // self.count, (shard + 1) * total // self.count)
 
@@ -191,12 +198,12 @@ def write_shards(
 
     def shard(number: int) -> Written:
         fingerprint = plan.fingerprint(number) if fingerprints is None else fingerprints[number]
-        return Written(_shard(plan, number, out, fingerprint.sha256, advance, stop), fingerprint)
+        return Written(write_shard(plan, number, out, fingerprint.sha256, advance, stop), fingerprint)
 
     return in_threads(shard, range(plan.count), workers, stop)
 
 
-def _shard(
+def write_shard(
     plan: ShardPlan,
     number: int,
     out: pathlib.Path,
@@ -204,9 +211,15 @@ def _shard(
     advance: Callable[[float], None],
     stop: threading.Event,
 ) -> Shard:
-    """One shard: the one that is there when it is right, else a new one."""
+    """One shard: the one that is there when it is right, else a new one.
+
+    Args:
+        identity: SHA-256 of what it is made from (`Fingerprint`).
+        advance: called with the seconds of audio done.
+        stop: ends the work between two records.
+    """
     path = out / plan.file_name(number)
-    finished = _finished(path, identity)
+    finished = finished_shard(path, identity)
     if finished is not None:
         advance(plan.seconds(number))
         return finished
@@ -217,7 +230,7 @@ def _shard(
     return shard
 
 
-def _finished(path: pathlib.Path, identity: str) -> Shard | None:
+def finished_shard(path: pathlib.Path, identity: str) -> Shard | None:
     """The shard as an earlier call left it, or None when it is missing, cut, changed or made from something else."""
     try:
         content = files.read_json(receipt(path))

@@ -1,0 +1,81 @@
+"""Which runner of Apache Beam works, and its options; checked before anything is read. No TensorFlow."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, StandardOptions, TypeOptions
+from apache_beam.options.pipeline_options_validator import PipelineOptionsValidator
+from apache_beam.runners.runner import PipelineRunner, create_runner
+
+from tfcr.errors import TfcrError, UsageError
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A runner of Beam's and its options.
+
+    Attributes:
+        runner: its name, or the full name of its class.
+        options: as Beam spells them on a command line.
+    """
+
+    runner: str
+    options: Sequence[str] = ()
+
+    def pipeline_options(self) -> PipelineOptions:
+        """Beam's options, with what the runner's plugins need imported."""
+        options = PipelineOptions(list(self.options))
+        options.view_as(StandardOptions).runner = self.runner
+        # Else DirectRunner first looks for a program of Beam's (Prism), which it downloads.
+        options.view_as(TypeOptions).allow_unsafe_triggers = True
+        for plugin in options.view_as(SetupOptions).beam_plugins or ():
+            try:
+                __import__(plugin)
+            except ImportError as error:
+                raise UsageError(f"--beam_plugin {plugin} cannot be imported ({error})") from None
+        FileSystems.set_options(options)
+        return options
+
+    def check(self) -> None:
+        """Refuses a runner or options that Beam does not know, before anything is read or written.
+
+        Raises:
+            UsageError: naming them.
+            TfcrError: the runner needs a package that is not installed.
+        """
+        _refuse_unknown(self.options)
+        names = ", ".join(StandardOptions.KNOWN_RUNNER_NAMES)
+        unknown = UsageError(f"--runner {self.runner} is none of Apache Beam's; expected one of {names}")
+        try:
+            runner = create_runner(self.runner)
+        except (ValueError, AttributeError, TypeError):
+            raise unknown from None
+        except ImportError as error:
+            raise TfcrError(f"--runner {self.runner} cannot be had: {error}") from None
+        if not isinstance(runner, PipelineRunner):
+            raise unknown
+        if wrong := PipelineOptionsValidator(self.pipeline_options(), runner).validate():
+            raise UsageError(f"--runner {self.runner}: {' '.join(' '.join(wrong).split())}")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises where argparse would print its usage and leave."""
+
+    def error(self, message):
+        raise UsageError(f"Apache Beam's options: {message}")
+
+    def add_value_provider_argument(self, *names, **settings):
+        """A method of Beam's own parser, which its options call."""
+        self.add_argument(*names, **settings)
+
+
+def _refuse_unknown(options: Sequence[str]) -> None:
+    """Refuses what Beam would pass over with a warning."""
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    for group in dict.fromkeys(PipelineOptions.__subclasses__()):
+        group._add_argparse_args(parser)  # the hook that Beam's guide names for options of one's own
+    _, unknown = parser.parse_known_args(list(options))
+    if unknown:
+        raise UsageError(f"{unknown[0]} is an option neither of tfcr prepare-tfrecords nor of Apache Beam")
