@@ -219,6 +219,8 @@ def describe_run(folder: pathlib.Path) -> None:
         figures = run.metrics[part]
         click.echo(f"{part}: WA {100 * figures['wa']:.2f} %, UA {100 * figures['ua']:.2f} %")
     click.echo(f"best epoch {run.metrics['best_epoch']} of {run.metrics['epochs']}")
+    if run.metrics.get("distribution", "none") != "none":
+        click.echo(f"{run.metrics['distribution']} on {counted(run.metrics['replicas'], 'device')}")
     tested = len(run.predictions.id)
     if tested != run.metrics["sizes"]["test"]:
         raise TfcrError(f"{folder / runs.PREDICTIONS} has {tested} rows; expected {run.metrics['sizes']['test']}")
