@@ -30,8 +30,7 @@ def strategy_of(config: Config) -> tf.distribute.Strategy:
     """
     if config.distribution == "none":
         return tf.distribute.get_strategy()
-    divide_processor()
-    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    devices = devices_of_host()
     if config.batch_size < len(devices):
         raise UsageError(
             f"batch_size must be at least the number of devices, which is {len(devices)}, where distribution is "
@@ -39,12 +38,23 @@ def strategy_of(config: Config) -> tf.distribute.Strategy:
         )
     if len(devices) == 1:
         return tf.distribute.get_strategy()
-    return _mirrored(tuple(device.name for device in devices))
+    return _mirrored(tuple(devices))
 
 
 @functools.cache  # a second strategy of a process would number its exchanges as the first does, and both would fail
 def _mirrored(devices: tuple[str, ...]) -> tf.distribute.MirroredStrategy:
     return tf.distribute.MirroredStrategy(devices)
+
+
+def devices_of_host() -> list[str]:
+    """What `mirrored` trains on, such as `GPU:0`: every GPU that TensorFlow sees, or the processor where there is none.
+
+    Raises:
+        TfcrError: the processor cannot be divided as the environment says.
+    """
+    divide_processor()
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    return [device.name.removeprefix("/device:") for device in devices]
 
 
 def divide_processor() -> None:
@@ -67,11 +77,6 @@ def divide_processor() -> None:
             raise TfcrError(
                 f"{CPU_DEVICES} is {wanted}, and the processor already counts as {number} in this process"
             ) from None
-
-
-def devices_of(strategy: tf.distribute.Strategy) -> list[str]:
-    """The devices that a strategy trains on, such as `GPU:0`."""
-    return [":".join(name.split(":")[-2:]) for name in strategy.extended.worker_devices]
 
 
 def divided(strategy: tf.distribute.Strategy, batches: tf.data.Dataset):

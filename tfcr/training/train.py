@@ -38,6 +38,7 @@ from tfcr.training import distribution, evaluate, runtime
 from tfcr.training.checkpoint import Checkpoint, State, save_weights
 from tfcr.training.pretraining import origins_of, take_encoders
 from tfcr.training.statistics import moments
+from tfcr.wording import counted
 
 
 class Observer:
@@ -152,6 +153,8 @@ def train_fold(
         with files.held(run, "training", (lambda: observer.waiting(run)) if wait else None):
             refuse_other(run, experiment)  # another process may have taken it meanwhile
             if not (run / runs.METRICS).is_file():
+                runtime.configure(experiment.config.threads)
+                distribution.strategy_of(experiment.config)  # says what it refuses before anything is written
                 check_origins(experiment, run)
                 _adopt(run, experiment)
                 _train_and_test(experiment, run, observer)
@@ -278,7 +281,6 @@ class _Clock(keras.callbacks.Callback):
 
 def _train_and_test(experiment: Experiment, run: pathlib.Path, observer: Observer) -> None:
     config = experiment.config
-    runtime.configure(config.threads)
     strategy = distribution.strategy_of(config)
     checkpoint = Checkpoint(run)
     state = checkpoint.load()
@@ -297,12 +299,12 @@ def _train_and_test(experiment: Experiment, run: pathlib.Path, observer: Observe
 
 
 def _refuse_other_replicas(run: pathlib.Path, config: Config, state: State, replicas: int) -> None:
-    """Refuses to go on with other replicas where each has its own negatives; elsewhere their number decides bits only."""
+    """Refuses other replicas than before where each has its own negatives; elsewhere their number only decides bits."""
     before = state.history[-1].get("replicas", 1) if state.epochs else replicas
     if config.negatives_scope == "replica" and before != replicas:
         raise TfcrError(
-            f"{run} was begun with {before} replicas, and here are {replicas}; with negatives_scope replica their "
-            "number decides who is a negative; go on with as many devices, or train anew into another --run"
+            f"{run} was begun on {counted(before, 'device')}, and here it has {replicas}; where negatives_scope is "
+            "replica, their number decides who is a negative; go on with as many, or train anew into another --run"
         )
 
 
@@ -343,7 +345,7 @@ def _fit(
     steps = pipeline.steps_per_epoch(split.train, config.batch_size, config.segments)
     observer.started(run, experiment.sizes, steps, config.epochs, state.epochs)
     if config.distribution == "mirrored":
-        observer.mirrored(distribution.devices_of(model.distribute_strategy))
+        observer.mirrored(distribution.devices_of_host())
     validation = pipeline.validation(split.validation, batch_size=config.batch_size)
     outputs = evaluate.UtteranceOutputs(model.network, pipeline)
     labels = experiment.labels(split.validation)
