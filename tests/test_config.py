@@ -40,6 +40,8 @@ _WRONG = {
     "learning_rate": [0, -0.001, float("nan"), float("inf"), "0.001", True, None],
     "stop_on": ["wa", "cross_entropy", None],
     "precision": ["float16", "bfloat16", None],
+    "distribution": ["mirror", None, True],
+    "negatives_scope": ["local", None, 1],
     "dataset_sha256": [0, True, ["a"]],
     "features_sha256": [0, True, ["a"]],
     "audio_features": [0, True, ["a"]],

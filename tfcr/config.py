@@ -22,6 +22,8 @@ from tfcr.schema import NUM_BINS, SEGMENT_FRAMES
 Protocol = Literal["random", "authors", "speaker", "session", "script"]
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 Preset = Literal["paper", "authors"]
+Distribution = Literal["none", "mirrored"]
+NegativesScope = Literal["global", "replica"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Config:
     negatives_per_anchor: int | None = None  # null: all in the batch; 64: "N is equal to batch size" (Sec. 3.2)
     negative_weights: Literal["uniform", "balanced"] = "uniform"  # balanced: equal weight for each other emotion
 
+    negatives_scope: NegativesScope = "global"  # of a mirrored batch: all of it, or what is on the anchor's device
     discriminator: Literal["hidden-layer", "cosine"] = "hidden-layer"  # "a single hidden layer" (Sec. 3.2)
     discriminator_units: int = 320  # width of the hidden layer; the authors' code's
 
@@ -101,6 +104,7 @@ class Config:
     precision: Precision = "float32"
     threads: int = 2  # of one training: so many operations at a time; changes no bit
     op_threads: int = 1  # that one operation is split over; another number gives other bits
+    distribution: Distribution = "none"  # mirrored: on every GPU, which divide a batch
 
     # The data
     dataset_sha256: str | None = None  # null: any dataset; a run's config.yaml names the one it was trained on
@@ -133,6 +137,8 @@ class Config:
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise UsageError(f"{name} must be above 0; received {value!r}")
+        if self.negatives_scope == "replica" and self.distribution == "none":
+            raise UsageError("negatives_scope replica needs distribution mirrored; one device has the whole batch")
 
     def to_dict(self) -> dict[str, Any]:
         """Field → value, in the order of the class."""
@@ -142,6 +148,7 @@ class Config:
 _TYPES = typing.get_type_hints(Config)
 REGULARISER = (  # the fields that mean nothing where alpha is 0
     *("negatives", "negatives_per_anchor", "negative_weights", "discriminator", "discriminator_units"),
+    "negatives_scope",
 )
 FIELDS = tuple(field.name for field in dataclasses.fields(Config))
 

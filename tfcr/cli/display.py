@@ -16,6 +16,7 @@ from rich.text import Text
 
 from tfcr.durations import duration
 from tfcr.schema import SAMPLE_RATE
+from tfcr.wording import counted
 
 _EPOCHS_BETWEEN_SIGNS = 5
 _LOG_EVERY = 10.0  # seconds between two lines of a log
@@ -120,6 +121,10 @@ class TrainingProgress:
             self.bar = Progress(*columns, TimeRemainingColumn(), console=out, transient=True)
             self.task = self.bar.add_task("", total=steps)
             self.bar.start()
+
+    def mirrored(self, devices):
+        shared = "batches are divided among them" if len(devices) > 1 else "no other is visible, so it is not divided"
+        say(f"{self.label}mirrored on {counted(len(devices), 'device')}, {', '.join(devices)}: {shared}")
 
     def step(self, epoch, step):
         if self.bar is not None:

@@ -228,6 +228,8 @@ def describe_run(folder: pathlib.Path) -> None:
     click.echo(f"best epoch {run.metrics['best_epoch']} of {run.metrics['epochs']}")
     if run.metrics.get("fast_layers"):
         click.echo(f"trained on a CPU by tfcr's faster kernels: {', '.join(run.metrics['fast_layers'])}")
+    if run.metrics.get("distribution", "none") != "none":
+        click.echo(f"{run.metrics['distribution']} on {counted(run.metrics['replicas'], 'device')}")
     tested = len(run.predictions.id)
     if tested != run.metrics["sizes"]["test"]:
         raise TfcrError(f"{folder / runs.PREDICTIONS} has {tested} rows; expected {run.metrics['sizes']['test']}")

@@ -13,7 +13,7 @@ from tfcr.cli.options import (
     say_departures,
     system_option,
 )
-from tfcr.config import FIELDS, Precision, Protocol, from_mapping
+from tfcr.config import FIELDS, Distribution, NegativesScope, Precision, Protocol, from_mapping
 
 
 @click.command("train")
@@ -36,6 +36,16 @@ from tfcr.config import FIELDS, Precision, Protocol, from_mapping
 @click.option("--precision", type=click.Choice(typing.get_args(Precision)), help="[default: float32]")
 @click.option(
     "--threads", type=click.IntRange(1), help="How many operations run at a time; changes no bit.  [default: 2]"
+)
+@click.option(
+    "--distribution",
+    type=click.Choice(typing.get_args(Distribution)),
+    help="mirrored: every GPU of the host, which divide a batch.  [default: none]",
+)
+@click.option(
+    "--negatives-scope",
+    type=click.Choice(typing.get_args(NegativesScope)),
+    help="Of a mirrored batch: all of it, or what is on the anchor's device.  [default: global]",
 )
 @click.option("--run", type=PATH, help="The run's folder.  [default: runs/<dataset>/<protocol>-<system>-a…-f…-s…]")
 @config_option

@@ -199,7 +199,11 @@ def run_sweep(
     cells = part(every, *shard)
     refuse_other(sweep, every)
     verify(sweep.dataset, {name for cell in cells for name in systems.feature_names(cell.config)})
-    workers = workers or os.cpu_count() or 1
+    workers = workers or (1 if sweep.config.distribution == "mirrored" else os.cpu_count() or 1)
+    if sweep.config.distribution == "mirrored" and workers > 1:
+        raise UsageError(
+            f"distribution mirrored takes every GPU for one training; expected workers 1, received {workers}"
+        )
     missing = [cell for cell in cells if not cell.is_done]
     if missing:
         say(forecast(missing, workers, prepare_process))

@@ -4,12 +4,13 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from tfcr.models import global_batch
 from tfcr.models import network as network_module
 from tfcr.models.linear_fusion import LinearFusion
 from tfcr.models.pair_discriminator import PairDiscriminator
 from tfcr.objectives.info_nce import info_nce
 from tfcr.objectives.negatives import check_settings, negative_weights
-from tfcr.objectives.weighting import combine, weighted_mean
+from tfcr.objectives.weighting import combine
 
 
 @keras.saving.register_keras_serializable("tfcr")
@@ -23,6 +24,8 @@ class ContrastiveModel(keras.Model):
         discriminator: scores all pairs, `(audio_embedding, text_embedding) -> [anchors, texts]`. By default a
             `PairDiscriminator` for `alpha` above 0, and none for 0.
         negatives, negative_weights, negatives_per_anchor: see `tfcr.objectives.negatives`.
+        negatives_scope: whose texts are negatives where several replicas compute a batch: `global`, all of the batch's,
+            or `replica`, those of the anchor's own replica.
         seed: of the drawn negatives.
         classification_loss: `softmax`, the cross-entropy of Eq. 5, or `sigmoid`, the mean over classes of each one's
             binary cross-entropy. Where the network has `branch_logits` [batch, branches, classes], it is the mean over
@@ -31,6 +34,9 @@ class ContrastiveModel(keras.Model):
     Data: `(x, y)` or `(x, y, sample_weight)`, where x is the network's input and y either the labels, int [batch], or a
     dictionary of `label` and `utterance`, int [batch] each: examples with the same utterance are never each other's
     negatives.
+
+    Under a strategy of tf.distribute, in whose scope the model is made, a step is that of one device at the global
+    batch (`tfcr.models.global_batch`).
     """
 
     def __init__(
@@ -43,6 +49,7 @@ class ContrastiveModel(keras.Model):
         negatives_per_anchor=None,
         seed=0,
         classification_loss="softmax",
+        negatives_scope="global",
         **kwargs,
     ):
         super().__init__(autocast=False, **kwargs)  # half precision cannot hold -140 dB to a tenth
@@ -54,6 +61,10 @@ class ContrastiveModel(keras.Model):
                 f"Argument `classification_loss` must be one of {tuple(_CROSS_ENTROPIES)}. "
                 f"Received: classification_loss={classification_loss!r}"
             )
+        if negatives_scope not in _SCOPES:
+            raise ValueError(
+                f"Argument `negatives_scope` must be one of {_SCOPES}. Received: negatives_scope={negatives_scope!r}"
+            )
         self.network = network
         self.alpha = alpha
         if discriminator is None and alpha > 0:
@@ -64,6 +75,7 @@ class ContrastiveModel(keras.Model):
         self.negatives_per_anchor = negatives_per_anchor
         self.seed = seed
         self.classification_loss = classification_loss
+        self.negatives_scope = negatives_scope
         self.draw_seeds = keras.random.SeedGenerator(seed)
         self.loss_tracker = keras.metrics.Mean(name="loss")
         self.classification_tracker = keras.metrics.Mean(name="classification_loss")
@@ -117,12 +129,13 @@ class ContrastiveModel(keras.Model):
             raise ValueError(f"Argument `inputs` must have {sorted(wanted)}. Received: a dictionary without {missing}")
         return {name: inputs[name] for name in wanted}
 
-    def losses_of(self, outputs, y):
+    def losses_of(self, outputs, y, part=None):
         """L1 (Eq. 5, or the `classification_loss`) and L2 (Eq. 6) of every example.
 
         Args:
             outputs: the network's.
             y: labels or the dictionary of the class docstring.
+            part: which examples of the batch they are (`tfcr.models.global_batch.Part`); by default all.
 
         Returns:
             Two float32 [batch]; the second is None without a discriminator.
@@ -132,17 +145,19 @@ class ContrastiveModel(keras.Model):
         classification = self._classification_losses(label, outputs)
         if self.discriminator is None:
             return classification, None
-        utterance = y["utterance"] if isinstance(y, dict) else ops.arange(ops.shape(label)[0])
+        if part is None or self.negatives_scope == "replica":
+            part = global_batch.Part(ops.shape(label)[0], of_batch=False)
         weights = negative_weights(
-            label,
-            utterance,
+            part.whole(label),
+            part.whole(y["utterance"]) if isinstance(y, dict) else ops.arange(part.total),
             negatives=self.negatives,
             weights=self.negative_weights,
             per_anchor=self.negatives_per_anchor,
             seed=None if self.negatives_per_anchor is None else self.draw_seeds.next(),
         )
-        scores = _at_least_float32(self.discriminator(outputs["audio_embedding"], outputs["text_embedding"]))
-        return classification, info_nce(scores, ops.diagonal(scores), weights)
+        texts = part.whole(outputs["text_embedding"])
+        scores = _at_least_float32(self.discriminator(outputs["audio_embedding"], texts))
+        return classification, info_nce(scores, ops.diagonal(part.own(scores, axis=1)), part.own(weights))
 
     def _classification_losses(self, label, outputs):
         cross_entropy = _CROSS_ENTROPIES[self.classification_loss]
@@ -152,7 +167,10 @@ class ContrastiveModel(keras.Model):
         return ops.mean(ops.stack([cross_entropy(label, logits[:, n]) for n in range(logits.shape[1])]), axis=0)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """The objective of both steps: Eq. 7 averaged over the batch, and what the layers themselves add."""
+        """The objective of both steps: Eq. 7 averaged over the batch, and what the layers themselves add.
+
+        Of several replicas, each has its share, and the shares sum to the objective; the trackers show the whole.
+        """
         if (
             self.compiled and self._compile_config.config["loss"] is not None
         ):  # `_compile_loss` would outlive another compile()
@@ -160,33 +178,43 @@ class ContrastiveModel(keras.Model):
                 "Argument `loss` of `compile` must be None: the objective is the model's own (Eq. 7). "
                 f"Received: loss={self._compile_config.config['loss']!r}"
             )
-        classification, contrastive = self.losses_of(y_pred, y)
-        size = ops.shape(classification)[0]
-        self.classification_tracker.update_state(weighted_mean(classification, sample_weight), size)
+        part = global_batch.Part(ops.shape(y_pred["logits"])[0])
+        classification, contrastive = self.losses_of(y_pred, y, part)
+        part.track(self.classification_tracker, part.mean(classification, sample_weight))
         loss = classification
         if contrastive is not None:
-            self.contrastive_tracker.update_state(weighted_mean(contrastive, sample_weight), size)
+            part.track(self.contrastive_tracker, part.mean(contrastive, sample_weight))
             loss = combine(classification, contrastive, self.alpha)
-        loss = weighted_mean(loss, sample_weight)
+        loss = part.mean(loss, sample_weight)
         for added in self.losses:
-            loss = loss + ops.cast(added, loss.dtype)
-        self.loss_tracker.update_state(loss, size)
+            loss = loss + ops.cast(added, loss.dtype) / part.replicas
+        part.track(self.loss_tracker, loss)
         return loss
 
     def train_step(self, data):
         x, y, sample_weight = _unpack(data)
         with tf.GradientTape() as tape:
-            outputs = self(x, training=True)
+            outputs = global_batch.outputs_of(self, x, training=True)
             loss = self.optimizer.scale_loss(self.compute_loss(x, y, outputs, sample_weight, training=True))
-        gradients = tape.gradient(loss, self.trainable_variables)
+        gradients = global_batch.summed(tape.gradient(loss, self.trainable_variables))
         self.optimizer.apply(gradients, self.trainable_variables)
         return self._logs(y, outputs, sample_weight)
 
     def test_step(self, data):
         x, y, sample_weight = _unpack(data)
-        outputs = self(x, training=False)
+        outputs = global_batch.outputs_of(self, x, training=False)
         self.compute_loss(x, y, outputs, sample_weight, training=False)
         return self._logs(y, outputs, sample_weight)
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Makes the metrics of `compile` outside a step, where a strategy wants their variables.
+
+        Keras would build from the first batch, and average its parts over the replicas: they differ in size.
+        """
+        metrics = self._compile_metrics
+        if self._distribute_strategy is not None and metrics is not None and not metrics.built:
+            with self.distribute_strategy.scope():
+                metrics.build(ops.zeros((1,), "int32"), ops.zeros((1, self.network.output["logits"].shape[-1])))
 
     @property
     def metrics(self):
@@ -213,6 +241,7 @@ class ContrastiveModel(keras.Model):
             "negatives_per_anchor": self.negatives_per_anchor,
             "seed": self.seed,
             "classification_loss": self.classification_loss,
+            "negatives_scope": self.negatives_scope,
         }
 
     @classmethod
@@ -232,6 +261,7 @@ def _sigmoid_cross_entropy(label, logits):
     return ops.mean(ops.binary_crossentropy(truth, logits, from_logits=True), axis=-1)
 
 
+_SCOPES = ("global", "replica")
 _CROSS_ENTROPIES = {"softmax": _softmax_cross_entropy, "sigmoid": _sigmoid_cross_entropy}
 
 

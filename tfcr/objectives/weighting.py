@@ -8,7 +8,7 @@ def combine(classification_loss, contrastive_loss, alpha: float):
     return (1.0 - alpha) * classification_loss + alpha * contrastive_loss
 
 
-def weighted_mean(losses, sample_weight=None):
+def weighted_mean(losses, sample_weight=None, size=None):
     """The mean over a batch of loss times weight.
 
     Args:
@@ -16,7 +16,9 @@ def weighted_mean(losses, sample_weight=None):
         sample_weight: float [batch] whose mean over an epoch is 1, or None for equal weights. The divisor is the number
             of examples rather than the batch's own sum of weights, which would make an utterance weigh more in the
             company of long ones.
+        size: int [], the examples of the whole batch where `losses` are a part of them: the means of all parts sum to
+            the batch's. By default they are all.
     """
-    if sample_weight is None:
-        return ops.mean(losses)
-    return ops.mean(losses * ops.cast(sample_weight, losses.dtype))
+    if sample_weight is not None:
+        losses = losses * ops.cast(sample_weight, losses.dtype)
+    return ops.mean(losses) if size is None else ops.sum(losses) / ops.cast(size, losses.dtype)

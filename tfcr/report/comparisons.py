@@ -7,7 +7,7 @@ from tfcr.config import REGULARISER
 from tfcr.report.conditions import BASELINE_SYSTEM, Condition, Group, differing
 from tfcr.statistics import Comparison
 
-_MAY_DIFFER = {"alpha", "run", "data", "threads", *REGULARISER}  # the baseline has no regulariser
+_MAY_DIFFER = {"alpha", "run", "data", "threads", "distribution", *REGULARISER}  # the baseline has no regulariser
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,14 @@ _NAMES = {
     "late-fusion": "Decision-level fusion",
 }
 _NEEDED = ("dataset_sha256", "preset", "protocol", "fold_seed", "system", "alpha", "fold", "seed")
-CELL_SETTINGS = {"fold", "seed", "run", "data", "threads"}  # may differ within a condition without a word
+CELL_SETTINGS = {
+    "fold",
+    "seed",
+    "run",
+    "data",
+    "threads",
+    "distribution",
+}  # may differ within a condition without a word
 _ON = " on "
 _CHOSEN = "α chosen per fold on validation"
 

@@ -68,6 +68,7 @@ def _facts(section: Section, groups: list[Group]) -> list[tuple[str, str]]:
         ("Training time", f"{sum(seconds) / 3600:,.1f} hours together" if seconds else ""),
         ("Threads of a training", recorded("threads")),
         ("Precision", recorded("precision")),
+        ("Devices of a training", recorded("replicas")),
         ("Trained by", f"tfcr {recorded('version') or 'of unknown version'}"),
         *_package_versions(metrics),
         ("Report written by", f"tfcr {__version__}"),

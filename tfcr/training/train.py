@@ -6,7 +6,7 @@ import os
 import pathlib
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import ModuleType
 
@@ -34,10 +34,11 @@ from tfcr.models.systems import check_features, feature_names, on_dataset, resol
 from tfcr.models.word_table import WordTable
 from tfcr.objectives.metrics import unweighted_accuracy, weighted_accuracy
 from tfcr.objectives.weighting import combine
-from tfcr.training import evaluate, runtime
+from tfcr.training import distribution, evaluate, runtime
 from tfcr.training.checkpoint import Checkpoint, State, save_weights
 from tfcr.training.pretraining import origins_of, take_encoders
 from tfcr.training.statistics import moments
+from tfcr.wording import counted
 
 
 class Observer:
@@ -48,6 +49,9 @@ class Observer:
 
     def waiting(self, run: pathlib.Path) -> None:
         """Another process trains this run, which has to be finished first."""
+
+    def mirrored(self, devices: Sequence[str]) -> None:
+        """A training that is mirrored begins on these devices."""
 
     def step(self, epoch: int, step: int) -> None:
         """A step of an epoch has ended; both count from 0."""
@@ -149,6 +153,8 @@ def train_fold(
         with files.held(run, "training", (lambda: observer.waiting(run)) if wait else None):
             refuse_other(run, experiment)  # another process may have taken it meanwhile
             if not (run / runs.METRICS).is_file():
+                runtime.configure(experiment.config.threads, experiment.config.op_threads)
+                distribution.strategy_of(experiment.config)  # says what it refuses before anything is written
                 check_origins(experiment, run)
                 _adopt(run, experiment)
                 _train_and_test(experiment, run, observer)
@@ -209,11 +215,13 @@ def build_model(experiment: Experiment) -> ContrastiveModel:
         negative_weights=config.negative_weights,
         negatives_per_anchor=config.negatives_per_anchor,
         classification_loss=config.classification_loss,
+        negatives_scope=config.negatives_scope,
         seed=config.seed,
         dtype=policy,
     )
-    # XLA is slower than the plain graph on CPU; on GPU "auto" decides
-    jit_compile = "auto" if tf.config.list_physical_devices("GPU") else False
+    # XLA is slower than the plain graph on CPU, and has no way from replica to replica; on one GPU "auto" decides
+    one_gpu = tf.config.list_physical_devices("GPU") and not tf.distribute.has_strategy()
+    jit_compile = "auto" if one_gpu else False
     optimizer = keras.optimizers.Adam(
         config.learning_rate, epsilon=config.adam_epsilon, clipvalue=config.clip_value, clipnorm=config.clip_norm
     )
@@ -253,12 +261,14 @@ def seconds_per_epoch(experiment: Experiment, steps: int = 8) -> float:
     """How long an epoch of an experiment takes on this machine, from a few steps after the first one; a forecast."""
     config = experiment.config
     runtime.configure(config.threads, config.op_threads)
-    model = build_model(experiment)
+    with distribution.strategy_of(config).scope():
+        model = build_model(experiment)
     pipeline = pipeline_of(config, experiment.dataset, model.network)
     positions, size = experiment.split.train, config.batch_size
     batches = pipeline.training(positions, batch_size=size, seed=config.seed, shuffle_buffer=2 * size).take(steps + 1)
     clock = _Clock()
-    model.fit(batches, verbose=0, shuffle=False, callbacks=[clock])
+    divided = distribution.divided(model.distribute_strategy, batches)
+    model.fit(divided, steps_per_epoch=len(batches), verbose=0, shuffle=False, callbacks=[clock])
     step = (clock.ends[-1] - clock.ends[0]) / max(1, len(clock.ends) - 1)
     return step * pipeline.steps_per_epoch(positions, size, config.segments)
 
@@ -276,11 +286,13 @@ class _Clock(keras.callbacks.Callback):
 
 def _train_and_test(experiment: Experiment, run: pathlib.Path, observer: Observer) -> None:
     config = experiment.config
-    runtime.configure(config.threads, config.op_threads)
+    strategy = distribution.strategy_of(config)
     checkpoint = Checkpoint(run)
     state = checkpoint.load()
+    _refuse_other_replicas(run, config, state, strategy.num_replicas_in_sync)
     origins = [] if state.epochs else _train_origins(experiment, run, observer)
-    model = build_model(experiment)
+    with strategy.scope():
+        model = build_model(experiment)
     if state.epochs:
         model.load_weights(checkpoint.last_weights(state))
     for origin in origins:
@@ -289,6 +301,16 @@ def _train_and_test(experiment: Experiment, run: pathlib.Path, observer: Observe
     _fit(experiment, run, model, pipeline, checkpoint, state, observer)
     verify(experiment.dataset, feature_names(config))  # one's own features may have been prepared anew meanwhile
     _test(experiment, run, pipeline, checkpoint, state)
+
+
+def _refuse_other_replicas(run: pathlib.Path, config: Config, state: State, replicas: int) -> None:
+    """Refuses other replicas than before where each has its own negatives; elsewhere their number only decides bits."""
+    before = state.history[-1].get("replicas", 1) if state.epochs else replicas
+    if config.negatives_scope == "replica" and before != replicas:
+        raise TfcrError(
+            f"{run} was begun on {counted(before, 'device')}, and here it has {replicas}; where negatives_scope is "
+            "replica, their number decides who is a negative; go on with as many, or train anew into another --run"
+        )
 
 
 def _origins(experiment: Experiment, run: pathlib.Path) -> list[tuple[Experiment, pathlib.Path]]:
@@ -327,6 +349,8 @@ def _fit(
     config, split = experiment.config, experiment.split
     steps = pipeline.steps_per_epoch(split.train, config.batch_size, config.segments)
     observer.started(run, experiment.sizes, steps, config.epochs, state.epochs)
+    if config.distribution == "mirrored":
+        observer.mirrored(distribution.devices_of_host())
     validation = pipeline.validation(split.validation, batch_size=config.batch_size)
     outputs = evaluate.UtteranceOutputs(model.network, pipeline)
     labels = experiment.labels(split.validation)
@@ -338,6 +362,8 @@ def _fit(
             row["val_wa"] = weighted_accuracy(labels, logits)
             row["val_ua"] = unweighted_accuracy(labels, logits)
             row["seconds"] = time.monotonic() - began
+            if config.distribution == "mirrored":
+                row["replicas"] = model.distribute_strategy.num_replicas_in_sync
             _remember(row, run, model, checkpoint, state, config)
             observer.epoch(row, state)
 
@@ -351,7 +377,7 @@ def _train_epoch(
     observer: Observer,
 ) -> dict[str, float]:
     """One epoch, counted from 0, all of whose draws are a function of (seed, epoch); returns Keras's logs."""
-    config = experiment.config
+    config, strategy = experiment.config, model.distribute_strategy
     reseed(model, config.seed, epoch)
     model.optimizer.learning_rate = learning_rate(config, epoch)
     training = pipeline.training(
@@ -364,10 +390,12 @@ def _train_epoch(
         augment=_augmentation(config, model),
     )
     history = model.fit(
-        training,
+        distribution.divided(strategy, training),
+        steps_per_epoch=len(training),  # Keras cannot ask what is divided for its length
         initial_epoch=epoch,
         epochs=epoch + 1,
-        validation_data=validation,
+        validation_data=distribution.divided(strategy, validation),
+        validation_steps=len(validation),
         callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=lambda step, logs: observer.step(epoch, step))],
         shuffle=False,  # the pipeline shuffles
         verbose=0,
@@ -428,11 +456,20 @@ def _objective(row: Mapping[str, float], alpha: float) -> float:
 
 
 def reseed(model: keras.Model, seed: int, epoch: int) -> None:
-    """Makes every draw of an epoch a function of (seed, epoch): a resumed epoch draws what it would have drawn."""
+    """Makes every draw of an epoch a function of (seed, epoch): a resumed epoch draws what it would have drawn.
+
+    Replicas drop other units, and draw the same negatives, which are those of the whole batch.
+    """
     generators = [part for layer in model._flatten_layers() for part in vars(layer).values()]
     generators = [part for part in generators if isinstance(part, keras.random.SeedGenerator)]
+    replicas = range(model.distribute_strategy.num_replicas_in_sync)
+    seeds = []
     for number, generator in enumerate(generators):
-        generator.state.assign([derived_seed(seed, "draws", epoch, number), 0])
+        own = [
+            (number, replica) if replica and generator is not model.draw_seeds else (number,) for replica in replicas
+        ]
+        seeds.append((generator, [derived_seed(seed, "draws", epoch, *parts) for parts in own]))
+    distribution.assign_seeds(model, seeds)
 
 
 def _is_over(config: Config, state: State) -> bool:
@@ -473,7 +510,7 @@ def _describe(experiment: Experiment, state: State, parts: dict, means: dict[str
     config, dataset = experiment.config, experiment.dataset
     shared = (
         *("preset", "system", "protocol", "fold", "alpha", "seed", "fold_seed", "start", "threads", "precision"),
-        *("audio_features", "text_features", "features_sha256"),
+        *("audio_features", "text_features", "features_sha256", "distribution"),
     )
     return {
         "schema": runs.METRICS_SCHEMA,
@@ -494,6 +531,7 @@ def _describe(experiment: Experiment, state: State, parts: dict, means: dict[str
         "own_features": {name: list(shape) for name, shape in experiment.network_sizes.own_features.items()},
         "vocabulary_sha256": dataset.info["vocabulary"]["sha256"] if TOKEN_IDS in feature_names(config) else None,
         **{name: getattr(config, name) for name in shared},
+        "replicas": state.history[-1].get("replicas", 1),
         "num_folds": protocols.num_folds(config.protocol, dataset.labelled),
         "best_epoch": state.best_epoch,
         "epochs": state.epochs,

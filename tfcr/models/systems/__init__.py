@@ -8,6 +8,7 @@ A system is a module with
 * `FEATURES`: the feature sets it takes beside the paper's spectrograms and word embeddings (`tfcr.features.sets`);
 * `DEFAULTS`: `field: value` pairs of the configuration that its paper sets, and that go before the preset's;
 * `PRESET_DEFAULTS` (optional): preset → pairs that go before `DEFAULTS` where the dataset has that preset;
+* `BATCH_STATISTICS` (optional): whether it normalises by the batch, which then cannot be divided among devices;
 * `OWN_FEATURES` (optional): in which of `audio` and `text` one's own features may stand in for the paper's.
 
 A preset says what this paper's text, or its authors' code, does to this paper's networks. That means nothing to the
@@ -180,8 +181,14 @@ def resolve(config: Config) -> Config:
     equal configurations.
 
     Raises:
-        UsageError: no such system, or a weight above 0 for a system without a regulariser.
+        UsageError: no such system, a weight above 0 for a system without a regulariser, or `mirrored` for one that
+            normalises by the batch.
     """
+    if config.distribution == "mirrored" and getattr(system(config.system), "BATCH_STATISTICS", False):
+        raise UsageError(
+            f"distribution must be none for system {config.system!r}, which normalises by the batch: devices that "
+            "divide it would normalise by less"
+        )
     unused = [name for modality, name in OWN_FIELDS.items() if modality not in own_features(config.system)]
     config = replace(config, alpha=resolve_alpha(config.system, config.alpha), **dict.fromkeys(unused))
     if config.alpha == 0:

@@ -14,6 +14,7 @@ from tfcr.models.step_mean import StepMean
 from tfcr.models.systems import ANOTHER_PAPERS
 
 REGULARISED = False
+BATCH_STATISTICS = True
 FEATURES = ("mfcc", "mel")
 DEFAULTS = {
     **ANOTHER_PAPERS,
