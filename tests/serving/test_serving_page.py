@@ -95,9 +95,11 @@ def test_every_command_and_call_of_the_page_works(readers_folder, ports, capfd):
             continue
         if program == "python":
             script = pathlib.Path(__file__).parents[2] / arguments[0]
-            timed = [sys.executable, str(script), *arguments[1:], "--repeats", "2"]
+            timed = [sys.executable, str(script), *arguments[1:], "--quick"]
             printed = subprocess.run(timed, capture_output=True, text=True, check=True).stdout
-            assert len(printed.splitlines()) == 2 + 3  # a table of three rows
+            for what in ("`serving_default`, from WAV bytes", "`features`", "ONNX of `features`"):
+                assert f"| {what}: one recording |" in printed
+                assert f"| {what}: batches of 32 |" in printed
             continue
         assert program == "tfcr", line
         if arguments[0] == "serve":

@@ -1,0 +1,230 @@
+"""Latency and throughput of an export on recordings and words, beside its ONNX form and the same pipeline in PyTorch.
+
+    python benchmarks/prediction.py --pytorch pytorch/bin/python
+    python benchmarks/prediction.py --export serving/tfcr/1 --onnx serving/onnx/1
+
+Recordings are noise of 4.5 seconds with 14 words, IEMOCAP's means. `serving_default` and PyTorch begin at the bytes of
+a WAV file; `features` and ONNX get spectrograms and word embeddings ready made. Their calls take turns. Without
+--export, a model of full size is trained for one epoch on a small synthetic corpus and exported first.
+"""
+
+import io
+import os
+import pathlib
+import tempfile
+from collections.abc import Sequence
+
+import click
+import measuring
+import numpy as np
+import pytorch_process
+import soundfile
+from measuring import Row, interleaved, rows_of
+from training_step import as_pytorch, prepare_tensorflow, weights_of
+
+from tfcr.schema import EMBEDDING_DIM, MAX_TOKENS, NUM_BINS, SAMPLE_RATE, SEGMENT_FRAMES
+
+SECTION = "Prediction"
+SECONDS, WORDS = 4.5, 14  # IEMOCAP's means
+BATCH = 32
+UTTERANCES = 120  # of the corpus that the model is trained on
+TOLERANCE = 1e-4  # of logits, relative to the largest
+RAW, FEATURES, ONNX = "`serving_default`, from WAV bytes", "`features`", "ONNX of `features`"
+
+
+def measure(
+    quick: bool = False,
+    pytorch: str | None = None,
+    export: str | os.PathLike | None = None,
+    onnx: str | os.PathLike | None = None,
+) -> list[Row]:
+    """Milliseconds of one recording, median and 99th percentile, and recordings a second in batches of 32.
+
+    Args:
+        pytorch: an interpreter with PyTorch; by default this one, and without PyTorch its rows are left out.
+        export, onnx: folders of versions that are there; then there are no rows of PyTorch, which knows no weights.
+
+    Raises:
+        ArithmeticError: PyTorch answers something else than the export.
+    """
+    prepare_tensorflow()
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        process = None
+        if export is None:
+            run = _trained(folder)
+            export, onnx = _exported(run, folder)
+            process = pytorch_process.started(pytorch, "pytorch_prediction.py")
+        files, transcript = recordings(BATCH), sentence(pathlib.Path(export))
+        calls = {count: _calls(export, onnx, files[:count], transcript) for count in (1, BATCH)}
+        if process is None:
+            return _rows(calls, quick, [])
+        with process:
+            _load(process, run, folder, files, transcript)
+            layouts = {f"PyTorch {process.version}, {layout}": layout for layout in ("contiguous", "channels_last")}
+            for name, layout in layouts.items():
+                for count, some in calls.items():
+                    some[name] = lambda layout=layout, count=count: process.ask(
+                        do="predict", layout=layout, count=count
+                    )["logits"]
+                _check(name, np.array(calls[BATCH][name]()), calls[BATCH][RAW]()["logits"].numpy())
+            return _rows(calls, quick, list(layouts))
+
+
+def recordings(count: int) -> list[bytes]:
+    """WAV files of noise."""
+    files = []
+    for seed in range(count):
+        samples = np.random.default_rng(seed).normal(0, 0.1, round(SECONDS * SAMPLE_RATE)).astype(np.float32)
+        file = io.BytesIO()
+        soundfile.write(file, samples, SAMPLE_RATE, format="WAV", subtype="PCM_16")
+        files.append(file.getvalue())
+    return files
+
+
+def sentence(export: pathlib.Path) -> str:
+    """Words that the export knows."""
+    known = (export / "assets" / "vocabulary.txt").read_text(encoding="utf-8").splitlines()
+    return " ".join([word for word in known if word.isalpha()][:WORDS])
+
+
+def features(count: int, words: int) -> dict[str, np.ndarray]:
+    """What the front end would make of recordings of that length."""
+    random, frames = np.random.default_rng(0), round(SECONDS * SAMPLE_RATE) // SEGMENT_FRAMES - 1
+    segments = -(-frames // SEGMENT_FRAMES)
+    embeddings = np.zeros((count, MAX_TOKENS, EMBEDDING_DIM), np.float32)
+    embeddings[:, :words] = random.normal(0, 0.3, (count, words, EMBEDDING_DIM))
+    return {
+        "spectrogram": random.normal(-60, 20, (count, segments, SEGMENT_FRAMES, NUM_BINS)).astype(np.float32),
+        "num_frames": np.full(count, frames, np.int32),
+        "embeddings": embeddings,
+        "num_tokens": np.full(count, words, np.int32),
+    }
+
+
+def _trained(folder):
+    """A run of the full model on the synthetic corpus."""
+    from tfcr.config import Config
+    from tfcr.preparation.prepare import Preparation, prepare
+    from tfcr.training.train import plan, train_fold
+
+    click.echo("Training a model to export…", err=True)
+    data = folder / "data"
+    prepare(Preparation("synthetic", data / "corpus", data, "synthetic", options={"utterances": UTTERANCES}), workers=2)
+    return train_fold(plan(Config(epochs=1), data), folder / "run")
+
+
+def _exported(run, folder):
+    """Its export, and its ONNX form where the packages for it are there."""
+    from tfcr.errors import TfcrError
+    from tfcr.serving.export import export_run
+    from tfcr.serving.onnx_export import export_onnx
+
+    export = export_run(run, folder / "tfcr")
+    try:
+        import onnxruntime  # noqa: F401
+
+        return export, export_onnx(run, folder / "onnx")
+    except (ImportError, TfcrError) as error:
+        click.echo(f"No ONNX here, so its row is left out ({error}): pip install 'tfcr[onnx]' onnxruntime", err=True)
+        return export, None
+
+
+def _calls(export, onnx, files: Sequence[bytes], transcript: str) -> dict:
+    """What answers about a batch of recordings."""
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(export))  # what a signature needs lives as long as this
+    raw = {"audio_bytes": tf.constant(files), "transcript": tf.constant([transcript] * len(files))}
+    arrays = features(len(files), len(transcript.split()))
+    tensors = {name: tf.constant(array) for name, array in arrays.items()}
+    calls = {
+        RAW: lambda: loaded.signatures["serving_default"](**raw),
+        FEATURES: lambda: loaded.signatures["features"](**tensors),
+    }
+    if onnx is not None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 2
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle while others are timed
+        session = onnxruntime.InferenceSession(str(pathlib.Path(onnx) / "model.onnx"), options)
+        calls[ONNX] = lambda: session.run(None, arrays)
+    return calls
+
+
+def _load(process, run, folder, files, transcript):
+    """Gives PyTorch the run's weights, its words and the recordings."""
+    from tfcr.dataset_info import open_dataset
+    from tfcr.features.vocabulary import read_vocabulary
+    from tfcr.models.pair_discriminator import PairDiscriminator
+    from tfcr.serving.export import restored_network
+
+    network = restored_network(run)
+    discriminator = PairDiscriminator(name="discriminator")  # which an export does not have
+    discriminator.build((None, 512), (None, 200))
+    named = weights_of(network, discriminator)
+    state = as_pytorch({name: [variable.numpy() for variable in some] for name, some in named.items()})
+    for layer in range(2):  # PyTorch adds two biases
+        state[f"lstm.bias_hh_l{layer}"] = np.zeros_like(state[f"lstm.bias_hh_l{layer}"])
+    [standardization] = (layer for layer in network._flatten_layers() if layer.name == "standardization")
+    state |= {"mean": standardization.mean.numpy(), "deviation": standardization.deviation.numpy()}
+    np.savez(folder / "weights.npz", **state)
+    words, vectors, known = read_vocabulary(open_dataset(folder / "data").folder)
+    np.savez(folder / "vocabulary.npz", words=np.array(words)[known], vectors=vectors[known])
+    paths = [folder / f"{number}.wav" for number in range(len(files))]
+    for path, file in zip(paths, files, strict=True):
+        path.write_bytes(file)
+    process.ask(
+        do="load",
+        weights=str(folder / "weights.npz"),
+        vocabulary=str(folder / "vocabulary.npz"),
+        recordings=[str(path) for path in paths],
+        transcripts=[transcript] * len(files),
+    )
+
+
+def _check(name, found, expected):
+    error = np.abs(found - expected).max() / np.abs(expected).max()
+    if not error <= TOLERANCE:
+        raise ArithmeticError(f"{name}: logits differ from the export's by {error:.1e} of the largest")
+
+
+def _rows(calls, quick, rivals: list[str]) -> list[Row]:
+    one = interleaved(calls[1], 20 if quick else 300, warm_up=5)
+    batch = interleaved(calls[BATCH], 3 if quick else 40, warm_up=2)
+    rows = _with_best(rows_of, "one recording", one, rivals)
+    for name in one:
+        rows.append(Row(SECTION, f"{name}: 99th percentile", 1e3 * float(np.quantile(one[name], 0.99)), "ms"))
+    return rows + _with_best(_throughput, f"batches of {BATCH}", batch, rivals)
+
+
+def _with_best(make, what, seconds, rivals):
+    """Rows, of which the export's compares with the best of its rivals."""
+    against = {}
+    if rivals:
+        best = min(rivals, key=lambda name: np.median(seconds[name]))
+        against = {f"{RAW}: {what}": (f"{best}: {what}", None)}
+    return make(SECTION, {f"{name}: {what}": values for name, values in seconds.items()}, against)
+
+
+def _throughput(section, seconds, against):
+    rates = rows_of(section, {name: BATCH / values for name, values in seconds.items()}, None, 1, "recordings/s")
+    ratios = {row.what: row for row in rows_of(section, seconds, against)}
+    return [
+        Row(
+            *(row.section, row.what, row.value, row.unit, ratios[row.what].against),
+            ratio=ratios[row.what].ratio,
+            spread=row.spread,
+            ratio_spread=ratios[row.what].ratio_spread,
+        )
+        for row in rates
+    ]
+
+
+command = pytorch_process.option(measuring.command(measure))
+for name, what in (("export", "A version of an export."), ("onnx", "A version of its ONNX form.")):
+    command = click.option(f"--{name}", type=click.Path(exists=True, path_type=pathlib.Path), help=what)(command)
+
+if __name__ == "__main__":
+    command()

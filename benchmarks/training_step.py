@@ -1,0 +1,272 @@
+"""The training step of the paper's model: forward, backward and Adam, in tfcr, plain Keras and PyTorch.
+
+    python benchmarks/training_step.py --pytorch pytorch/bin/python
+
+Every variant trains on the same batches. A turn of one is a few steps; turns go round in an order that is drawn anew,
+TensorFlow and PyTorch idle in turn. Before that, all are shown to compute the same loss and gradients.
+"""
+
+import pathlib
+import tempfile
+from collections.abc import Callable
+
+import click
+import measuring
+import numpy as np
+import pytorch_process
+from batches import BATCH, BINS, CLASSES, DEVIATION, MEAN, described
+from batches import batch as numpy_batch
+from measuring import Row, interleaved, rows_of
+
+SECTION = "Training step"
+THREADS = 2
+STEPS = 4  # of a turn
+SEEDS = range(8)  # of the batches, which take turns too
+TOLERANCE = 1e-4  # of losses and gradients, relative to the largest entry
+PLAIN, CONCATENATED = "plain Keras, float32", "plain Keras, float32, every pair concatenated"
+OURS, OURS_BFLOAT16 = "tfcr, float32", "tfcr, mixed_bfloat16"
+
+
+def variants() -> dict[str, Callable]:
+    """Name → the model, compiled; what is timed in TensorFlow. A further one is a further line."""
+    return {
+        PLAIN: lambda: _plain(),
+        "plain Keras, mixed_bfloat16": lambda: _plain("mixed_bfloat16"),
+        CONCATENATED: lambda: _plain(concatenated=True),
+        OURS: lambda: _tfcr(),
+        OURS_BFLOAT16: lambda: _tfcr("mixed_bfloat16"),
+    }
+
+
+def pytorch_variants(quick: bool = False) -> dict[str, dict]:
+    """Name → what `pytorch_model.Step` takes; what is timed in PyTorch."""
+    return {
+        f"{layout}, {'packed' if packed else 'padded'}, {'bfloat16 autocast' if bfloat16 else 'float32'}": {
+            "layout": layout,
+            "packed": packed,
+            "bfloat16": bfloat16,
+        }
+        for bfloat16 in (False, True)
+        for layout in ("contiguous", "channels_last", *(() if quick else ("compiled",)))
+        for packed in (False, True)
+    }
+
+
+def measure(quick: bool = False, pytorch: str | None = None) -> list[Row]:
+    """Milliseconds a step of every variant.
+
+    Args:
+        pytorch: an interpreter with PyTorch; by default this one, and without PyTorch its rows are left out.
+
+    Raises:
+        ArithmeticError: two of them compute different things.
+    """
+    prepare_tensorflow()
+    click.echo(f"{BATCH} examples a step; {described(SEEDS)}.", err=True)
+    models = {name: make() for name, make in variants().items()}
+    calls = {name: _turn(model) for name, model in models.items()}
+    process = pytorch_process.started(pytorch, "pytorch_model.py", THREADS)
+    if process is None:
+        check_agreement(models[OURS], {PLAIN: gradients_of(models[PLAIN])})
+        seconds = interleaved(calls, 3 if quick else 12, warm_up=2)
+        return _rows(seconds, {}, None)
+    with process:
+        found = {f"PyTorch {name}": settings for name, settings in pytorch_variants(quick).items()}
+        check_agreement(
+            models[OURS],
+            {PLAIN: gradients_of(models[PLAIN])}
+            | {name: gradients_in(process, models[OURS], each) for name, each in found.items() if not each["bfloat16"]},
+        )
+        calls |= {name: _turn_of(process, each) for name, each in found.items()}
+        seconds = interleaved(calls, 3 if quick else 12, warm_up=2)
+        return _rows(seconds, found, process.version)
+
+
+def prepare_tensorflow() -> None:
+    """TensorFlow as a training has it, on so many threads."""
+    from tfcr.cli.tensorflow import import_quietly
+
+    import_quietly()
+    from tfcr.training import runtime
+
+    runtime.configure(THREADS)
+
+
+def _plain(precision="float32", concatenated=False):
+    from plain_keras import PlainDiscriminator, plain_network
+
+    policy = _policy(precision)
+    discriminator = PlainDiscriminator(name="discriminator", dtype=policy) if concatenated else None
+    return _compiled(plain_network, precision, discriminator)
+
+
+def _tfcr(precision="float32", **settings):
+    from tfcr.config import Config
+    from tfcr.models.systems import system
+
+    model = _compiled(lambda dtype: system("fusion").build(Config(**settings), CLASSES, dtype=dtype), precision)
+    [standardization] = (layer for layer in model._flatten_layers() if layer.name == "standardization")
+    standardization.set_statistics(np.full(BINS, MEAN), np.full(BINS, DEVIATION))
+    return model
+
+
+def _policy(precision):
+    import keras
+
+    return keras.DTypePolicy(precision)
+
+
+def _compiled(build, precision, discriminator=None):
+    import keras
+
+    from tfcr.models.contrastive import ContrastiveModel
+
+    keras.utils.set_random_seed(0)
+    policy = _policy(precision)
+    model = ContrastiveModel(build(policy), alpha=0.1, discriminator=discriminator, dtype=policy)
+    model.compile(keras.optimizers.Adam(0.001), jit_compile=False)
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def _turn(model):
+    """A call that makes the steps of a turn."""
+    import tensorflow as tf
+
+    step = tf.function(model.train_step)
+    batches = [_data(seed) for seed in SEEDS]
+    turns = _turns()
+
+    def turn():
+        for seed in next(turns):
+            logs = step(batches[seed])
+        logs["loss"].numpy()
+
+    return turn
+
+
+def _turn_of(process, settings):
+    """The same, in PyTorch."""
+    turns = _turns()
+    return lambda: process.ask(do="steps", seeds=next(turns), **settings)
+
+
+def _turns():
+    """The batches of one turn after another."""
+    while True:
+        for begin in range(0, len(SEEDS), STEPS):
+            yield list(SEEDS[begin : begin + STEPS])
+
+
+def _data(seed):
+    import tensorflow as tf
+
+    tensors = {name: tf.constant(array) for name, array in numpy_batch(seed).items()}
+    y = {name: tensors.pop(name) for name in ("label", "utterance")}
+    return tensors, y, tf.ones(BATCH)
+
+
+# ---- all compute the same -------------------------------------------------------------------------------------------
+
+
+def check_agreement(ours, others: dict[str, dict[str, np.ndarray]]) -> None:
+    """Refuses variants whose loss or gradients on one batch differ from ours, each from its own copy of our weights."""
+    expected = gradients_of(ours)
+    for variant, found in others.items():
+        for name, array in expected.items():
+            if name == "score.bias":
+                continue  # the same added to all scores changes nothing: its gradient is zero but for rounding
+            error = np.abs(found[name] - array).max() / np.abs(array).max()
+            if not error <= TOLERANCE:
+                raise ArithmeticError(f"{variant}: {name} differs from tfcr's by {error:.1e} of its largest entry")
+
+
+def weights_of(*models) -> dict[str, list]:
+    """Layer → its variables, in the order of Keras."""
+    named = {layer.name: layer for model in models for layer in model._flatten_layers()}
+    wanted = [*(f"conv_{n}" for n in range(4)), "lstm_0", "lstm_1", "head", "discriminator"]
+    return {name: named[name].trainable_variables for name in wanted}
+
+
+def start_alike(model) -> None:
+    """Weights of one draw, whatever the model's names and order, such that texts differ enough for their gradients."""
+    random = np.random.default_rng(0)
+    for name, variables in weights_of(model).items():
+        gain = 4 if name.startswith("lstm") else 1
+        for variable in variables:
+            inputs = max(8, np.prod(variable.shape[:-1]))
+            variable.assign(random.normal(0, gain / np.sqrt(inputs), variable.shape))
+
+
+def gradients_of(model, seed: int = 0) -> dict[str, np.ndarray]:
+    """`loss` and the gradient of every weight, in PyTorch's layout and names, from the weights of `start_alike`."""
+    import tensorflow as tf
+
+    start_alike(model)
+    x, y, _ = _data(seed)
+    named = weights_of(model)
+    with tf.GradientTape() as tape:
+        loss = model.compute_loss(x, y, model(x, training=True))
+    gradients = tape.gradient(loss, named)
+    arrays = {name: [gradient.numpy() for gradient in some] for name, some in gradients.items()}
+    return {"loss": loss.numpy(), **as_pytorch(arrays)}
+
+
+def gradients_in(process, ours, settings, seed: int = 0) -> dict[str, np.ndarray]:
+    """The same of a variant of PyTorch."""
+    start_alike(ours)
+    arrays = {name: [variable.numpy() for variable in some] for name, some in weights_of(ours).items()}
+    state = as_pytorch(arrays)
+    for layer in range(2):  # PyTorch adds two biases
+        state[f"lstm.bias_hh_l{layer}"] = np.zeros_like(state[f"lstm.bias_hh_l{layer}"])
+    with tempfile.TemporaryDirectory() as folder:
+        weights, out = pathlib.Path(folder, "weights.npz"), pathlib.Path(folder, "gradients.npz")
+        np.savez(weights, **state)
+        process.ask(do="gradients", seed=seed, weights=str(weights), out=str(out), **settings)
+        with np.load(out) as found:
+            return dict(found)
+
+
+def as_pytorch(arrays: dict[str, list[np.ndarray]]) -> dict[str, np.ndarray]:
+    """Weights or gradients of `weights_of` in PyTorch's layout and names; each bias of an LSTM stands twice."""
+    named = {}
+    for block in range(4):
+        kernel, bias = arrays[f"conv_{block}"]
+        named[f"convolutions.{block}.weight"] = kernel.transpose(3, 2, 0, 1)
+        named[f"convolutions.{block}.bias"] = bias
+    for layer in range(2):
+        kernel, recurrent, bias = arrays[f"lstm_{layer}"]
+        named[f"lstm.weight_ih_l{layer}"], named[f"lstm.weight_hh_l{layer}"] = kernel.T, recurrent.T
+        named[f"lstm.bias_ih_l{layer}"] = named[f"lstm.bias_hh_l{layer}"] = bias
+    named["head.weight"] = _channels_first(arrays["head"][0])
+    hidden, hidden_bias, score, score_bias = arrays["discriminator"]
+    named["hidden.weight"], named["hidden.bias"] = _channels_first(hidden), hidden_bias
+    named["score.weight"], named["score.bias"] = score.T, score_bias
+    return named
+
+
+def _channels_first(kernel):
+    """[units, 512 + 200] from [512 + 200, units]: PyTorch flattens channels, frames and bins in this order."""
+    audio = kernel[:512].reshape(8, 8, 8, -1).transpose(2, 0, 1, 3).reshape(512, -1)
+    return np.concatenate([audio, kernel[512:]]).T
+
+
+def _rows(seconds, pytorch_settings, version):
+    seconds = {name: values / STEPS for name, values in seconds.items()}
+    against = {name: (PLAIN, None) for name in seconds if name != PLAIN}
+    against |= {OURS: (PLAIN, "≥ 1.6"), OURS_BFLOAT16: (PLAIN, "≥ 1.8")}
+    rows = rows_of(SECTION, seconds, against)
+    for ours, bfloat16, wanted in ((OURS, False, "≥ 2"), (OURS_BFLOAT16, True, "≥ 1.5")):
+        rivals = [name for name, settings in pytorch_settings.items() if settings["bfloat16"] == bfloat16]
+        if rivals:
+            best = min(rivals, key=lambda name: np.median(seconds[name]))
+            beside = f"{ours}, beside the best PyTorch {version}"
+            [*_, row] = rows_of(SECTION, {best: seconds[best], beside: seconds[ours]}, {beside: (best, wanted)})
+            rows.append(row)
+    return rows
+
+
+command = pytorch_process.option(measuring.command(measure))
+
+if __name__ == "__main__":
+    command()

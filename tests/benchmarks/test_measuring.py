@@ -1,0 +1,162 @@
+"""Rows, turns, tables and merges: everything of a benchmark but the time."""
+
+import dataclasses
+import itertools
+import math
+import subprocess
+import sys
+
+import measuring
+import numpy as np
+import pytest
+import pytorch_process
+import run_all
+from measuring import Row
+
+
+def test_every_round_makes_each_call_once_in_changing_orders_and_only_counts_after_the_warm_up():
+    made = []
+    calls = {name: lambda name=name: made.append(name) for name in "abc"}
+    found = measuring.interleaved(calls, repeats=20, warm_up=2)
+    rounds = [made[begin : begin + 3] for begin in range(0, len(made), 3)]
+    assert len(rounds) == 22
+    assert all(sorted(each) == ["a", "b", "c"] for each in rounds)
+    assert {tuple(each) for each in rounds} == set(itertools.permutations("abc"))  # none always follows the same other
+    assert {name: len(seconds) for name, seconds in found.items()} == {"a": 20, "b": 20, "c": 20}
+
+
+def test_a_ratio_is_the_median_over_rounds_of_how_many_times_as_fast():
+    # rounds: 2 / 1, 6 / 2, 8 / 2 → 2, 3, 4: the median is 3, the quartiles 2.5 and 3.5
+    seconds = {"slow": np.array([2.0, 6.0, 8.0]), "fast": np.array([1.0, 2.0, 2.0])}
+    slow, fast = measuring.rows_of("S", seconds, {"fast": ("slow", "≥ 2.5")})
+    assert (slow.value, slow.unit, slow.ratio, slow.spread) == (6000, "ms", None, 3000)
+    assert (fast.value, fast.against, fast.ratio, fast.ratio_spread, fast.met) == (2000, "slow", 3, 1, True)
+
+
+def test_goals_are_met_at_least_or_at_most():
+    row = Row("S", "a", 1.0, "s", "b", 3.0, "≥ 3")
+    assert row.met
+    assert not dataclasses.replace(row, ratio=2.99).met
+    assert dataclasses.replace(row, wanted="≤ 3").met
+    assert not dataclasses.replace(row, wanted="≤ 2.9").met
+    assert dataclasses.replace(row, wanted=None).met is None
+
+
+@pytest.mark.parametrize("wanted", ["3", "> 3", "≥3", "≥ many"])
+def test_a_goal_that_cannot_be_read_is_refused(wanted):
+    with pytest.raises(ValueError):
+        Row("S", "a", 1.0, "s", "b", 3.0, wanted)
+
+
+def test_a_ratio_against_nothing_is_refused():
+    with pytest.raises(ValueError, match="against"):
+        Row("S", "a", 1.0, "s", ratio=2.0)
+
+
+def test_rows_come_back_from_csv_as_they_were(tmp_path):
+    rows = [
+        Row("Training step", "plain, float32", 70.125, "ms", spread=1.5),
+        Row("Training step", 'ours, "fast"', 1 / 3, "ms", "plain, float32", 2.5, "≥ 1.6", 0.1, 0.2),
+    ]
+    measuring.write_rows(rows, tmp_path / "rows.csv")
+    assert measuring.read_rows(tmp_path / "rows.csv") == rows
+
+
+def test_of_three_runs_the_median_counts_and_the_spread_is_from_smallest_to_largest():
+    runs = [
+        [Row("S", "a", value, "ms", spread=99.0), Row("S", "b", 1.0, "ms", "a", ratio, "≥ 2", 99.0, 99.0)]
+        for value, ratio in ((3.0, 2.5), (1.0, 1.0), (2.0, 2.0))
+    ]
+    assert measuring.merged(runs) == [
+        Row("S", "a", 2.0, "ms", spread=2.0),
+        Row("S", "b", 1.0, "ms", "a", 2.0, "≥ 2", 0.0, 1.5),
+    ]
+
+
+def test_what_only_some_runs_have_is_the_median_of_those_and_sections_stay_together():
+    first = [Row("S", "a", 1.0, "ms"), Row("T", "c", 5.0, "ms")]
+    second = [Row("S", "a", 3.0, "ms"), Row("S", "b", 4.0, "ms"), Row("T", "c", 5.0, "ms")]
+    found = measuring.merged([first, second])
+    assert [(row.section, row.what, row.value) for row in found] == [("S", "a", 2.0), ("S", "b", 4.0), ("T", "c", 5.0)]
+
+
+def test_the_table_has_a_line_for_every_row_under_its_sections_heading():
+    rows = [
+        Row("Start", "click", 0.05, "s", spread=0.001),
+        Row("Start", "help", 0.12, "s", "click", 2.4, "≤ 3", 0.01, 0.1),
+        Row("Growth", "memory", 1234.5, "MB", "less", 1.5, "≤ 1.2"),
+    ]
+    assert measuring.markdown(rows).splitlines() == [
+        "### Start",
+        "",
+        "| | median | ± | ratio | against | wanted |",
+        "|---|---|---|---|---|---|",
+        "| click | 0.0500 s | 0.00100 |  |  |  |",
+        "| help | 0.120 s | 0.0100 | 2.40× ± 0.100 | click | ≤ 3×: yes |",
+        "",
+        "### Growth",
+        "",
+        "| | median | ± | ratio | against | wanted |",
+        "|---|---|---|---|---|---|",
+        "| memory | 1,234 MB |  | 1.50× | less | ≤ 1.2×: **no** |",
+    ]
+
+
+def test_the_peak_of_a_process_is_its_own_and_not_that_of_its_starter():
+    ballast = bytearray(300_000_000)
+    seconds, peak = measuring.timed_process([sys.executable, "-S", "-c", "x = bytearray(100_000_000)"])
+    assert 100e6 < peak < 150e6 < len(ballast)
+    assert 0 < seconds < math.inf
+
+
+def test_a_command_that_fails_is_an_error_with_what_it_said():
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        measuring.timed_process([sys.executable, "-c", "raise SystemExit('no such thing')"])
+    assert "no such thing" in failed.value.stderr
+
+
+def test_a_page_gets_table_and_plot_between_its_marks_and_keeps_the_rest(tmp_path):
+    page = tmp_path / "speed.md"
+    page.write_text(f"# Speed\n\n{run_all.BEGIN}\nold\n{run_all.END}\n\nend\n")
+    rows = [Row("S", "a", 2.0, "ms", spread=2.0), Row("S", "b", 1.0, "ms", "a", 2.0, "≥ 3", 0.5, 0.5)]
+    run_all.write_page(rows, "a machine\n", page)
+    text = page.read_text()
+    assert text.startswith(f"# Speed\n\n{run_all.BEGIN}\na machine\n")
+    assert text.endswith(f"{run_all.END}\n\nend\n")
+    assert measuring.markdown(rows) in text
+    assert "old" not in text
+    assert "</svg>" in (tmp_path / "speed.svg").read_text()
+
+
+def test_a_benchmark_that_fails_is_left_out_named_and_ends_with_1(tmp_path, monkeypatch):
+    from click.testing import CliRunner
+
+    good = "import sys, pathlib; path = sys.argv[sys.argv.index('--rows') + 1]\n"
+    good += "pathlib.Path(path).write_text('section,what,value,unit\\nStart,help,1.5,s\\n')\n"
+    (tmp_path / "start.py").write_text(good)
+    (tmp_path / "growth.py").write_text("raise SystemExit('broken')\n")
+    monkeypatch.setattr(run_all, "HERE", tmp_path)
+    ended = CliRunner().invoke(run_all.command, ["--out", str(tmp_path / "out")])
+    assert ended.exit_code == 1
+    assert "left out because they failed: growth" in ended.output
+    assert measuring.read_rows(tmp_path / "out" / "speed.csv") == [Row("Start", "help", 1.5, "s")]
+
+
+def test_earlier_runs_are_merged_without_running_anything(tmp_path):
+    from click.testing import CliRunner
+
+    for number, value in enumerate((1.0, 5.0, 2.0)):
+        run_all.write([Row("S", "a", value, "ms")], "a machine\n", tmp_path / f"run-{number}")
+    folders = [part for number in range(3) for part in ("--merge", str(tmp_path / f"run-{number}"))]
+    ended = CliRunner().invoke(run_all.command, [*folders, "--out", str(tmp_path / "all")])
+    assert ended.exit_code == 0, ended.output
+    assert measuring.read_rows(tmp_path / "all" / "speed.csv") == [Row("S", "a", 2.0, "ms", spread=4.0)]
+    assert (tmp_path / "all" / "about.md").read_text() == "a machine\n"
+
+
+def test_the_page_on_speed_has_the_marks_and_says_what_every_benchmark_measures():
+    page = (run_all.HERE.parent / "docs" / "speed.md").read_text(encoding="utf-8")
+    assert page.index(run_all.BEGIN) < page.index(run_all.END)
+    assert pytorch_process.INSTALL.split("install ")[1] in page
+    described = {line.split(" | ")[0].strip("| ") for line in page.splitlines() if line.startswith("| ")}
+    assert {name.replace("_", " ").capitalize() for name in run_all.BENCHMARKS} <= described

@@ -1,0 +1,57 @@
+"""What the training step is timed against computes what tfcr computes."""
+
+import os
+
+import batches
+import numpy as np
+import pytest
+import pytorch_process
+import training_step
+
+
+@pytest.fixture(scope="module")
+def models():
+    training_step.prepare_tensorflow()
+    made = training_step.variants()
+    return {name: made[name]() for name in (training_step.OURS, training_step.PLAIN, training_step.CONCATENATED)}
+
+
+@pytest.mark.parametrize("name", [training_step.PLAIN, training_step.CONCATENATED])
+def test_plain_keras_has_the_same_loss_and_gradients(models, name):
+    training_step.check_agreement(models[training_step.OURS], {name: training_step.gradients_of(models[name])})
+
+
+def test_another_model_is_refused(models):
+    other = training_step.gradients_of(models[training_step.PLAIN])
+    other["lstm.weight_hh_l1"] = other["lstm.weight_hh_l1"] * 1.001
+    with pytest.raises(ArithmeticError, match=r"other: lstm\.weight_hh_l1 differs"):
+        training_step.check_agreement(models[training_step.OURS], {"other": other})
+
+
+def test_pytorch_has_the_same_loss_and_gradients(models):
+    process = pytorch_process.started(os.environ.get("TFCR_PYTORCH"), "pytorch_model.py")
+    if process is None:
+        pytest.skip("no PyTorch; TFCR_PYTORCH names the interpreter of an environment that has it")
+    ours = models[training_step.OURS]
+    with process:
+        for name, settings in training_step.pytorch_variants(quick=True).items():
+            if not settings["bfloat16"]:
+                found = training_step.gradients_in(process, ours, settings)
+                training_step.check_agreement(ours, {name: found})
+
+
+def test_sentences_are_as_long_as_iemocaps():
+    words = batches.sentence_lengths(5531, np.random.default_rng(0))  # IEMOCAP: 14.0 on average, the longest 113
+    assert words.mean() == pytest.approx(14.0, abs=0.3)
+    assert words.min() >= 1
+    assert 70 < words.max() < 160
+    assert 0.05 < np.mean(words > batches.WORDS) < 0.1
+
+
+def test_every_process_makes_the_same_batches_with_zeros_after_the_words():
+    first, again = batches.batch(3), batches.batch(3)
+    for name, array in first.items():
+        np.testing.assert_array_equal(array, again[name])
+    for embeddings, count in zip(first["embeddings"], first["num_tokens"], strict=True):
+        assert embeddings[: min(count, batches.WORDS)].any(axis=1).all()
+        assert not embeddings[count:].any()
