@@ -163,22 +163,23 @@ def timed_process(command: Sequence[str | os.PathLike], **settings) -> tuple[flo
 
     Args:
         command: a program and its arguments; a program without a path is looked for on the PATH.
-        **settings: of `subprocess.run`: `cwd`, `env`, ...
+        **settings: of `subprocess.run`: `cwd`, `env`.
 
     Returns:
         Seconds from start to end, and the peak of its resident memory in bytes; of its children, which are not added
         up, the largest counts where it is larger.
 
     Raises:
-        subprocess.CalledProcessError: the command failed; what it said is in the exception's `stderr`.
+        RuntimeError: the command failed; with the last it said.
     """
     program = shutil.which(os.fspath(command[0])) or os.fspath(command[0])
     with tempfile.TemporaryDirectory() as folder:
         figures = pathlib.Path(folder, "figures")
         starter = [sys.executable, "-I", "-S", "-c", _STARTER, figures]
-        subprocess.run(
-            [*starter, program, *command[1:]], **{"capture_output": True, "text": True, "check": True, **settings}
-        )
+        ended = subprocess.run([*starter, program, *command[1:]], capture_output=True, text=True, **settings)
+        if ended.returncode:
+            said = (ended.stderr or ended.stdout).strip()[-2000:]
+            raise RuntimeError(f"{' '.join(map(str, command))} ended with {ended.returncode}: {said}")
         seconds, peak = figures.read_text().split()
     return float(seconds), int(peak)
 
