@@ -20,7 +20,7 @@ from measuring import Row, interleaved, rows_of
 
 SECTION = "Input pipeline"
 INPUT = f"{BATCH} segments from TFRecords on one core, shuffle of {SHUFFLE:,}"
-SMALL, LARGE = 600, 2400  # utterances; the smaller one fills the shuffle too
+SMALL, LARGE = 1200, 4800  # utterances; the smaller one fills the shuffle too
 
 
 def measure(quick: bool = False) -> list[Row]:
