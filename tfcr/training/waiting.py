@@ -31,8 +31,9 @@ class Waiting:
 
     def _fed(self, batches: tf.data.Iterator) -> dict[str, tf.Tensor]:
         if self._step is None:
+            run, train_step = self._model.distribute_strategy.run, self._model.train_step
             self._step = tf.function(
-                self._model.train_step,
+                lambda batch: run(train_step, args=(batch,)),
                 input_signature=[batches.element_spec],  # one trace, whatever size the last batch has
                 jit_compile=self._model.jit_compile,
                 autograph=False,
