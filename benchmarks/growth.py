@@ -66,14 +66,14 @@ def _stages(folder: pathlib.Path, count: int) -> dict[str, tuple[float, float]]:
     of_corpus = ["--corpus", "synthetic", "--root", corpus, "--utterances", str(count)]
     found = {
         "preparation": timed_process(
-            [*_TFCR, "prepare-tfrecords", *of_corpus, "--features", "spectrogram", "--out", data], cwd=folder
+            [*_TFCR, "prepare-tfrecords", *of_corpus, "--features", "spectrogram", "--out", data]
         )
     }
     shutil.rmtree(corpus)
-    _, peak = timed_process([*_TFCR, "train", "--data", data, "--epochs", "1", "--run", run], cwd=folder)
+    _, peak = timed_process([*_TFCR, "train", "--data", data, "--epochs", "1", "--run", run])
     found["one training epoch"] = _epoch_seconds(run), peak
-    found["evaluation"] = timed_process([*_TFCR, "evaluate", run], cwd=folder)
-    found["report"] = timed_process([*_TFCR, "report", run, "--out", folder / "report"], cwd=folder)
+    found["evaluation"] = timed_process([*_TFCR, "evaluate", run])
+    found["report"] = timed_process([*_TFCR, "report", run, "--out", folder / "report"])
     return found
 
 

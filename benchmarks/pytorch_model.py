@@ -1,16 +1,14 @@
 """The paper's model and its training step in PyTorch, as a process that `training_step.py` asks for steps.
 
 It needs PyTorch and NumPy alone, so that it can run in an environment of its own. Requests and answers are JSON, one a
-line; see `Process`. Before anything is timed, loss and gradients are compared with tfcr's.
+line; see `answering.py`. Before anything is timed, loss and gradients are compared with tfcr's.
 """
 
 import contextlib
-import json
-import sys
-import time
 
 import numpy as np
 import torch
+from answering import Process
 from batches import BINS, CLASSES, DEVIATION, DIM, FRAMES, MEAN, batch
 from torch import nn
 from torch.nn import functional
@@ -113,23 +111,10 @@ class Step:
         return loss.item()
 
 
-class Process:
-    """What a process can be asked for: a request `{"do": "steps", …}` calls `steps` with the rest as arguments."""
-
-    def start(self, threads: int) -> dict:
-        """Comes first."""
-        torch.set_num_threads(threads)
-        return {"torch": torch.__version__}
-
-    def processor_seconds(self) -> dict:
-        """The processor's time that all threads of this process have used so far."""
-        return {"seconds": time.process_time()}
-
-    def serve(self) -> None:
-        """Answers the lines of the standard input until it ends."""
-        for line in sys.stdin:
-            request = json.loads(line)
-            print(json.dumps(getattr(self, request.pop("do"))(**request)), flush=True)
+def started(threads: int) -> dict:
+    """Fixes the threads; the answer to `start`."""
+    torch.set_num_threads(threads)
+    return {"version": torch.__version__}
 
 
 class Training(Process):
@@ -137,6 +122,9 @@ class Training(Process):
 
     def __init__(self):
         self.made, self.batches = {}, {}
+
+    def start(self, threads: int) -> dict:
+        return started(threads)
 
     def steps(self, seeds: list[int], **variant) -> dict:
         """Makes a step on the batch of each seed."""

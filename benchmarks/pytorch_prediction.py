@@ -9,8 +9,9 @@ import wave
 
 import numpy as np
 import torch
+from answering import Process
 from batches import BINS, DIM, FRAMES, WORDS
-from pytorch_model import Fusion, Process
+from pytorch_model import Fusion, started
 from torch.nn import functional
 
 FFT, HOP, RATE = 256, 128, 16_000
@@ -79,6 +80,9 @@ class Pipeline:
 
 class Prediction(Process):
     """Pipelines by name."""
+
+    def start(self, threads: int) -> dict:
+        return started(threads)
 
     def load(self, weights: str, vocabulary: str, recordings: list[str], transcripts: list[str]) -> dict:
         """Takes the model, and the recordings that are asked about; nothing is read while time is taken."""

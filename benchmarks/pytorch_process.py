@@ -1,4 +1,4 @@
-"""PyTorch in a process of its own: it is not in requirements.lock, and may live in another environment."""
+"""Processes that answer; PyTorch's may live in another environment, because it is not in requirements.lock."""
 
 import json
 import os
@@ -22,11 +22,11 @@ option = click.option(
 )
 
 
-class PytorchProcess:
+class AnsweringProcess:
     """A script here that answers one JSON line with another.
 
     Args:
-        python: an interpreter that has PyTorch.
+        python: an interpreter that has what the script imports.
         script: its name.
         threads: of its operations.
     """
@@ -34,7 +34,8 @@ class PytorchProcess:
     def __init__(self, python: str | os.PathLike, script: str, threads: int = 2):
         # an idle thread of OpenMP sleeps after a millisecond rather than keep a core busy while others are timed
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONWARNINGS": "ignore"}
-        environment.pop("PYTHONPATH", None)
+        if os.fspath(python) != sys.executable:
+            environment.pop("PYTHONPATH", None)
         self.process = subprocess.Popen(
             [python, pathlib.Path(__file__).with_name(script)],
             stdin=subprocess.PIPE,
@@ -42,7 +43,7 @@ class PytorchProcess:
             text=True,
             env=environment,
         )
-        self.version = self.ask(do="start", threads=threads)["torch"].partition("+")[0]
+        self.version = self.ask(do="start", threads=threads)["version"].partition("+")[0]
 
     def ask(self, **request) -> dict:
         """The answer to a request.
@@ -54,7 +55,7 @@ class PytorchProcess:
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f"PyTorch's process ended with code {self.process.wait()}")
+            raise RuntimeError(f"{self.process.args[-1]} ended with code {self.process.wait()}")
         return json.loads(line)
 
     def close(self) -> None:
@@ -75,14 +76,14 @@ def version(python: str | None = None) -> str | None:
     return ended.stdout.strip().partition("+")[0] if ended.returncode == 0 else None
 
 
-def started(python: str | None, script: str, threads: int = 2) -> PytorchProcess | None:
+def started(python: str | None, script: str, threads: int = 2) -> AnsweringProcess | None:
     """The process, or None where there is no PyTorch, and then a line says how to get it.
 
     Raises:
         click.UsageError: `python` is named and has no PyTorch.
     """
     if version(python) is not None:
-        return PytorchProcess(python or sys.executable, script, threads)
+        return AnsweringProcess(python or sys.executable, script, threads)
     if python is not None:
         raise click.UsageError(f"--pytorch {python} has no PyTorch; {INSTALL}")
     click.echo(f"No PyTorch here, so its rows are left out: {INSTALL}; then --pytorch pytorch/bin/python", err=True)

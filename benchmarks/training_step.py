@@ -6,7 +6,9 @@ Every variant trains on the same batches. A turn of one is a few steps; turns go
 TensorFlow and PyTorch idle in turn. Before that, all are shown to compute the same loss and gradients.
 """
 
+import contextlib
 import pathlib
+import sys
 import tempfile
 from collections.abc import Callable
 
@@ -17,6 +19,7 @@ import pytorch_process
 from batches import BATCH, BINS, CLASSES, DEVIATION, MEAN, described
 from batches import batch as numpy_batch
 from measuring import Row, interleaved, rows_of
+from pytorch_process import AnsweringProcess
 
 SECTION = "Training step"
 THREADS = 2
@@ -28,13 +31,19 @@ OURS, OURS_BFLOAT16 = "tfcr, float32", "tfcr, mixed_bfloat16"
 
 
 def variants() -> dict[str, Callable]:
-    """Name → the model, compiled; what is timed in TensorFlow. A further one is a further line."""
+    """Name → tfcr's model, compiled. A further one is a further line."""
     return {
-        PLAIN: lambda: _plain(),
-        "plain Keras, mixed_bfloat16": lambda: _plain("mixed_bfloat16"),
-        CONCATENATED: lambda: _plain(concatenated=True),
         OURS: lambda: _tfcr(),
         OURS_BFLOAT16: lambda: _tfcr("mixed_bfloat16"),
+    }
+
+
+def plain_variants() -> dict[str, dict]:
+    """Name → what `plain_model` takes; what is timed in plain Keras."""
+    return {
+        PLAIN: {"precision": "float32", "concatenated": False},
+        "plain Keras, mixed_bfloat16": {"precision": "mixed_bfloat16", "concatenated": False},
+        CONCATENATED: {"precision": "float32", "concatenated": True},
     }
 
 
@@ -65,21 +74,23 @@ def measure(quick: bool = False, pytorch: str | None = None) -> list[Row]:
     click.echo(f"{BATCH} examples a step; {described(SEEDS)}.", err=True)
     models = {name: make() for name, make in variants().items()}
     calls = {name: _turn(model) for name, model in models.items()}
-    process = pytorch_process.started(pytorch, "pytorch_model.py", THREADS)
-    if process is None:
-        check_agreement(models[OURS], {PLAIN: gradients_of(models[PLAIN])})
-        seconds = interleaved(calls, 3 if quick else 12, warm_up=2)
-        return _rows(seconds, {}, None)
-    with process:
-        found = {f"PyTorch {name}": settings for name, settings in pytorch_variants(quick).items()}
-        check_agreement(
-            models[OURS],
-            {PLAIN: gradients_of(models[PLAIN])}
-            | {name: gradients_in(process, models[OURS], each) for name, each in found.items() if not each["bfloat16"]},
-        )
-        calls |= {name: _turn_of(process, each) for name, each in found.items()}
-        seconds = interleaved(calls, 3 if quick else 12, warm_up=2)
-        return _rows(seconds, found, process.version)
+    found, version, others = {}, None, {}
+    with contextlib.ExitStack() as processes:
+        plain = processes.enter_context(AnsweringProcess(sys.executable, "plain_process.py", THREADS))
+        for name, settings in plain_variants().items():
+            calls[name] = _turn_of(plain, settings)
+            if settings["precision"] == "float32":
+                others[name] = gradients_of_plain(plain, settings)
+        if process := pytorch_process.started(pytorch, "pytorch_model.py", THREADS):
+            processes.enter_context(process)
+            version = process.version
+            found = {f"PyTorch {name}": settings for name, settings in pytorch_variants(quick).items()}
+            for name, settings in found.items():
+                calls[name] = _turn_of(process, settings)
+                if not settings["bfloat16"]:
+                    others[name] = gradients_in(process, models[OURS], settings)
+        check_agreement(models[OURS], others)
+        return _rows(interleaved(calls, 3 if quick else 12, warm_up=2), found, version)
 
 
 def prepare_tensorflow() -> None:
@@ -92,7 +103,8 @@ def prepare_tensorflow() -> None:
     runtime.configure(THREADS)
 
 
-def _plain(precision="float32", concatenated=False):
+def plain_model(precision: str = "float32", concatenated: bool = False):
+    """Plain Keras's model, compiled; `concatenated` has every pair of embeddings one after the other."""
     from plain_keras import PlainDiscriminator, plain_network
 
     policy = _policy(precision)
@@ -129,24 +141,29 @@ def _compiled(build, precision, discriminator=None):
     return model
 
 
-def _turn(model):
-    """A call that makes the steps of a turn."""
+def steps_of(model) -> Callable:
+    """A function that makes a step on the batch of each seed, and returns when all are done."""
     import tensorflow as tf
 
     step = tf.function(model.train_step)
-    batches = [_data(seed) for seed in SEEDS]
-    turns = _turns()
+    batches = {seed: _data(seed) for seed in SEEDS}
 
-    def turn():
-        for seed in next(turns):
+    def steps(seeds):
+        for seed in seeds:
             logs = step(batches[seed])
         logs["loss"].numpy()
 
-    return turn
+    return steps
+
+
+def _turn(model):
+    """A call that makes the steps of a turn."""
+    steps, turns = steps_of(model), _turns()
+    return lambda: steps(next(turns))
 
 
 def _turn_of(process, settings):
-    """The same, in PyTorch."""
+    """The same, in a process of its own."""
     turns = _turns()
     return lambda: process.ask(do="steps", seeds=next(turns), **settings)
 
@@ -210,6 +227,15 @@ def gradients_of(model, seed: int = 0) -> dict[str, np.ndarray]:
     gradients = tape.gradient(loss, named)
     arrays = {name: [gradient.numpy() for gradient in some] for name, some in gradients.items()}
     return {"loss": loss.numpy(), **as_pytorch(arrays)}
+
+
+def gradients_of_plain(process, settings, seed: int = 0) -> dict[str, np.ndarray]:
+    """The same of a variant of plain Keras, in its process."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = pathlib.Path(folder, "gradients.npz")
+        process.ask(do="gradients", seed=seed, out=str(out), **settings)
+        with np.load(out) as found:
+            return dict(found)
 
 
 def gradients_in(process, ours, settings, seed: int = 0) -> dict[str, np.ndarray]:

@@ -12,8 +12,11 @@ import training_step
 @pytest.fixture(scope="module")
 def models():
     training_step.prepare_tensorflow()
-    made = training_step.variants()
-    return {name: made[name]() for name in (training_step.OURS, training_step.PLAIN, training_step.CONCATENATED)}
+    return {
+        training_step.OURS: training_step.variants()[training_step.OURS](),
+        training_step.PLAIN: training_step.plain_model(),
+        training_step.CONCATENATED: training_step.plain_model(concatenated=True),
+    }
 
 
 @pytest.mark.parametrize("name", [training_step.PLAIN, training_step.CONCATENATED])
