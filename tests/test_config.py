@@ -16,7 +16,7 @@ CONFIGS = pathlib.Path(__file__).parent.parent / "configs"
 
 _AT_LEAST_ONE = (
     *("negatives_per_anchor", "conv_blocks", "conv_filters", "lstm_layers", "lstm_units", "discriminator_units"),
-    *("batch_size", "epochs", "patience", "shuffle_buffer", "threads", "max_frames", "max_token_ids"),
+    *("batch_size", "epochs", "patience", "shuffle_buffer", "threads", "op_threads", "max_frames", "max_token_ids"),
     *("recurrent_units", "hidden_layers", "hidden_units", "projection_units", "halve_every", "halvings"),
 )
 _DROPOUTS = (

@@ -20,6 +20,7 @@ from tfcr.wording import counted
 
 _EPOCHS_BETWEEN_SIGNS = 5
 _LOG_EVERY = 10.0  # seconds between two lines of a log
+_MOST_WAITING = 0.1, 1.0  # what share of an epoch, and seconds, its steps may wait for data without a word
 _MOST_SPEAKERS = 30  # that a table gives rows to
 _MOST_NAMED = 4  # speakers of a session
 _WIDEST = 10_000  # columns of a table that nothing cuts
@@ -105,6 +106,7 @@ class TrainingProgress:
     def __init__(self, label: str = ""):
         self.label = f"{label}: " if label else ""
         self.bar = None
+        self.told_of_input = False
 
     def waiting(self, run):
         say(f"{self.label}waiting for {run}, which another process trains")
@@ -139,7 +141,11 @@ class TrainingProgress:
             f"val WA {row['val_wa']:.4f}  val UA {row['val_ua']:.4f}  best epoch {state.best_epoch} "
             f"({best['val_ua']:.4f})  at most {duration(left)} left"
         )
-        (self.bar.console if self.bar is not None else console()).print(line, markup=False)
+        out = self.bar.console if self.bar is not None else console()
+        out.print(line, markup=False)
+        if not self.told_of_input and _is_held_back(row):
+            self.told_of_input = True
+            out.print(f"{self.label}{_of_input(row)}", markup=False)
 
     def stop(self):
         if self.bar is not None:
@@ -204,9 +210,24 @@ def _nothing(*arguments) -> None:
 
 
 def cell_epoch(cell, row, best_epoch: int) -> None:
-    """A sign of life from one of several trainings: every fifth epoch."""
+    """A sign of life from one of several trainings: every fifth epoch, with a word where input holds it back."""
     if row["epoch"] % _EPOCHS_BETWEEN_SIGNS == 0:
         say(f"{cell.run.name}: epoch {row['epoch']:.0f}, val UA {row['val_ua']:.4f}, best epoch {best_epoch}")
+        if _is_held_back(row):
+            say(f"{cell.run.name}: {_of_input(row)}")
+
+
+def _is_held_back(row) -> bool:
+    """Whether an epoch waited long for its data. A second is granted: the shuffle fills, which counts in short ones."""
+    share, seconds = _MOST_WAITING
+    return row.get("seconds_waiting", 0.0) > max(seconds, share * row["seconds"])
+
+
+def _of_input(row) -> str:
+    return (
+        f"input holds this training back: in epoch {row['epoch']:.0f} it waited {row['seconds_waiting']:.1f} of "
+        f"{row['seconds']:.1f} s for data; a faster disk helps, or --threads, which gives other bits"
+    )
 
 
 def metrics_table(parts: dict[str, dict]) -> Table:

@@ -19,6 +19,7 @@ from tfcr.features.sets import COUNT, Field
 from tfcr.schema import SEGMENT_FRAMES
 
 _SEGMENT_BOUNDS = (2, 3, 4, 5, 6, 8, 11, 16, 24)  # utterances of like length are batched together
+_OF_A_SEGMENT = ("spectrogram", "num_frames")  # the inputs that segments of an utterance do not share
 _VALIDATION_EPOCH = -1  # the one order that the validation part is always batched in
 
 
@@ -110,8 +111,9 @@ class Pipeline:
             if augment is not None and self.has_segments:
                 with warnings.catch_warnings():
                     warnings.filterwarnings("ignore", "Seed .* from outer graph")  # it is meant to be used
-                    found = found.map(lambda x, *rest: ({**x, "spectrogram": augment(x["spectrogram"])}, *rest))
-            return self._batched(found.shuffle(shuffle_buffer, seed=epoch_seed), batch_size)
+                    found = found.map(lambda own, rest: ({**own, "spectrogram": augment(own["spectrogram"])}, rest))
+            batches = self._batched(found.shuffle(shuffle_buffer, seed=epoch_seed), batch_size)
+            return batches.map(lambda own, rest: ({**own, **rest[0]}, *rest[1:]))
 
         data = tf.data.Dataset.from_tensors(0).flat_map(examples)
         batches = self.steps_per_epoch(positions, batch_size, segments)
@@ -193,6 +195,7 @@ class Pipeline:
         return data.filter(lambda position, record: table[position])
 
     def _examples(self, utterances: tf.data.Dataset, segments: str, weight: float, seed: int) -> tf.data.Dataset:
+        """`(own, (x, y, weight))`: the inputs that segments do not share, if any, and the rest of an example."""
         labels = tf.constant(self._labels)
 
         def known(position):
@@ -209,15 +212,20 @@ class Pipeline:
             return parsed.map(lambda fields: self._example(_segment(fields, _random_segment(fields, seed)), 1.0))
 
         def all_segments(fields):
-            share = weight / tf.cast(fields["num_segments"], tf.float32)
-            numbers = tf.data.Dataset.range(fields["num_segments"])
-            return numbers.map(lambda number: self._example(_segment(fields, number), share))
+            """Slices of the picture, zipped with what they share: nothing is computed or copied for a segment."""
+            count = fields["num_segments"]
+            numbered = {**fields, "num_frames": _real_frames(fields["num_frames"], tf.range(count))}
+            own, rest = self._example(numbered, weight / tf.cast(count, tf.float32))
+            shared = tf.data.Dataset.from_tensors(rest).repeat(count)
+            return tf.data.Dataset.zip((tf.data.Dataset.from_tensor_slices(own), shared))
 
         return parsed.flat_map(all_segments)
 
     def _example(self, fields: dict[str, tf.Tensor], weight) -> tuple:
+        x = self._inputs_of(fields)
+        own = {name: x.pop(name) for name in _OF_A_SEGMENT if name in x}
         y = {"label": fields["label"], "utterance": fields["utterance"]}
-        return self._inputs_of(fields), y, tf.cast(weight, tf.float32)
+        return own, (x, y, tf.cast(weight, tf.float32))
 
     def _parsed(self, serialised: tuple[tf.Tensor, ...], *names: str) -> dict[str, tf.Tensor]:
         """The named fields of one utterance, sequences cut, with their lengths as `num_<name>`."""
@@ -259,8 +267,13 @@ def _shapes(field: Field) -> list[tuple[str, tuple[int | None, ...]]]:
 
 def _segment(fields: dict[str, tf.Tensor], number: tf.Tensor) -> dict[str, tf.Tensor]:
     """One segment of an utterance in place of all of them, with its own number of real frames."""
-    real = tf.clip_by_value(fields["num_frames"] - number * SEGMENT_FRAMES, 0, SEGMENT_FRAMES)
+    real = _real_frames(fields["num_frames"], number)
     return {**fields, "spectrogram": fields["spectrogram"][number], "num_frames": real}
+
+
+def _real_frames(num_frames: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+    """How many of an utterance's real frames lie in a segment, or in each of several."""
+    return tf.clip_by_value(num_frames - tf.cast(number * SEGMENT_FRAMES, num_frames.dtype), 0, SEGMENT_FRAMES)
 
 
 def _random_segment(fields: dict[str, tf.Tensor], seed: int) -> tf.Tensor:

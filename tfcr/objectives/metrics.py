@@ -6,13 +6,13 @@ WA is the accuracy over utterances and UA the mean recall over the classes that 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from sklearn.metrics import confusion_matrix
 
 
 def confusion(labels: np.ndarray, logits: np.ndarray) -> np.ndarray:
     """Counts, int64 [classes, classes]: rows are true, columns predicted."""
     classes = logits.shape[1]
-    return confusion_matrix(labels, logits.argmax(axis=1), labels=np.arange(classes))
+    cells = classes * labels + logits.argmax(axis=1)  # scikit-learn's would take a second to import
+    return np.bincount(cells, minlength=classes**2).reshape(classes, classes)
 
 
 def recalls(matrix: np.ndarray) -> np.ndarray:

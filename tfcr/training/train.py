@@ -38,6 +38,7 @@ from tfcr.training import distribution, evaluate, runtime
 from tfcr.training.checkpoint import Checkpoint, State, save_weights
 from tfcr.training.pretraining import origins_of, take_encoders
 from tfcr.training.statistics import moments
+from tfcr.training.waiting import Waiting
 from tfcr.wording import counted
 
 
@@ -57,7 +58,7 @@ class Observer:
         """A step of an epoch has ended; both count from 0."""
 
     def epoch(self, row: Mapping[str, float], state: State) -> None:
-        """An epoch has ended; `row` is its line of `history.csv`."""
+        """An epoch has ended; `row` is its line of `history.csv`, with its `seconds` and `seconds_waiting` for data."""
 
 
 @dataclass(frozen=True)
@@ -354,6 +355,7 @@ def _fit(
     validation = pipeline.validation(split.validation, batch_size=config.batch_size)
     outputs = evaluate.UtteranceOutputs(model.network, pipeline)
     labels = experiment.labels(split.validation)
+    waiting = Waiting(model)
     with tf.summary.create_file_writer(str(run / runs.TENSORBOARD)).as_default():
         while not _is_over(config, state):
             began = time.monotonic()
@@ -364,6 +366,7 @@ def _fit(
             row["seconds"] = time.monotonic() - began
             if config.distribution == "mirrored":
                 row["replicas"] = model.distribute_strategy.num_replicas_in_sync
+            row["seconds_waiting"] = waiting.seconds()
             _remember(row, run, model, checkpoint, state, config)
             observer.epoch(row, state)
 
