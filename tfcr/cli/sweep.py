@@ -9,6 +9,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from tfcr.cli.backends import BACKEND_OPTIONS, backend_options, check_backend, open_backend
 from tfcr.cli.options import (
     PATH,
     Names,
@@ -46,6 +47,7 @@ _SHARED_OPTIONS = (
     click.option(
         "--workers", type=click.IntRange(1), help="Trainings at a time; changes no bit.  [default: the cores]"
     ),
+    backend_options,
     click.option("--shard", type=Shard(), help="The I-th of N parts of the trainings, say, for a job array: 1/4."),
     click.option("--out", type=PATH, help="Where the runs go.  [default: sweeps/<dataset>]"),
     click.option("--report", type=PATH, help="The report's folder.  [default: report/<dataset>]"),
@@ -92,6 +94,8 @@ def run(context: click.Context, axes: Callable[[], Mapping[str, Any]], options: 
     folds, seeds, data = options.pop("folds"), options.pop("seeds"), options.pop("data")
     out, report, workers = options.pop("out"), options.pop("report"), options.pop("workers")
     shard, dry_run = options.pop("shard") or (1, 1), options.pop("dry_run")
+    backend = {name: options.pop(name) for name in BACKEND_OPTIONS}
+    check_backend(context)
     wants_report = not _no_report_is_meant(context, options.pop("no_report"))
     _refuse_single(context, {"fold": folds, "seed": seeds})
     fields = {name: value for name, value in fields_of_config(context).items() if name in FIELDS}
@@ -120,7 +124,8 @@ def run(context: click.Context, axes: Callable[[], Mapping[str, Any]], options: 
     report = (report or pathlib.Path("report") / dataset.name) if wants_report else None
     try:
         swept = run_sweep(
-            sweep, workers, shard, report, progress.say, progress.ended, import_quietly, progress.on_epoch
+            *(sweep, workers, shard, report, progress.say, progress.ended, import_quietly, progress.on_epoch),
+            open_backend(**backend),
         )
     finally:
         progress.stop()
