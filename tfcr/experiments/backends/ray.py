@@ -7,7 +7,9 @@ Keras 2 on in its workers.
 import contextlib
 import os
 import pathlib
+import re
 import secrets
+import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,6 +28,7 @@ RETRIES = 5  # of a task whose process or node has died
 LEASE = 120.0  # seconds for which a file server may keep the lock of a node that has died (NFS: 90)
 _AGAIN = 5.0  # seconds before a cell that is held is tried again
 _APPEARS = 90.0  # seconds after which what one node has written is seen by another (NFS: up to 60)
+_KNOCK = 10.0  # seconds for a head to answer
 _LOOKS = 1.0  # seconds between looks at what has ended
 _EPOCH_LOOKS = 5.0  # seconds between looks at the epochs that trainings have had
 _STORE = 80 << 20  # bytes for objects; cells and their ends are small
@@ -44,12 +47,14 @@ class RayCluster:
 
     Raises:
         TfcrError: Ray is not installed.
-        UsageError: `gpus_per_cell` is neither a fraction nor a whole number.
+        UsageError: `gpus_per_cell` is neither a fraction nor a whole number, or `address` is no address.
     """
 
     def __init__(self, address: str | None = None, gpus_per_cell: float | None = None):
         if gpus_per_cell is not None and (gpus_per_cell < 0 or (gpus_per_cell > 1 and gpus_per_cell % 1)):
             raise UsageError(f"gpus-per-cell must be from 0 to 1 or a whole number; received {gpus_per_cell:g}")
+        if address not in (None, "auto") and not re.fullmatch(r"[^/\s]+:\d{1,5}", address):
+            raise UsageError(f"address must be HOST:PORT of the cluster's head, or auto; received {address!r}")
         self.address = address
         self.gpus_per_cell = gpus_per_cell
         self._ray = import_ray()
@@ -135,9 +140,12 @@ class RayCluster:
         else:
             options = {"address": self.address}
         try:
+            if self.address not in (None, "auto"):
+                _knock(self.address)
             self._ray.init(**options, log_to_driver=False, logging_level="ERROR")
         except (ConnectionError, ValueError, RuntimeError, OSError) as error:
-            where = f"no Ray cluster answers at {self.address}" if self.address else "Ray cannot start a cluster here"
+            where = {None: "Ray cannot start a cluster here", "auto": "no Ray cluster runs on this machine"}
+            where = where.get(self.address, f"no Ray cluster answers at {self.address}")
             raise TfcrError(f"{where} ({_first_line(error)})") from None
 
     def _nodes(self) -> list[dict]:
@@ -278,6 +286,12 @@ def import_ray() -> ModuleType:
             f"--backend ray needs a package that is not installed ({error.name}); pip install 'tfcr[ray]'"
         ) from None
     return ray
+
+
+def _knock(address: str) -> None:
+    """Raises an `OSError` where nobody listens, for which Ray itself would wait some fifteen minutes."""
+    host, _, port = address.rpartition(":")
+    socket.create_connection((host, int(port)), timeout=_KNOCK).close()
 
 
 def _stay() -> None:
