@@ -10,7 +10,7 @@ import sys
 import time
 
 import pytest
-from test_sweep import PATIENCE, Typed, histories, line, results, stamps  # noqa: F401
+from test_sweep import PATIENCE, Typed, held, histories, results, stamps
 
 from tfcr import __version__, runs
 from tfcr.errors import TfcrError, UsageError
@@ -122,7 +122,7 @@ def test_a_fraction_of_a_gpu_lets_so_many_cells_share_it_each_in_a_process_of_it
 
 
 @pytest.mark.full
-def test_ctrl_c_ends_the_cluster_and_the_same_command_goes_on(ray, line, grid, tmp_path):  # noqa: F811
+def test_ctrl_c_ends_the_cluster_and_the_same_command_goes_on(ray, line, grid, tmp_path):
     out, undisturbed = tmp_path / "sweeps", tmp_path / "undisturbed"
     axes = {"systems": ("text",), "folds": (0, 1, 2)}
     assert not run_sweep(grid(undisturbed, **axes)).missing
@@ -143,6 +143,28 @@ def test_ctrl_c_ends_the_cluster_and_the_same_command_goes_on(ray, line, grid, t
         assert err.splitlines()[-1].startswith("3 of 3 trained: ") and "about" in err
         typed.leaves_nothing()
     assert {path: stamp for path, stamp in stamps(out).items() if path in finished} == finished
+    assert results(out) == results(undisturbed)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("joined", [False, True])
+def test_a_command_that_is_killed_leaves_nothing_at_work_and_goes_on_at_once(
+    ray, request, line, grid, tmp_path, joined
+):
+    out, undisturbed = tmp_path / "sweeps", tmp_path / "undisturbed"
+    axes = {"systems": ("text",), "folds": (0, 1)}
+    assert not run_sweep(grid(undisturbed, **axes)).missing
+    address = ("--address", request.getfixturevalue("nodes").address) if joined else ()
+    command = line(out, "--systems", "text", "--folds", "0-1", "--backend", "ray", *address)
+    with Typed(*command) as typed:
+        typed.wait_for(lambda: histories(out))
+        os.kill(typed.process.pid, signal.SIGKILL)
+        begun = stamps(out)
+        with Typed(*command) as again:
+            _, err = again.process.communicate(timeout=PATIENCE)
+            assert again.process.returncode == 0 and "elsewhere" not in err, err
+        typed.leaves_nothing()
+    assert {path: stamp for path, stamp in stamps(out).items() if path in begun} == begun
     assert results(out) == results(undisturbed)
 
 
@@ -223,8 +245,6 @@ def test_a_node_that_is_killed_halfway_costs_no_cell_and_no_bit(ray, nodes, grid
 
 @pytest.mark.full
 def test_a_cell_that_another_process_holds_is_waited_for_and_then_passed_over(ray, grid, tmp_path, monkeypatch):
-    from test_sweep import held
-
     monkeypatch.setattr(module, "LEASE", 10.0)
     [cell] = grid(tmp_path, systems=("text",), folds=(0,)).cells()
     with held(cell.run), RayCluster() as cluster:

@@ -16,7 +16,6 @@ import threading
 import time
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -314,16 +313,6 @@ class Typed:
         while self.left():
             assert time.monotonic() < until, "a process outlived its sweep"
             time.sleep(0.1)
-
-
-@pytest.fixture(scope="module")
-def line(small_dataset, small_config, tmp_path_factory):
-    """`line(out, *options)`: the command line of a sweep of the small model."""
-    config = tmp_path_factory.mktemp("config") / "small.yaml"
-    names = ("conv_filters", "lstm_layers", "lstm_units", "discriminator_units", "batch_size", "epochs")
-    config.write_text(yaml.safe_dump({name: getattr(small_config, name) for name in (*names, "shuffle_buffer")}))
-    shared = ("sweep", "--data", small_dataset.folder, "--config", config, "--no-report")
-    return lambda out, *options: [*shared, "--out", out, *options]
 
 
 def histories(out: pathlib.Path) -> dict[str, list[dict]]:

@@ -129,7 +129,7 @@ def run(context: click.Context, axes: Callable[[], Mapping[str, Any]], options: 
         )
     finally:
         progress.stop()
-    _print_end(swept, len(listed), out, wants_report, say)
+    _print_end(swept, len(listed), out, wants_report, shard != (1, 1), say)
 
 
 def _open(context: click.Context, data: pathlib.Path | None, say: Callable[[str], None]):
@@ -151,7 +151,9 @@ def _print_states(listed, say: Callable[[str], None]) -> None:
     say(f"{len(listed)} trainings: " + ", ".join(f"{counts[name]} {name}" for name in ("done", "begun", "missing")))
 
 
-def _print_end(swept, count: int, out: pathlib.Path, wants_report: bool, say: Callable[[str], None]) -> None:
+def _print_end(
+    swept, count: int, out: pathlib.Path, wants_report: bool, in_shards: bool, say: Callable[[str], None]
+) -> None:
     for folder in swept.elsewhere:
         say(f"in work elsewhere: {folder}")
     for folder, failure in swept.failures.items():
@@ -162,7 +164,9 @@ def _print_end(swept, count: int, out: pathlib.Path, wants_report: bool, say: Ca
             f"{len(swept.failures)} of {count} trainings failed: {names}; the same command tries them again"
         )
     if swept.missing and wants_report:
-        say(f"{swept.missing} trainings of the whole are not there yet; the command that finds all of them reports")
+        which = ": the last shard, or the same command without --shard" if in_shards else ""
+        reports = f"the command that finds all of them reports{which}"
+        say(f"{swept.missing} trainings of the whole are not there yet; {reports}")
     if swept.report is not None:
         click.echo(swept.report.summary)
         click.echo(swept.report.page)

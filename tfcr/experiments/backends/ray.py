@@ -112,8 +112,9 @@ class RayCluster:
             for task, cell in self._ended():
                 ended = self._outcome(task, cell)
                 now = time.monotonic()
-                if ended.elsewhere and now < found_held.setdefault(cell, now) + LEASE:
-                    due[cell] = now + _AGAIN  # it may be held by a process of a node that is gone
+                # held by another of these cells, which starts from it, or by a process of a node that is gone
+                if ended.elsewhere and (self._running or now < found_held.setdefault(cell, now) + LEASE):
+                    due[cell] = now + _AGAIN
                 else:
                     yield ended
             epochs.look(self._running.values())
