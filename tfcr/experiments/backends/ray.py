@@ -10,6 +10,7 @@ import pathlib
 import re
 import secrets
 import socket
+import textwrap
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -31,6 +32,7 @@ _APPEARS = 90.0  # seconds after which what one node has written is seen by anot
 _KNOCK = 10.0  # seconds for a head to answer
 _LOOKS = 1.0  # seconds between looks at what has ended
 _EPOCH_LOOKS = 5.0  # seconds between looks at the epochs that trainings have had
+_LONGEST = 300  # characters of a message of Ray
 _STORE = 80 << 20  # bytes for objects; cells and their ends are small
 
 
@@ -112,8 +114,11 @@ class RayCluster:
             for task, cell in self._ended():
                 ended = self._outcome(task, cell)
                 now = time.monotonic()
+                if ended.elsewhere:
+                    found_held.setdefault(cell, now)
                 # held by another of these cells, which starts from it, or by a process of a node that is gone
-                if ended.elsewhere and (self._running or now < found_held.setdefault(cell, now) + LEASE):
+                others = set(self._running.values()) - set(found_held)
+                if ended.elsewhere and (others or now < found_held[cell] + LEASE):
                     due[cell] = now + _AGAIN
                 else:
                     yield ended
@@ -147,7 +152,7 @@ class RayCluster:
         except (ConnectionError, ValueError, RuntimeError, OSError) as error:
             where = {None: "Ray cannot start a cluster here", "auto": "no Ray cluster runs on this machine"}
             where = where.get(self.address, f"no Ray cluster answers at {self.address}")
-            raise TfcrError(f"{where} ({_first_line(error)})") from None
+            raise TfcrError(f"{where} ({_said(error)})") from None
 
     def _nodes(self) -> list[dict]:
         return [node for node in self._ray.nodes() if node["Alive"]]
@@ -236,7 +241,7 @@ class RayCluster:
         if isinstance(error, kinds.WorkerCrashedError | kinds.NodeDiedError | kinds.OutOfMemoryError):
             times = f"its process or node died {RETRIES + 1} times"
             return f"{times}; if a memory was full, take fewer --workers; the same command goes on"
-        return f"Ray gave it up ({_first_line(cause or error)}); the same command goes on"
+        return f"Ray gave it up ({_said(cause or error)}); the same command goes on"
 
     def _seconds(self, task) -> float | None:
         try:
@@ -316,5 +321,6 @@ def _count(resources: Mapping[str, float], *kinds: str) -> str:
     return " and ".join(f"{number:g} {kind}{'' if number == 1 else 's'}" for number, kind in numbers)
 
 
-def _first_line(error: BaseException) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+def _said(error: BaseException) -> str:
+    """An error's message in one line, of which Ray's may be long."""
+    return textwrap.shorten(str(error) or type(error).__name__, _LONGEST, placeholder=" …")
