@@ -122,7 +122,7 @@ def test_a_fraction_of_a_gpu_lets_so_many_cells_share_it_each_in_a_process_of_it
 
 
 @pytest.mark.full
-def test_ctrl_c_ends_the_cluster_and_the_same_command_goes_on(ray, line, grid, tmp_path):
+def test_ctrl_c_ends_the_cluster_and_the_same_command_goes_on_even_when_a_process_is_killed(ray, line, grid, tmp_path):
     out, undisturbed = tmp_path / "sweeps", tmp_path / "undisturbed"
     axes = {"systems": ("text",), "folds": (0, 1, 2)}
     assert not run_sweep(grid(undisturbed, **axes)).missing
@@ -138,9 +138,11 @@ def test_ctrl_c_ends_the_cluster_and_the_same_command_goes_on(ray, line, grid, t
         typed.leaves_nothing()
     assert not list(out.glob(".shared-*"))
     with Typed(*command) as typed:
-        _, err = typed.process.communicate(timeout=PATIENCE)
-        assert typed.process.returncode == 0, err
-        assert err.splitlines()[-1].startswith("3 of 3 trained: ") and "about" in err
+        typed.wait_for(lambda: tasks(typed))
+        os.kill(tasks(typed)[0], signal.SIGKILL)
+        printed, err = typed.process.communicate(timeout=PATIENCE)
+        assert (typed.process.returncode, printed) == (0, f"{out}\n"), err  # Ray's remarks go to the error stream
+        assert "3 of 3 trained: " in err and "about" in err
         typed.leaves_nothing()
     assert {path: stamp for path, stamp in stamps(out).items() if path in finished} == finished
     assert results(out) == results(undisturbed)
@@ -252,6 +254,16 @@ def test_a_cell_that_another_process_holds_is_waited_for_and_then_passed_over(ra
         [ended] = train_cells([cell], backend=cluster)
         assert time.monotonic() - began > module.LEASE
     assert ended.elsewhere and not (cell.run / runs.CONFIG).exists()
+
+
+def tasks(typed: Typed) -> list[int]:
+    """Processes of Ray that work on a cell of a command, whose name they take."""
+    found = []
+    for process in typed.left():
+        with contextlib.suppress(OSError):
+            if pathlib.Path(f"/proc/{process}/cmdline").read_bytes().startswith(b"ray::random"):
+                found.append(process)
+    return found
 
 
 def children(parent: int) -> list[int]:

@@ -1,6 +1,8 @@
 """`--backend`: who trains the cells of a sweep."""
 
-from collections.abc import Callable
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
 
 import click
 from click.core import ParameterSource
@@ -42,6 +44,13 @@ def check_backend(context: click.Context) -> None:
         typed = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
         if typed and context.params["backend"] != "ray":
             raise UsageError(f"--{name.replace('_', '-')} belongs to --backend ray")
+
+
+@contextlib.contextmanager
+def results_alone() -> Iterator[None]:
+    """Keeps standard output for results: Ray prints there what it has to say of nodes and processes that died."""
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
 
 
 def open_backend(backend: str | None, address: str | None, gpus_per_cell: float | None):

@@ -5,7 +5,7 @@ import pathlib
 import click
 
 from tfcr import cli, corpora
-from tfcr.cli.backends import backend_options, check_backend, open_backend
+from tfcr.cli.backends import backend_options, check_backend, open_backend, results_alone
 from tfcr.cli.options import PATH, config_option, fields_of_config
 from tfcr.cli.tensorflow import import_quietly
 from tfcr.config import Config, from_mapping
@@ -55,7 +55,8 @@ def command(context, corpus, root, embeddings, glove, out, workers, epochs, **ba
 
     fields = {name: value for name, value in fields.items() if name not in ("preset", "protocol", "start")}
     experiments = [(open_dataset(folder), from_mapping(fields, preset)) for folder, (preset, _) in prepared.items()]
-    result = reproduce(experiments, out, workers, say, import_quietly, cell_epoch, open_backend(**backend))
+    with results_alone():
+        result = reproduce(experiments, out, workers, say, import_quietly, cell_epoch, open_backend(**backend))
     click.echo(result.report.summary)
     confusions = [path for path in result.report.figures if path.name.startswith("confusion") and path.suffix == ".png"]
     click.echo("confusion matrices: " + ", ".join(map(str, confusions)))

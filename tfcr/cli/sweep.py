@@ -9,7 +9,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from tfcr.cli.backends import BACKEND_OPTIONS, backend_options, check_backend, open_backend
+from tfcr.cli.backends import BACKEND_OPTIONS, backend_options, check_backend, open_backend, results_alone
 from tfcr.cli.options import (
     PATH,
     Names,
@@ -123,10 +123,11 @@ def run(context: click.Context, axes: Callable[[], Mapping[str, Any]], options: 
     progress = CellsProgress([cell.run / HISTORY for cell, _ in listed])
     report = (report or pathlib.Path("report") / dataset.name) if wants_report else None
     try:
-        swept = run_sweep(
-            *(sweep, workers, shard, report, progress.say, progress.ended, import_quietly, progress.on_epoch),
-            open_backend(**backend),
-        )
+        with results_alone():
+            swept = run_sweep(
+                *(sweep, workers, shard, report, progress.say, progress.ended, import_quietly, progress.on_epoch),
+                open_backend(**backend),
+            )
     finally:
         progress.stop()
     _print_end(swept, len(listed), out, wants_report, shard != (1, 1), say)

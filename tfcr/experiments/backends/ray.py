@@ -10,7 +10,6 @@ import pathlib
 import re
 import secrets
 import socket
-import textwrap
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,7 +31,7 @@ _APPEARS = 90.0  # seconds after which what one node has written is seen by anot
 _KNOCK = 10.0  # seconds for a head to answer
 _LOOKS = 1.0  # seconds between looks at what has ended
 _EPOCH_LOOKS = 5.0  # seconds between looks at the epochs that trainings have had
-_LONGEST = 300  # characters of a message of Ray
+_SHOWN = 150  # characters of either end of a message of Ray
 _STORE = 80 << 20  # bytes for objects; cells and their ends are small
 
 
@@ -322,5 +321,6 @@ def _count(resources: Mapping[str, float], *kinds: str) -> str:
 
 
 def _said(error: BaseException) -> str:
-    """An error's message in one line, of which Ray's may be long."""
-    return textwrap.shorten(str(error) or type(error).__name__, _LONGEST, placeholder=" …")
+    """An error's message in one line; of a long one, as Ray's may be, the beginning and the end."""
+    message = " ".join(str(error).split()) or type(error).__name__
+    return message if len(message) <= 2 * _SHOWN else f"{message[:_SHOWN]} … {message[-_SHOWN:]}"
