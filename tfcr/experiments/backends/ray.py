@@ -148,7 +148,7 @@ class RayCluster:
             if self.address not in (None, "auto"):
                 _knock(self.address)
             self._ray.init(**options, log_to_driver=False, logging_level="ERROR")
-        except (ConnectionError, ValueError, RuntimeError, OSError) as error:
+        except (ConnectionError, ValueError, RuntimeError, OSError, self._ray.exceptions.RayError) as error:
             where = {None: "Ray cannot start a cluster here", "auto": "no Ray cluster runs on this machine"}
             where = where.get(self.address, f"no Ray cluster answers at {self.address}")
             raise TfcrError(f"{where} ({_said(error)})") from None
