@@ -2,6 +2,7 @@
 
 import io
 import pathlib
+import sys
 
 import pytest
 import yaml
@@ -12,6 +13,7 @@ from tfcr.cli import cross_validate as cross_validate_command
 from tfcr.cli import sweep as sweep_command
 from tfcr.config import Config
 from tfcr.errors import TfcrError
+from tfcr.experiments.backends.backend import LOCAL
 from tfcr.experiments.sweep import Sweep, Swept
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
@@ -30,7 +32,7 @@ def asked(tfcr, small_dataset, tmp_path, monkeypatch):
     found = {}
 
     def run_sweep(sweep, workers, shard, report, *rest):
-        found.update(sweep=sweep, workers=workers, shard=shard, report=report)
+        found.update(sweep=sweep, workers=workers, shard=shard, report=report, backend=rest[-1])
         raise ReachedError
 
     monkeypatch.setattr(module, "run_sweep", run_sweep)
@@ -66,7 +68,8 @@ SWEEP = {
     "systems": (["text", "audio"], "audio,fusion", ("text", "audio"), ("audio", "fusion")),
     "alphas": ([0, 0.3], "0:0.3:0.1", (0.0, 0.3), (0.0, 0.1, 0.2, 0.3)),
 }
-APART = {"data", "no_report", "dry_run", "config", "audio_features", "text_features"}  # below
+OF_RAY = {"backend", "address", "gpus_per_cell"}
+APART = {"data", "no_report", "dry_run", "config", "audio_features", "text_features", *OF_RAY}  # below
 
 
 def names(command) -> set[str]:
@@ -132,6 +135,24 @@ def test_no_report(asked):
     assert asked({"report": "r"}, "--no-report")["report"] is None
 
 
+@pytest.mark.parametrize("command", ["sweep", "cross-validate"])
+def test_ray_may_stand_in_a_file_and_another_backend_leaves_its_options_there(asked, command):
+    pytest.importorskip("ray", reason="needs tfcr[ray]")
+    file = {"backend": "ray", "address": "head:6379", "gpus-per-cell": 0.1}
+    cluster = asked(file, command=command)["backend"]
+    assert (cluster.address, cluster.gpus_per_cell) == ("head:6379", 0.1)
+    cluster = asked(file, "--address", "auto", "--gpus-per-cell", 2, command=command)["backend"]
+    assert (cluster.address, cluster.gpus_per_cell) == ("auto", 2)
+    assert asked(file, "--backend", "local", command=command)["backend"] is LOCAL
+    assert asked({}, command=command)["backend"] is LOCAL
+
+
+def test_without_ray_one_line_names_the_extra(fails, small_dataset, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    line = fails("sweep", "--data", small_dataset.folder, "--backend", "ray", code=1)
+    assert line == "Error: --backend ray needs a package that is not installed (ray); pip install 'tfcr[ray]'"
+
+
 @pytest.mark.parametrize(
     ("arguments", "row"),
     [((), ("fusion", 0.1)), (("--alpha", 0.3), ("fusion", 0.3)), (("--system", "text"), ("text", 0.0))],
@@ -165,7 +186,17 @@ def test_cross_validation_follows_a_file_of_a_training(asked):
         (("--folds", ""), "folds must be whole numbers"),
         (("--seeds", "3-1"), "the range 3-1 is empty"),
         (("--shard", "5/4"), "shard must be from 1/4 to 4/4; received 5/4"),
+        (("--shard", "0/4"), "shard must be from 1/4 to 4/4; received 0/4"),
+        (("--shard", "1/0"), "shard must be from"),
         (("--shard", "1"), "shard must be like 1/4"),
+        (("--shard", "/4"), "shard must be like 1/4"),
+        (("--shard", "1/4/4"), "shard must be like 1/4"),
+        (("--shard", "-1/4"), "shard must be like 1/4"),
+        (("--backend", "spark"), "backend"),
+        (("--address", "head:6379"), "--address belongs to --backend ray"),
+        (("--gpus-per-cell", 1), "--gpus-per-cell belongs to --backend ray"),
+        (("--backend", "ray", "--address", "head"), "address must be HOST:PORT of the cluster's head, or auto"),
+        (("--backend", "ray", "--gpus-per-cell", 1.5), "gpus-per-cell must be from 0 to 1 or a whole number"),
         (("--workers", 0), "workers"),
         (("--epochs", 0), "epochs"),
         (("--protocol", "speakers"), "protocol"),
@@ -251,6 +282,15 @@ def test_what_another_process_trains_is_named_and_no_failure(ends):
         "in work elsewhere: sweeps/small/one",
         "3 trainings of the whole are not there yet; the command that finds all of them reports",
     ]
+
+
+def test_a_shard_says_who_reports(ends):
+    outcome = ends(Swept({}, [], 3, None), "--shard", "2/4")
+    assert (outcome.code, outcome.out) == (0, "sweeps/small\n")
+    assert outcome.err.splitlines()[-1] == (
+        "3 trainings of the whole are not there yet; the command that finds all of them reports: "
+        "the last shard, or the same command without --shard"
+    )
 
 
 @pytest.mark.parametrize("terminal", [True, False])

@@ -29,7 +29,7 @@ def test_a_training_that_waits_for_data_says_so_once_with_the_remedy(capsys):
     [line] = _told(capsys, [_row(1, 0.5), _row(2, 9.0), _row(3, 9.0)])
     assert line == (
         "input holds this training back: in epoch 2 it waited 9.0 of 20.0 s for data; a faster disk helps, or "
-        "--threads, which gives other bits"
+        "more --threads"
     )
 
 

@@ -13,7 +13,8 @@ import pytest
 from tfcr import runs
 from tfcr.errors import TfcrError
 from tfcr.experiments import reproduce as module
-from tfcr.experiments.cells import Cell, Ended, train_cells
+from tfcr.experiments.backends.backend import train_cells
+from tfcr.experiments.cells import Cell, Ended
 from tfcr.experiments.reproduce import cells_of, reproduce
 from tfcr.exports import read_manifest
 from tfcr.models.systems import resolve
@@ -99,7 +100,8 @@ def test_a_failing_cell_stops_no_other_and_is_named(small_config, small_dataset,
 _SWEEP = """
 import pathlib, sys
 from tfcr.config import Config
-from tfcr.experiments.cells import Cell, Ended, train_cells
+from tfcr.experiments.backends.backend import train_cells
+from tfcr.experiments.cells import Cell, Ended
 if __name__ == "__main__":
     out = pathlib.Path(sys.argv[2])
     small = dict(conv_filters=2, lstm_layers=1, lstm_units=8, epochs=400, patience=400, alpha=0.0, threads=1)

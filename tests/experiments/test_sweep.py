@@ -17,7 +17,6 @@ import time
 
 import numpy as np
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -191,15 +190,16 @@ def test_shards_in_any_order_and_workers_in_any_number_give_the_same_bytes(grid,
 
 
 def test_workers_that_stayed_follow_into_the_folder_of_the_next_call(grid, tmp_path, monkeypatch):
-    from tfcr.experiments import cells
+    from tfcr.experiments.backends import local
+    from tfcr.experiments.cells import nothing
 
     [cell] = grid(systems=("text",), folds=(0,)).cells()
     found = []
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
         monkeypatch.chdir(tmp_path / name)  # paths of cells may be relative to it
-        with cells._Workers(1, [cell], cells.nothing) as pool:
-            found.append((cells._submit(pool, os.getpid).result(), cells._submit(pool, os.getcwd).result()))
+        with local._Workers(1, [cell], nothing) as pool:
+            found.append((local._submit(pool, os.getpid).result(), local._submit(pool, os.getcwd).result()))
     (first, one), (second, other) = found
     assert first == second  # else this test shows nothing
     assert (one, other) == (str(tmp_path / "one"), str(tmp_path / "other"))
@@ -246,7 +246,7 @@ def test_a_run_of_another_configuration_is_refused_before_anything_is_trained(gr
 @pytest.fixture
 def unforeseen(monkeypatch):
     """Saves the timed steps of a forecast."""
-    monkeypatch.setattr(module, "forecast", lambda missing, workers, prepare_process: "a forecast")
+    monkeypatch.setattr(module, "forecast", lambda *arguments: "a forecast")
 
 
 @contextlib.contextmanager
@@ -327,16 +327,6 @@ class Typed:
         while self.left():
             assert time.monotonic() < until, "a process outlived its sweep"
             time.sleep(0.1)
-
-
-@pytest.fixture(scope="module")
-def line(small_dataset, small_config, tmp_path_factory):
-    """`line(out, *options)`: the command line of a sweep of the small model."""
-    config = tmp_path_factory.mktemp("config") / "small.yaml"
-    names = ("conv_filters", "lstm_layers", "lstm_units", "discriminator_units", "batch_size", "epochs")
-    config.write_text(yaml.safe_dump({name: getattr(small_config, name) for name in (*names, "shuffle_buffer")}))
-    shared = ("sweep", "--data", small_dataset.folder, "--config", config, "--no-report")
-    return lambda out, *options: [*shared, "--out", out, *options]
 
 
 def histories(out: pathlib.Path) -> dict[str, list[dict]]:

@@ -226,7 +226,7 @@ def _is_held_back(row) -> bool:
 def _of_input(row) -> str:
     return (
         f"input holds this training back: in epoch {row['epoch']:.0f} it waited {row['seconds_waiting']:.1f} of "
-        f"{row['seconds']:.1f} s for data; a faster disk helps, or --threads, which gives other bits"
+        f"{row['seconds']:.1f} s for data; a faster disk helps, or more --threads"
     )
 
 

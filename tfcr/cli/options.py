@@ -7,6 +7,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from tfcr.cli.backends import BACKEND_OPTIONS
 from tfcr.config import FIELDS, check_names, from_mapping, read_yaml
 from tfcr.errors import UsageError
 from tfcr.experiments.ranges import shard
@@ -18,7 +19,7 @@ _BEAM = ("runner",)
 _PREPARATION = ("emotions", "merge")  # a file may say them for several commands; those that train compare them
 _SYNTHETIC = ("conflict_rate", "corpus_seed", "utterances", "allow_partial")
 _TRAIN = ("data", "run")
-_SWEEP = ("systems", "alphas", "folds", "seeds", "shard", "report", "no_report", "dry_run")
+_SWEEP = ("systems", "alphas", "folds", "seeds", "shard", "report", "no_report", "dry_run", *BACKEND_OPTIONS)
 _SERVE = ("format", "vocabulary", "transcript", "host", "port", "max_body", "no_page")
 _KNOWN = (*FIELDS, *_PREPARE, *_BEAM, *_SYNTHETIC, *_TRAIN, *_SWEEP, *_SERVE)  # one file may serve several commands
 

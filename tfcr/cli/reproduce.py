@@ -5,6 +5,7 @@ import pathlib
 import click
 
 from tfcr import cli, corpora
+from tfcr.cli.backends import backend_options, check_backend, open_backend, results_alone
 from tfcr.cli.options import PATH, config_option, fields_of_config
 from tfcr.cli.tensorflow import import_quietly
 from tfcr.config import Config, from_mapping
@@ -21,9 +22,10 @@ from tfcr.errors import UsageError
 )
 @click.option("--workers", type=click.IntRange(1), help="Trainings at a time.  [default: the cores]")
 @click.option("--epochs", type=click.IntRange(1), help="At most, of each training; few of them only try things out.")
+@backend_options
 @config_option
 @click.pass_context
-def command(context, corpus, root, embeddings, glove, out, workers, epochs):
+def command(context, corpus, root, embeddings, glove, out, workers, epochs, **backend):
     """Prepare a corpus, train baseline and proposed method on the same folds, report and export.
 
     The same command again goes on where it stopped.
@@ -31,6 +33,7 @@ def command(context, corpus, root, embeddings, glove, out, workers, epochs):
     from tfcr.cli import prepare as prepare_command
     from tfcr.cli.display import cell_epoch, say
 
+    check_backend(context)
     fields = {**fields_of_config(context), **({"epochs": epochs} if epochs else {})}
     config = from_mapping(fields)
     for name in ("preset", "protocol", "fold", "alpha", "threads", "system", "start"):
@@ -52,7 +55,8 @@ def command(context, corpus, root, embeddings, glove, out, workers, epochs):
 
     fields = {name: value for name, value in fields.items() if name not in ("preset", "protocol", "start")}
     experiments = [(open_dataset(folder), from_mapping(fields, preset)) for folder, (preset, _) in prepared.items()]
-    result = reproduce(experiments, out, workers, say, import_quietly, cell_epoch)
+    with results_alone():
+        result = reproduce(experiments, out, workers, say, import_quietly, cell_epoch, open_backend(**backend))
     click.echo(result.report.summary)
     confusions = [path for path in result.report.figures if path.name.startswith("confusion") and path.suffix == ".png"]
     click.echo("confusion matrices: " + ", ".join(map(str, confusions)))

@@ -9,6 +9,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from tfcr.cli.backends import BACKEND_OPTIONS, backend_options, check_backend, open_backend, results_alone
 from tfcr.cli.options import (
     PATH,
     Names,
@@ -44,6 +45,7 @@ _SHARED_OPTIONS = (
     click.option(
         "--workers", type=click.IntRange(1), help="Trainings at a time; changes no bit.  [default: the cores]"
     ),
+    backend_options,
     click.option("--shard", type=Shard(), help="The I-th of N parts of the trainings, say, for a job array: 1/4."),
     click.option("--out", type=PATH, help="Where the runs go.  [default: sweeps/<dataset>]"),
     click.option("--report", type=PATH, help="The report's folder.  [default: report/<dataset>]"),
@@ -90,6 +92,8 @@ def run(context: click.Context, axes: Callable[[], Mapping[str, Any]], options: 
     folds, seeds, data = options.pop("folds"), options.pop("seeds"), options.pop("data")
     out, report, workers = options.pop("out"), options.pop("report"), options.pop("workers")
     shard, dry_run = options.pop("shard") or (1, 1), options.pop("dry_run")
+    backend = {name: options.pop(name) for name in BACKEND_OPTIONS}
+    check_backend(context)
     wants_report = not _no_report_is_meant(context, options.pop("no_report"))
     _refuse_single(context, {"fold": folds, "seed": seeds})
     fields = {name: value for name, value in fields_of_config(context).items() if name in FIELDS}
@@ -117,12 +121,14 @@ def run(context: click.Context, axes: Callable[[], Mapping[str, Any]], options: 
     progress = CellsProgress([cell.run / HISTORY for cell, _ in listed])
     report = (report or pathlib.Path("report") / dataset.name) if wants_report else None
     try:
-        swept = run_sweep(
-            sweep, workers, shard, report, progress.say, progress.ended, import_quietly, progress.on_epoch
-        )
+        with results_alone():
+            swept = run_sweep(
+                *(sweep, workers, shard, report, progress.say, progress.ended, import_quietly, progress.on_epoch),
+                open_backend(**backend),
+            )
     finally:
         progress.stop()
-    _print_end(swept, len(listed), out, wants_report, say)
+    _print_end(swept, len(listed), out, wants_report, shard != (1, 1), say)
 
 
 def _open(context: click.Context, data: pathlib.Path | None, say: Callable[[str], None]):
@@ -144,7 +150,9 @@ def _print_states(listed, say: Callable[[str], None]) -> None:
     say(f"{len(listed)} trainings: " + ", ".join(f"{counts[name]} {name}" for name in ("done", "begun", "missing")))
 
 
-def _print_end(swept, count: int, out: pathlib.Path, wants_report: bool, say: Callable[[str], None]) -> None:
+def _print_end(
+    swept, count: int, out: pathlib.Path, wants_report: bool, in_shards: bool, say: Callable[[str], None]
+) -> None:
     for folder in swept.elsewhere:
         say(f"in work elsewhere: {folder}")
     for folder, failure in swept.failures.items():
@@ -155,7 +163,9 @@ def _print_end(swept, count: int, out: pathlib.Path, wants_report: bool, say: Ca
             f"{len(swept.failures)} of {count} trainings failed: {names}; the same command tries them again"
         )
     if swept.missing and wants_report:
-        say(f"{swept.missing} trainings of the whole are not there yet; the command that finds all of them reports")
+        which = ": the last shard, or the same command without --shard" if in_shards else ""
+        reports = f"the command that finds all of them reports{which}"
+        say(f"{swept.missing} trainings of the whole are not there yet; {reports}")
     if swept.report is not None:
         click.echo(swept.report.summary)
         click.echo(swept.report.page)

@@ -5,19 +5,26 @@ from collections.abc import Callable, Iterable, Sequence
 
 from tfcr import runs
 from tfcr.durations import duration
-from tfcr.experiments.cells import Cell, Ended, nothing, seconds_per_epoch
+from tfcr.experiments.backends.backend import LOCAL, Backend
+from tfcr.experiments.cells import Cell, Ended, nothing
 
 _TYPICAL_BEST = 15  # the epoch after which validation no longer improves, on the corpora tried
 
 
-def forecast(missing: Sequence[Cell], workers: int, prepare_process: Callable[[], None] = nothing) -> str:
+def forecast(
+    missing: Sequence[Cell],
+    workers: int | None = None,
+    prepare_process: Callable[[], None] = nothing,
+    backend: Backend = LOCAL,
+) -> str:
     """How long the trainings will take, from a few timed steps of one of each kind."""
-    at_a_time = min(workers, len(missing))
+    at_a_time = backend.at_a_time(missing, workers)
     opening = f"{len(missing)} trainings, {at_a_time} at a time" if len(missing) > 1 else "1 training"
     kinds: dict[tuple, Cell] = {}
     for cell in missing:
         kinds.setdefault(_kind(cell), cell)
-    timed = dict(zip(kinds, seconds_per_epoch(list(kinds.values()), workers, prepare_process), strict=True))
+    paces_of_kinds = backend.seconds_per_epoch(list(kinds.values()), workers, prepare_process)
+    timed = dict(zip(kinds, paces_of_kinds, strict=True))
     epochs = missing[0].config.epochs
     typical = min(epochs, missing[0].config.patience + _TYPICAL_BEST)
     paces = [timed[_kind(cell)] for cell in missing]

@@ -1,7 +1,6 @@
 """The main job in one call: prepare, train baseline and proposed method on the same folds, report, export."""
 
 import contextlib
-import os
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +9,8 @@ from tfcr import files, runs
 from tfcr.config import Config
 from tfcr.dataset_info import Dataset
 from tfcr.errors import TfcrError
-from tfcr.experiments.cells import Cell, Ended, nothing, train_cells
+from tfcr.experiments.backends.backend import LOCAL, Backend, train_cells
+from tfcr.experiments.cells import Cell, Ended, nothing
 from tfcr.experiments.progress import forecast, tell
 from tfcr.experiments.sweep import Sweep
 from tfcr.exports import MANIFEST, read_manifest
@@ -53,6 +53,7 @@ def reproduce(
     say: Callable[[str], None] = nothing,
     prepare_process: Callable[[], None] = nothing,
     on_epoch: Callable[[Cell, Mapping[str, float], int], None] = nothing,
+    backend: Backend = LOCAL,
 ) -> Reproduction:
     """Trains, reports and exports; what an earlier call finished is kept.
 
@@ -69,11 +70,11 @@ def reproduce(
     from tfcr.serving.export import export_run
 
     cells = [cell for dataset, config in experiments for cell in cells_of(dataset, config, out)]
-    workers = workers or os.cpu_count() or 1
     missing = [cell for cell in cells if not cell.is_done]
-    if missing:
-        say(forecast(missing, workers, prepare_process))
-    _refuse_failures(tell(train_cells(cells, workers, prepare_process, on_epoch), cells, say))
+    with backend:
+        if missing:
+            say(forecast(missing, workers, prepare_process, backend))
+        _refuse_failures(tell(train_cells(cells, workers, prepare_process, on_epoch, backend), cells, say))
     finished = [runs.open_run(cell.run) for cell in cells]
     report = write_report(finished, out / "report" / experiments[0][0].name)
     proposed = next(run for run in finished if run.metrics["alpha"] == PROPOSED)

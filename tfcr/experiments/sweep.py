@@ -1,6 +1,5 @@
 """Systems × alphas × folds × seeds on one dataset: a list of cells, trained by several processes or machines."""
 
-import os
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +10,8 @@ from tfcr import protocols, runs
 from tfcr.config import Config, from_mapping
 from tfcr.dataset_info import INFO, Dataset, verify
 from tfcr.errors import TfcrError, UsageError
-from tfcr.experiments.cells import Cell, nothing, train_cells
+from tfcr.experiments.backends.backend import LOCAL, Backend, train_cells
+from tfcr.experiments.cells import Cell, nothing
 from tfcr.experiments.progress import forecast, tell
 from tfcr.models import systems
 from tfcr.report import Report, write_report
@@ -178,6 +178,7 @@ def run_sweep(
     on_end: Callable[[int, float], None] = nothing,
     prepare_process: Callable[[], None] = nothing,
     on_epoch: Callable[[Cell, Mapping[str, float], int], None] = nothing,
+    backend: Backend = LOCAL,
 ) -> Swept:
     """Trains what is missing of a sweep, and reports once all of it is there.
 
@@ -185,12 +186,13 @@ def run_sweep(
     one machine or several, share the work.
 
     Args:
-        workers: trainings at a time; by default as many as there are cores. Their number changes nothing in the bits.
+        workers: trainings at a time; by default as many as there are cores, or room on a cluster. Their number
+            changes nothing in the bits.
         shard: (i, n) for the i-th of n parts, from 1.
         report: the report's folder; None for no report.
         say: takes a sentence for the user.
         on_end: see `tell`.
-        prepare_process, on_epoch: see `train_cells`.
+        prepare_process, on_epoch, backend: see `train_cells`.
 
     Raises:
         TfcrError: the dataset is not intact, or `out` has runs of another configuration.
@@ -199,21 +201,30 @@ def run_sweep(
     cells = part(every, *shard)
     refuse_other(sweep, every)
     verify(sweep.dataset, {name for cell in cells for name in systems.feature_names(cell.config)})
-    workers = workers or (1 if sweep.config.distribution == "mirrored" else os.cpu_count() or 1)
-    if sweep.config.distribution == "mirrored" and workers > 1:
-        raise UsageError(
-            f"distribution mirrored takes every GPU for one training; expected workers 1, received {workers}"
-        )
+    if sweep.config.distribution == "mirrored":
+        workers = _alone(workers, backend)
     missing = [cell for cell in cells if not cell.is_done]
-    if missing:
-        say(forecast(missing, workers, prepare_process))
-    ended = tell(train_cells(cells, workers, prepare_process, on_epoch), cells, say, on_end)
+    with backend:
+        if missing:
+            say(forecast(missing, workers, prepare_process, backend))
+        ended = tell(train_cells(cells, workers, prepare_process, on_epoch, backend), cells, say, on_end)
     absent = sum(not cell.is_done for cell in every)
     failures = {each.cell.run: each.failure for each in ended if each.failure}
     reported = None
     if report is not None and not absent and not failures:
         reported = write_report([runs.open_run(cell.run) for cell in every], report)
     return Swept(failures, [each.cell.run for each in ended if each.elsewhere], absent, reported)
+
+
+def _alone(workers: int | None, backend: Backend) -> int:
+    """One training at a time, of those that take every GPU of the machine."""
+    if backend is not LOCAL:
+        raise UsageError("distribution mirrored takes every GPU of one machine; expected --backend local")
+    if workers not in (None, 1):
+        raise UsageError(
+            f"distribution mirrored takes every GPU for one training; expected workers 1, received {workers}"
+        )
+    return 1
 
 
 def refuse_other(sweep: Sweep, cells: Sequence[Cell]) -> None:

@@ -1,0 +1,147 @@
+"""Cells trained by several processes of this machine, by way of loky."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, as_completed
+
+from joblib.externals.loky import get_reusable_executor
+from joblib.externals.loky.process_executor import BrokenProcessPool
+
+from tfcr.experiments.cells import Cell, Ended, time_cell, train_cell
+
+_DIED = "its process was ended from outside; if the memory was full, take fewer workers; the same command goes on"
+_IDLE = 300  # seconds after which a worker without work ends
+_LOOKS = 0.2  # seconds between a worker's looks at whether its parent still lives
+
+
+def cores() -> int:
+    """How many this process may use; a job of a cluster has not always all of the machine's."""
+    return len(os.sched_getaffinity(0))
+
+
+class LocalProcesses:
+    """Several processes of this machine, each of the cells' number of threads."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error) -> None:
+        """The processes stay for what is called next; where the block raised, they have been ended already."""
+
+    def at_a_time(self, cells: Sequence[Cell], workers: int | None) -> int:
+        return min(workers or cores(), len(cells))
+
+    def seconds_per_epoch(
+        self, cells: Sequence[Cell], workers: int | None, prepare_process: Callable[[], None]
+    ) -> list[float | None]:
+        with _Workers(self.at_a_time(cells, workers), cells, prepare_process) as pool:
+            timings = [_submit(pool, time_cell, cell) for cell in cells]
+            return [None if timing.exception() else timing.result() for timing in timings]
+
+    def train(
+        self,
+        cells: Sequence[Cell],
+        workers: int | None,
+        prepare_process: Callable[[], None],
+        on_epoch: Callable[[Cell, Mapping[str, float], int], None],
+    ) -> Iterator[Ended]:
+        held = []
+        for ended in _train_all(cells, self.at_a_time(cells, workers), prepare_process, on_epoch):
+            if ended.elsewhere:
+                held.append(ended.cell)
+            else:
+                yield ended
+        yield from _train_all(held, self.at_a_time(cells, workers), prepare_process, on_epoch)
+
+
+class _Workers:
+    """The processes; they stay for what is called next, and are ended when the block is left by an exception.
+
+    Processes that run with other threads than the cells' are not used again: TensorFlow fixes them at its start.
+    """
+
+    def __init__(self, workers: int, cells: Sequence[Cell], prepare_process: Callable[[], None]):
+        threads = sorted({(cell.config.threads, cell.config.op_threads) for cell in cells})
+        self.executor = get_reusable_executor(
+            max_workers=max(1, min(workers, len(cells))),
+            timeout=_IDLE,
+            initializer=_begin,
+            initargs=(os.getpid(), prepare_process, tuple(threads)),
+        )
+
+    def __enter__(self):
+        return self.executor
+
+    def __exit__(self, kind, error, trace):
+        if kind is not None:
+            self.executor.shutdown(kill_workers=True)
+
+
+def _train_all(
+    cells: Sequence[Cell],
+    workers: int,
+    prepare_process: Callable[[], None],
+    on_epoch: Callable[[Cell, Mapping[str, float], int], None],
+) -> Iterator[Ended]:
+    """Trains the cells; where a worker dies, those that were begun go on one by one, which tells the guilty one."""
+    pending = list(cells)
+    while pending:
+        lost = []
+        for cell, ended in _round(pending, workers, prepare_process, on_epoch):
+            if ended is None:
+                lost.append(cell)
+            else:
+                yield ended
+        suspects = [cell for cell in lost if cell.is_begun] or lost[:1]
+        for suspect in suspects:
+            [(_, ended)] = _round([suspect], 1, prepare_process, on_epoch)
+            yield ended or Ended(suspect, _DIED)
+        pending = [cell for cell in lost if cell not in suspects]
+
+
+def _round(
+    cells: Sequence[Cell],
+    workers: int,
+    prepare_process: Callable[[], None],
+    on_epoch: Callable[[Cell, Mapping[str, float], int], None],
+) -> Iterator[tuple[Cell, Ended | None]]:
+    """Trains the cells once, first come, first served; None for a cell that was lost because a worker died."""
+    with _Workers(workers, cells, prepare_process) as pool:
+        futures = {_submit(pool, train_cell, cell, on_epoch): cell for cell in cells}
+        for future in as_completed(futures):
+            try:
+                yield futures[future], future.result()
+            except BrokenProcessPool:
+                yield futures[future], None
+
+
+def _submit(pool: Executor, call: Callable, *arguments) -> Future:
+    """The call's future, which has failed already where the processes have."""
+    try:
+        return pool.submit(_in_folder, os.getcwd(), call, *arguments)
+    except BrokenProcessPool as error:
+        broken = Future()
+        broken.set_exception(error)
+        return broken
+
+
+def _in_folder(folder: str, call: Callable, *arguments):
+    """The call in the folder that its paths start from; the process may have begun in another."""
+    os.chdir(folder)
+    return call(*arguments)
+
+
+def _begin(parent: int, prepare_process: Callable[[], None], threads: tuple[tuple[int, int], ...]) -> None:
+    """Prepares a worker: it leaves Ctrl-C to its parent, and ends when that has ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    prepare_process()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_LOOKS)
+    os._exit(1)
