@@ -124,6 +124,7 @@ class Config:
             *("halve_every", "halvings"),
         ):
             _check_range(name, getattr(self, name), 1, math.inf)
+        _check_range("conv_blocks", self.conv_blocks, 1, int(math.log2(SEGMENT_FRAMES)))  # each halves the picture
         _check_range("freq_mask", self.freq_mask, 0, NUM_BINS - 1)
         _check_range("time_mask", self.time_mask, 0, SEGMENT_FRAMES - 1)
         _check_range("text_norm_penalty", self.text_norm_penalty, 0, math.inf)

@@ -98,6 +98,8 @@ TRAIN = {  # option: in the file, on the command line
     "seed": (9, 10),
     "precision": ("mixed_float16", "mixed_bfloat16"),
     "threads": (1, 3),
+    "distribution": ("mirrored", "none"),
+    "negatives_scope": ("replica", "global"),
     "run": ("r1", "r2"),
     "audio_features": ("hubert", "wavlm"),
     "text_features": ("bert", "roberta"),
@@ -141,6 +143,7 @@ def test_an_option_of_train_may_stand_in_a_file_and_the_command_line_wins(planne
     in_file, typed = TRAIN[name]
     needed = {} if name == "data" else {"data": "d"}
     needed |= {"system": "fusion"} if name.endswith("_features") else {}
+    needed |= {"distribution": "mirrored"} if name == "negatives_scope" else {}
     assert planned({**needed, spelling(name): in_file})[name] == in_file
     assert planned({**needed, spelling(name): in_file}, flag(name), typed)[name] == typed
 

@@ -13,6 +13,7 @@ from keras.src import testing  # the public package has no `testing`
 
 from tfcr.models.audio_encoder import audio_encoder
 from tfcr.models.averaged_classifiers import AveragedClassifiers
+from tfcr.models.conv_block import ConvBlock
 from tfcr.models.decision_fusion import DecisionFusion
 from tfcr.models.dual_sequence_lstm import DualSequenceLSTM
 from tfcr.models.hop_attention import HopAttention
@@ -20,6 +21,7 @@ from tfcr.models.last_state import LastState
 from tfcr.models.linear_fusion import LinearFusion
 from tfcr.models.network import SegmentMean
 from tfcr.models.norm_penalty import NormPenalty
+from tfcr.models.packed_lstm import PackedLSTM
 from tfcr.models.pair_discriminator import PairDiscriminator
 from tfcr.models.standardization import Standardization
 from tfcr.models.step_mask import StepMask
@@ -245,6 +247,8 @@ class LayersTest(testing.TestCase):
 LAYERS = [
     *(Standardization, TrimPadding, StepMask, LastStateAttention, PairDiscriminator),
     *(StepMean, LastState, HopAttention),
+    lambda **kwargs: ConvBlock(2, **kwargs),
+    lambda **kwargs: PackedLSTM(2, return_sequences=True, **kwargs),
     lambda **kwargs: Standardization("prosody", 1e-4, **kwargs),
     lambda **kwargs: LinearFusion(4, **kwargs),
     lambda **kwargs: WordTable(7, **kwargs),

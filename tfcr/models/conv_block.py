@@ -10,6 +10,9 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+_FIXED = (  # what a `Conv2D` has to choose and this has not
+    *("kernel_size", "strides", "padding", "data_format", "dilation_rate", "groups", "activation", "use_bias"),
+)
 _SAME = {"strides": [1, 1, 2, 1], "padding": "SAME"}  # two columns a step; a column of zeros goes before and after
 _POOL = {"ksize": [1, 2, 2, 1], "strides": [1, 2, 2, 1], "padding": "VALID"}
 
@@ -32,7 +35,18 @@ class ConvBlock(keras.layers.Conv2D):
     """
 
     def __init__(self, filters, **kwargs):
+        refused = [name for name in _FIXED if name in kwargs]
+        if refused:
+            raise TypeError(f"ConvBlock takes no {', '.join(refused)}: the paper's are built in")
         super().__init__(filters, 3, padding="same", data_format="channels_last", **kwargs)
+
+    def build(self, pictures_shape):
+        if not all(size and size % 2 == 0 for size in pictures_shape[1:3]):
+            raise ValueError(
+                "Argument `pictures` must have a height and a width that are known and even. "
+                f"Received: pictures of the shape {tuple(pictures_shape)}"
+            )
+        super().build(pictures_shape)
 
     @property
     def is_fast(self) -> bool:
@@ -49,18 +63,7 @@ class ConvBlock(keras.layers.Conv2D):
         return batch, height // 2, width // 2, self.filters
 
     def get_config(self):
-        config = super().get_config()
-        fixed = (
-            "kernel_size",
-            "strides",
-            "padding",
-            "data_format",
-            "dilation_rate",
-            "groups",
-            "activation",
-            "use_bias",
-        )
-        return {name: value for name, value in config.items() if name not in fixed}
+        return {name: value for name, value in super().get_config().items() if name not in _FIXED}
 
 
 def conv_block(pictures: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
@@ -106,7 +109,8 @@ def _kernel_gradient(pictures, upstream):
     both = tf.raw_ops.Conv2DBackpropFilter(
         input=pictures, filter_sizes=(3, 4, channels, 2 * filters), out_backprop=columns, **_SAME
     )
-    return both[:, :3, :, :filters] + both[:, 1:, :, filters:]
+    # not by +, which TensorFlow merges with the sum over pieces of a batch, in an order of its own
+    return tf.reduce_sum(tf.stack([both[:, :3, :, :filters], both[:, 1:, :, filters:]]), axis=0)
 
 
 def _sum_of_channels(upstream):

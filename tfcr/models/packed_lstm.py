@@ -59,6 +59,9 @@ class PackedLSTM(keras.layers.LSTM):
         outputs = tf.scatter_nd(places, tf.cast(outputs, self.compute_dtype), (batch, steps, self.units))
         return tf.ensure_shape(outputs, (*sequences.shape[:2], self.units))
 
+    def get_config(self):
+        return {**super().get_config(), "use_cudnn": self.use_cudnn}
+
 
 def packing(counts: tf.Tensor, steps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """The order in which the real steps of right-padded sequences are packed: by step, and the longest sequence first.
@@ -89,8 +92,8 @@ def packed_lstm(
         rows: int32 [steps], how many rows run each step; it never grows.
 
     Returns:
-        [real steps, units], packed, in float64 for float64 and else in float32: in half precision are the products of
-        matrices alone.
+        [real steps, units], packed, in float64 for float64 and else in float32: products of matrices alone are of
+        bfloat16, and of float16 not even those.
     """
     exact = tf.float64 if inputs.dtype == tf.float64 else tf.float32
     units = recurrent_kernel.shape[0]
