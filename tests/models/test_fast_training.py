@@ -134,8 +134,10 @@ def test_twenty_steps_of_adam_end_at_the_same_weights():
     steps = [tf.function(model.train_step) for model in (fast, plain)]
     start = [weight.numpy() for weight in fast.trainable_variables]
     for number in range(20):
+        x, y = batch(number, np.float64)
+        some = {name: array[:12] for name, array in x.items()}, y[:12]
         for step in steps:
-            step(batch(number, np.float64))
+            step(some)
     for before, weight, oracle in zip(start, fast.trainable_variables, plain.trainable_variables, strict=True):
         moved = np.abs(weight.numpy() - before).max()
         assert moved > 1e-3 or weight.path == CANCELS
