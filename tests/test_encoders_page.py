@@ -11,7 +11,10 @@ _CODE = re.findall(r"```python\n(.*?)```", _PAGE, re.DOTALL)
 
 
 def test_the_example_fits_evaluates_saves_and_loads(tensorflow, tmp_path, monkeypatch, capsys):
+    import keras
+
     monkeypatch.chdir(tmp_path)
+    keras.utils.set_random_seed(0)  # the tests' TensorFlow is deterministic, and wants one
     (code,) = _CODE
     names = {}
     exec(compile(code, "encoders.md", "exec"), names)
