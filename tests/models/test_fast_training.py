@@ -14,6 +14,7 @@ from tfcr.models.conv_block import ConvBlock
 from tfcr.models.linear_fusion import LinearFusion
 from tfcr.models.packed_lstm import PackedLSTM, packing
 from tfcr.models.pair_discriminator import PairDiscriminator
+from tfcr.models.piecewise import PiecewiseModel
 from tfcr.models.standardization import Standardization
 from tfcr.models.systems import system
 from tfcr.models.text_encoder import LastStateAttention
@@ -295,6 +296,40 @@ class TestConvBlock:
         again = ConvBlock.from_config(block.get_config())
         assert again.get_config() == block.get_config()
         assert (again.filters, again.name) == (3, "conv")
+
+
+class TestPiecewiseModel:
+    """A model over two inputs, a dictionary of them, whose layer tells how many rows it saw."""
+
+    @pytest.fixture
+    def rows(self):
+        return []
+
+    @pytest.fixture
+    def model(self, rows):
+        class Seen(layers.Layer):
+            def call(self, x):
+                rows.append(int(x.shape[0]))
+                return 2 * x
+
+            def compute_output_shape(self, shape):
+                return shape
+
+        inputs = {name: keras.Input((3,), name=name) for name in ("one", "other")}
+        return PiecewiseModel(inputs, Seen()(inputs["one"]) + inputs["other"])
+
+    @pytest.mark.parametrize(("size", "halves"), [(1, [1, 1]), (2, [1, 1]), (5, [2, 3]), (8, [4, 4])])
+    def test_it_trains_in_halves_and_gives_the_same(self, model, rows, size, halves):
+        x = {"one": tf.random.stateless_normal((size, 3), (0, 1)), "other": tf.ones((size, 3))}
+        np.testing.assert_array_equal(model(x, training=True), 2 * x["one"] + 1)
+        assert rows == halves
+        np.testing.assert_array_equal(model(x), 2 * x["one"] + 1)
+        assert rows == [*halves, size]
+
+    def test_a_gpu_gets_the_whole_batch(self, model, rows, monkeypatch):
+        monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: ["a GPU"])
+        model({"one": tf.ones((4, 3)), "other": tf.ones((4, 3))}, training=True)
+        assert rows == [4]
 
 
 def test_no_tensor_of_a_step_has_the_size_of_every_pair_of_embeddings():
