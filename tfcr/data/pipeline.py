@@ -13,13 +13,14 @@ from types import MappingProxyType
 import numpy as np
 import tensorflow as tf
 
-from tfcr.data import feature_records, records
+from tfcr.data import feature_records, open_files, records
 from tfcr.dataset_info import Dataset, Features
 from tfcr.features.sets import COUNT, Field
 from tfcr.schema import SEGMENT_FRAMES
 
 _SEGMENT_BOUNDS = (2, 3, 4, 5, 6, 8, 11, 16, 24)  # utterances of like length are batched together
 _OF_A_SEGMENT = ("spectrogram", "num_frames")  # the inputs that segments of an utterance do not share
+_MOST_OPEN = 1024  # shards that are read in turn; each holds a file and 256 kB of every feature set
 _VALIDATION_EPOCH = -1  # the one order that the validation part is always batched in
 
 
@@ -181,10 +182,15 @@ class Pipeline:
         return self._keep(self._records(tf.constant(self._paths)).enumerate(), positions)
 
     def _interleaved(self, positions: np.ndarray, seed: int) -> tf.data.Dataset:
-        """`(position, (serialised, …))`, one from each shard in turn: ids that stand together part company."""
+        """`(position, (serialised, …))`, one from each shard in turn: ids that stand together part company.
+
+        Of more than 1,024 shards, so many at a time.
+        """
+        at_a_time = min(len(self._paths), _MOST_OPEN)
+        open_files.allow(2 * at_a_time * self._sources)  # those of the training part and those of the validation part
         shards = tf.data.Dataset.from_tensor_slices((self._paths, self._starts)).shuffle(len(self._paths), seed=seed)
         data = shards.interleave(
-            lambda paths, start: self._records(paths[None]).enumerate(start=start), cycle_length=len(self._paths)
+            lambda paths, start: self._records(paths[None]).enumerate(start=start), cycle_length=at_a_time
         )
         return self._keep(data, positions)
 
