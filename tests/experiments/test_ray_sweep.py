@@ -61,9 +61,7 @@ def test_a_node_with_another_version_does_not_train(small_dataset, tmp_path, pac
         check_node(versions() | {package: "0.0.0"}, small_dataset.folder, tmp_path)
 
 
-def test_a_node_that_has_another_dataset_under_the_same_path_does_not_train(
-    ray, small_dataset, small_config, tmp_path
-):
+def test_a_node_that_has_another_dataset_under_the_same_path_does_not_train(ray, small_dataset, small_config, tmp_path):
     config, sent = dataclasses.replace(small_config, system="text", alpha=0.0), []
 
     class Sent:
@@ -83,7 +81,9 @@ def test_a_node_that_has_another_dataset_under_the_same_path_does_not_train(
     assert config.dataset_sha256 == small_dataset.sha256
     other = dataclasses.replace(config, dataset_sha256="0" * 64)  # what a dataset of that digest would have sent
     ended, _ = train_on_node(prepare, expected, marker, other, small_dataset.folder, run)
-    assert ended.failure.startswith(f"dataset {small_dataset.folder} is ") and "the configuration names" in ended.failure
+    assert (
+        ended.failure.startswith(f"dataset {small_dataset.folder} is ") and "the configuration names" in ended.failure
+    )
     assert not run.exists()
 
 

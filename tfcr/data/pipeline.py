@@ -99,10 +99,14 @@ class Pipeline:
             shuffle_buffer: how many examples the shuffle holds.
             augment: what is done to each spectrogram, float32 [128 frames, 128 bins] in dB; it may draw.
 
+        Raises:
+            TfcrError: the machine lets a process open fewer files than there are shards to read in turn.
+
         Returns:
             `(x, y, sample_weight)`: x by the names of the inputs, y with `label` and `utterance` int64 [batch], weights
             float32 [batch] that give every utterance the same sum and have a mean of 1 over the epoch.
         """
+        open_files.allow(2 * self._at_a_time * self._sources)  # those of the training part and of the validation part
         weight = self.examples_per_epoch(positions, segments) / len(positions)
         epoch_seed = derived_seed(seed, "epoch", epoch)
 
@@ -177,6 +181,11 @@ class Pipeline:
     def _sources(self) -> int:
         return len(self._paths[0])
 
+    @property
+    def _at_a_time(self) -> int:
+        """How many shards of each set a training reads in turn."""
+        return min(len(self._paths), _MOST_OPEN)
+
     def _in_order(self, positions: np.ndarray) -> tf.data.Dataset:
         """`(position, (serialised, …))`, ascending."""
         return self._keep(self._records(tf.constant(self._paths)).enumerate(), positions)
@@ -186,11 +195,9 @@ class Pipeline:
 
         Of more than 1,024 shards, so many at a time.
         """
-        at_a_time = min(len(self._paths), _MOST_OPEN)
-        open_files.allow(2 * at_a_time * self._sources)  # those of the training part and those of the validation part
         shards = tf.data.Dataset.from_tensor_slices((self._paths, self._starts)).shuffle(len(self._paths), seed=seed)
         data = shards.interleave(
-            lambda paths, start: self._records(paths[None]).enumerate(start=start), cycle_length=at_a_time
+            lambda paths, start: self._records(paths[None]).enumerate(start=start), cycle_length=self._at_a_time
         )
         return self._keep(data, positions)
 

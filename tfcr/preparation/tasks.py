@@ -86,7 +86,9 @@ def decode(task: bytes, vectors: np.ndarray) -> tuple[ShardPlan, str | None]:
     """
     content = json.loads(task)
     if content.get("maker") != _MAKER:
-        of = [f"tfcr {each.get('tfcr')}, features {each.get('features')}" for each in (_MAKER, content.get("maker", {}))]
+        of = [
+            f"tfcr {each.get('tfcr')}, features {each.get('features')}" for each in (_MAKER, content.get("maker", {}))
+        ]
         raise TfcrError(f"a worker has {of[0]}; expected {of[1]}, as the launcher has; install the same everywhere")
     return _plan_of(content, vectors), content["made_from"]
 

@@ -10,7 +10,6 @@ from tfcr.config import Config
 from tfcr.dataset_info import INFO
 from tfcr.errors import TfcrError
 
-
 _DECIDE_BITS = ("tensorflow", "keras", "numpy")
 
 
@@ -39,7 +38,9 @@ def check_node(expected: Mapping[str, str], data: pathlib.Path, marker: pathlib.
     node = f"node {socket.gethostname()}"
     for name, found in versions().items():
         if found != expected[name]:
-            raise TfcrError(f"{node} has {name} {found}; expected {expected[name]}, as here; install the same everywhere")
+            raise TfcrError(
+                f"{node} has {name} {found}; expected {expected[name]}, as here; install the same everywhere"
+            )
     for path, file, what in ((data, data / INFO, "dataset"), (marker.parent, marker, "folder of the runs")):
         if not file.is_file():
             raise TfcrError(f"{node} does not see the {what} {path}; expected a folder that all nodes share")
