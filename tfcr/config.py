@@ -28,7 +28,7 @@ NegativesScope = Literal["global", "replica"]
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides the bits of a trained model, but the dataset and the machine.
+    """Everything that decides the bits of a trained model, but the dataset and the machine; and `threads`.
 
     Raises:
         UsageError: a value outside its range, or of another type.

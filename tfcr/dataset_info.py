@@ -22,6 +22,7 @@ from tfcr.protocols import Labelled
 
 INFO = "dataset_info.json"
 INDEX = "utterances.csv"
+JOBS = ".beam"  # the folder in a dataset's folder through which launcher and workers of Apache Beam speak
 SCHEMA = 1
 _VERIFIED = ".verified.json"
 _PREPARE_AGAIN = "`tfcr prepare-tfrecords` with the same options writes it anew"

@@ -1,6 +1,7 @@
 """The run folder: one trained and tested fold, as `tfcr train` leaves it and all else reads it. No TensorFlow."""
 
 import csv
+import math
 import os
 import pathlib
 from collections.abc import Iterable, Mapping
@@ -138,7 +139,7 @@ def folder_of(dataset: str, config: Config) -> pathlib.Path:
 def refuse_other(folder: str | os.PathLike, config: Config) -> None:
     """Refuses a run's folder that belongs to another dataset or configuration.
 
-    A field that is younger than the run counts as its default.
+    A field that is younger than the run counts as its default; `threads` decides nothing, and may differ.
 
     Args:
         config: resolved, with the dataset's SHA-256.
@@ -147,7 +148,8 @@ def refuse_other(folder: str | os.PathLike, config: Config) -> None:
     remedy = "remove it, or choose another --run"
     if found.get("dataset_sha256") != wanted["dataset_sha256"]:
         raise TfcrError(f"{folder} belongs to another dataset (it was {found.get('data')}); {remedy}")
-    for name, default in Config().to_dict().items():
+    decide = {name: default for name, default in Config().to_dict().items() if name != "threads"}
+    for name, default in decide.items():
         if found.get(name, default) != wanted[name] and name == "features_sha256":
             raise TfcrError(f"{folder} was trained on other features of the same names; {remedy}")
         if found.get(name, default) != wanted[name]:
@@ -204,9 +206,9 @@ def read_config(folder: str | os.PathLike) -> dict:
 
 
 def write_history(folder: pathlib.Path, epochs: list[Mapping[str, float]]) -> None:
-    """Writes `history.csv`: one row an epoch; floats with all their digits."""
-    names = list(epochs[0]) if epochs else ["epoch"]
-    lines = [",".join(names)] + [",".join(repr(row[name]) for name in names) for row in epochs]
+    """Writes `history.csv`: one row an epoch; floats with all their digits, `nan` where an epoch lacks one."""
+    names = list(dict.fromkeys(name for row in epochs for name in row)) or ["epoch"]
+    lines = [",".join(names)] + [",".join(repr(row.get(name, math.nan)) for name in names) for row in epochs]
     files.write_text(folder / HISTORY, "\n".join(lines) + "\n")
 
 

@@ -52,6 +52,17 @@ def test_a_full_memory_in_tensorflow_is_said_in_one_line(tensorflow, capsys):
     )
 
 
+def test_too_many_open_files_are_not_called_a_full_memory(tensorflow, capsys):
+    from tensorflow import errors
+
+    message = "data/tiny-00007-of-01048.tfrecord; Too many open files [Op:IteratorGetNext]"
+    assert ended(capsys, errors.ResourceExhaustedError(None, None, message)) == (
+        1,
+        "Error: this process may open no more files (data/tiny-00007-of-01048.tfrecord; Too many open files "
+        "[Op:IteratorGetNext]); raise the limit by `ulimit -n`\n",
+    )
+
+
 def test_another_failure_of_tensorflow_is_said_in_one_line(tensorflow, capsys):
     from tensorflow import errors
 

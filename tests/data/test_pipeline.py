@@ -66,6 +66,16 @@ def test_each_segment_of_the_positions_comes_once_and_nothing_else(epoch, stored
     assert sorted(order(epoch)) == sorted(expected)
 
 
+def test_where_only_some_shards_are_open_at_a_time_each_segment_still_comes_once(
+    pipeline, positions, epoch, monkeypatch
+):
+    from tfcr.data import pipeline as module
+
+    monkeypatch.setattr(module, "_MOST_OPEN", 3)  # of 8
+    found = examples(pipeline.training(positions, batch_size=BATCH, seed=0, shuffle_buffer=64))
+    assert sorted(order(found)) == sorted(order(epoch)) and order(found) != order(epoch)
+
+
 def test_an_example_has_the_label_and_words_of_its_utterance(epoch, stored):
     for example in epoch:
         record = stored[example.utterance]

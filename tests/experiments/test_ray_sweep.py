@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import math
 import os
 import pathlib
 import signal
@@ -12,11 +13,11 @@ import time
 import pytest
 from test_sweep import PATIENCE, Typed, held, histories, results, stamps
 
-from tfcr import __version__, runs
+from tfcr import runs
 from tfcr.errors import TfcrError, UsageError
 from tfcr.experiments.backends import ray as module
 from tfcr.experiments.backends.backend import train_cells
-from tfcr.experiments.backends.on_node import check_node
+from tfcr.experiments.backends.on_node import check_node, train_on_node, versions
 from tfcr.experiments.backends.ray import RayCluster
 from tfcr.experiments.cells import Cell, train_cell
 from tfcr.experiments.sweep import Sweep, run_sweep
@@ -30,7 +31,7 @@ def test_without_ray_one_line_names_the_extra(monkeypatch):
         RayCluster()
 
 
-@pytest.mark.parametrize("gpus", [1.5, -0.1])
+@pytest.mark.parametrize("gpus", [1.5, -0.1, math.nan, math.inf, 1e-05])
 def test_gpus_are_a_fraction_or_a_whole_number(gpus):
     with pytest.raises(UsageError, match=f"from 0 to 1 or a whole number; received {gpus}"):
         RayCluster(gpus_per_cell=gpus)
@@ -46,17 +47,44 @@ def test_a_node_that_does_not_see_a_folder_says_which(small_dataset, tmp_path):
     marker = tmp_path / "sweeps" / ".shared-1.tmp"
     node = f"node {socket.gethostname()}"
     with pytest.raises(TfcrError, match=f"{node} does not see the dataset {tmp_path / 'data'}; expected a folder"):
-        check_node(__version__, tmp_path / "data", marker)
+        check_node(versions(), tmp_path / "data", marker)
     marker.parent.mkdir()  # a folder of that name, and not the one that the marker was written into
     with pytest.raises(TfcrError, match=f"{node} does not see the folder of the runs {marker.parent}; expected"):
-        check_node(__version__, small_dataset.folder, marker)
+        check_node(versions(), small_dataset.folder, marker)
     marker.touch()
-    check_node(__version__, small_dataset.folder, marker)
+    check_node(versions(), small_dataset.folder, marker)
 
 
-def test_a_node_with_another_version_does_not_train(small_dataset, tmp_path):
-    with pytest.raises(TfcrError, match=f"has tfcr {__version__}; expected 0.0.0"):
-        check_node("0.0.0", small_dataset.folder, tmp_path)
+@pytest.mark.parametrize("package", ["tfcr", "tensorflow", "keras", "numpy"])
+def test_a_node_with_another_version_does_not_train(small_dataset, tmp_path, package):
+    with pytest.raises(TfcrError, match=f"has {package} {versions()[package]}; expected 0.0.0, as here"):
+        check_node(versions() | {package: "0.0.0"}, small_dataset.folder, tmp_path)
+
+
+def test_a_node_that_has_another_dataset_under_the_same_path_does_not_train(ray, small_dataset, small_config, tmp_path):
+    config, sent = dataclasses.replace(small_config, system="text", alpha=0.0), []
+
+    class Sent:
+        """Takes the place of Ray's remote function."""
+
+        def options(self, **options):
+            return self
+
+        def remote(self, *arguments):
+            sent.append(arguments)
+
+    cluster = RayCluster(gpus_per_cell=0)
+    cluster._remote[train_on_node] = Sent()
+    cell = Cell(config, small_dataset.folder, tmp_path / "run")
+    cluster._submit(train_on_node, lambda: None, cell, cell.run)
+    [(prepare, expected, marker, config, _, run)] = sent
+    assert config.dataset_sha256 == small_dataset.sha256
+    other = dataclasses.replace(config, dataset_sha256="0" * 64)  # what a dataset of that digest would have sent
+    ended, _ = train_on_node(prepare, expected, marker, other, small_dataset.folder, run)
+    assert (
+        ended.failure.startswith(f"dataset {small_dataset.folder} is ") and "the configuration names" in ended.failure
+    )
+    assert not run.exists()
 
 
 # ---- a cluster of one's own -----------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from tfcr import runs
-from tfcr.errors import TfcrError
+from tfcr.errors import TfcrError, UsageError
 from tfcr.experiments import reproduce as module
 from tfcr.experiments.backends.backend import train_cells
 from tfcr.experiments.cells import Cell, Ended
@@ -69,6 +69,22 @@ def test_the_main_job_ends_with_a_report_and_an_export_and_keeps_what_is_done(
     again = reproduce([(small_dataset, config)], tmp_path, workers=2)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*") if path.is_file()} == before
     assert again.export == result.export
+
+
+def test_mirrored_trainings_come_one_at_a_time(small_config, small_dataset, tmp_path, monkeypatch):
+    asked = []
+
+    def ends_there(cells, workers, *further):
+        asked.append(workers)
+        raise TfcrError("seen")
+
+    monkeypatch.setattr(module, "forecast", ends_there)
+    experiments = [(small_dataset, dataclasses.replace(small_config, distribution="mirrored"))]
+    with pytest.raises(TfcrError, match="seen"):
+        reproduce(experiments, tmp_path)
+    assert asked == [1]
+    with pytest.raises(UsageError, match="mirrored takes every GPU for one training; expected workers 1, received 2"):
+        reproduce(experiments, tmp_path, workers=2)
 
 
 def test_a_finished_run_of_another_configuration_is_no_cell_of_this_one(small_config, small_dataset, tmp_path):

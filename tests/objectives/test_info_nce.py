@@ -17,6 +17,15 @@ batches = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), min_size=1, 
 )
 
 
+def test_an_empty_part_of_a_batch_draws_nothing():
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int32)])  # as in training, where the size is not known
+    def drawn(labels):
+        return negative_weights(labels, labels, per_anchor=4, seed=[0, 1])
+
+    assert drawn(tf.zeros([0], tf.int32)).shape == (0, 0)
+    np.testing.assert_array_equal(drawn(tf.constant([0, 1])), [[0, 4], [4, 0]])
+
+
 def test_one_negative_with_an_equal_score_costs_log_2():
     # -log(e^s / (e^s + e^s)) = log 2, whatever s is
     scores = np.full((2, 2), 3.7, np.float32)

@@ -6,6 +6,7 @@ DirectRunner works in one process here; tests with two are long.
 import contextlib
 import importlib.util
 import io
+import json
 import os
 import pathlib
 import signal
@@ -122,6 +123,7 @@ def test_without_a_runner_nobody_takes_what_is_beams(tiny_corpus, tmp_path, line
     [
         (["--runner", "Foo"], 2, "--runner Foo is none of Apache Beam's; expected one of "),
         (["--runner", "os.getcwd"], 2, "--runner os.getcwd is none of Apache Beam's"),
+        (["--runner", "os.abort"], 2, "--runner os.abort is none of Apache Beam's"),
         (["--runner", "no_such_package.Runner"], 1, "--runner no_such_package.Runner cannot be had: No module named"),
         (["--runner", "DataflowRunner"], 2, "Missing required option: project."),
         ([*HERE, "--direct_num_workers", "x"], 2, "argument --direct_num_workers: invalid int value: 'x'"),
@@ -142,6 +144,14 @@ def test_what_beam_does_not_know_is_one_line(tiny_corpus, tmp_path, monkeypatch,
     assert (ended, err.count("\n")) == (code, 1), err
     assert message in err
     assert not (tmp_path / "data").exists()
+
+
+@needs_beam
+def test_a_file_names_no_class_to_import(tiny_corpus, tmp_path):
+    (tmp_path / "beam.yaml").write_text("runner: apache_beam.runners.direct.DirectRunner\n")
+    code, err = typed(*manifest(tiny_corpus), "--out", tmp_path / "out", "--config", tmp_path / "beam.yaml")
+    assert code == 2 and "names a class, which a file may not; type it, or name one of " in err
+    assert not (tmp_path / "out").exists()
 
 
 # ---- one process ----------------------------------------------------------------------------------------------------
@@ -192,6 +202,50 @@ def test_by_url_the_dataset_is_the_same_too_and_is_found_again_and_mended(by_url
 
     code, err = typed(*line, *url, "--emotions", "anger,neutral")
     assert code == 1 and "Error: store://bucket/set holds a dataset prepared with emotions ['anger', 'sadness']" in err
+
+
+@needs_beam
+def test_a_shard_that_a_repeated_worker_lost_keeps_the_dataset_from_being_called_finished(tmp_path, monkeypatch):
+    from tfcr.errors import TfcrError
+    from tfcr.preparation import beam
+    from tfcr.preparation.beam_pipeline import Folder
+
+    (tmp_path / "local").mkdir()
+    shards = [{"name": f"tiny-{number}.tfrecord", "bytes": 3} for number in range(3)]
+    info = {"shards": shards[:2], "features": {"mfcc": {"shards": shards[2:]}}}
+    (tmp_path / "local" / INFO).write_text(json.dumps(info))
+    there = {"tiny-0.tfrecord": 3, "tiny-1.tfrecord": 2}  # one of them cut, and that of a feature set gone
+    monkeypatch.setattr(Folder, "sizes", lambda folder: there)
+    with pytest.raises(
+        TfcrError, match=r"^tiny-1\.tfrecord is no longer at store://set as it was written, one of 2 sh"
+    ):
+        beam._Staging(Folder("store://set"), tmp_path / "local").publish()
+
+
+@needs_beam
+def test_what_a_killed_launcher_left_is_removed_by_the_local_writer_too(tiny_corpus, tmp_path):
+    (tmp_path / "out" / ".beam" / "0123456789ab" / "results").mkdir(parents=True)
+    done(*manifest(tiny_corpus), "--out", tmp_path / "out")
+    assert not (tmp_path / "out" / ".beam").exists()
+
+
+@needs_beam
+def test_results_that_a_file_server_shows_late_are_waited_for(tiny_corpus, tmp_path, monkeypatch):
+    from tfcr.preparation import beam
+    from tfcr.preparation.beam_pipeline import Folder
+
+    names, looks = Folder.names, []
+
+    def late(folder):
+        if not folder.place.endswith("results"):
+            return names(folder)
+        looks.append(folder)
+        return [] if len(looks) < 3 else names(folder)
+
+    monkeypatch.setattr(Folder, "names", late)
+    monkeypatch.setattr(beam._Results, "look", lambda self, now=False, look=beam._Results.look: now and look(self, now))
+    done(*manifest(tiny_corpus), "--out", tmp_path / "out", *HERE)
+    assert len(looks) == 3
 
 
 @needs_beam

@@ -71,6 +71,16 @@ def of_words(plan, tmp_path):
 KINDS = {"records": lambda plan, tmp_path: plan, "mfcc": built_in("mfcc"), "words": of_words, "file": of_file}
 
 
+@pytest.mark.parametrize("changed", [{"tfcr": "0.0.0"}, {"features": 0}])
+def test_a_worker_of_another_version_computes_nothing(plan, monkeypatch, changed):
+    from tfcr.preparation import tasks
+
+    task = tasks.encode(plan, 0, dict.fromkeys(plan.vectors.vectors, 0))
+    monkeypatch.setattr(tasks, "_MAKER", tasks._MAKER | changed)
+    with pytest.raises(TfcrError, match=r"^a worker has tfcr .*; expected tfcr .*, as the launcher has; install the"):
+        tasks.decode(task, np.zeros((4, 300), np.float32))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_task_makes_the_same_shard_from_the_same_input(plan, tmp_path, kind):
     made = KINDS[kind](plan, tmp_path)

@@ -152,6 +152,20 @@ def test_settings_that_differ_within_a_cell_are_named(make_run):
     assert "same experiment" not in str(raised.value)
 
 
+def test_the_number_of_replicas_is_a_setting_where_each_has_its_own_negatives(make_run):
+    def differing(scope, alpha):
+        settings = {"negatives_scope": scope}
+        runs = [
+            make_run(f"{scope}-{alpha}-{fold}", fold=fold, alpha=alpha, replicas=count, settings=settings)
+            for fold, count in enumerate((2, 4))
+        ]
+        [group] = group_by_condition(runs)
+        return group.differing_settings
+
+    assert differing("replica", 0.1) == ["replicas"]
+    assert differing("replica", 0.0) == differing("global", 0.1) == []
+
+
 def test_the_smallest_alpha_is_no_baseline(make_run):
     groups = group_by_condition([make_run("base"), make_run("tiny", alpha=1e-7)])
     assert [group.condition.alpha for group in groups] == [0, 1e-7]

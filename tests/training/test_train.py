@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import h5py
 import numpy as np
 import pytest
 import yaml
@@ -16,7 +17,7 @@ import yaml
 from tfcr import files, runs, schema
 from tfcr.errors import TfcrError, UsageError
 from tfcr.models.systems import system
-from tfcr.training.train import Observer, plan, train_fold
+from tfcr.training.train import Observer, plan, read_run_config, train_fold
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +65,26 @@ def test_a_finished_run_keeps_no_checkpoint_and_the_same_call_returns_it(finishe
     assert {path: path.stat().st_mtime_ns for path in finished.folder.rglob("*") if path.is_file()} == before
 
 
+def test_threads_decide_nothing_so_a_run_goes_on_with_any_number(finished):
+    config = runs.read_config(finished.folder)
+    wanted = read_run_config(finished.folder)
+    runs.refuse_other(finished.folder, dataclasses.replace(wanted, threads=config["threads"] + 1))
+    with pytest.raises(TfcrError, match="its op_threads is 1, not 2"):
+        runs.refuse_other(finished.folder, dataclasses.replace(wanted, op_threads=2))
+
+
+def test_a_checkpoint_of_other_layers_is_one_line(small_config, small_dataset, tmp_path):
+    config = dataclasses.replace(small_config, system="text", alpha=0.0)
+    with pytest.raises(KeyboardInterrupt):
+        train_fold(plan(config, small_dataset.folder), tmp_path / "run", _Interrupt(epoch=1, step=1))
+    [weights] = (tmp_path / "run" / "checkpoints").glob("last-*.weights.h5")
+    with h5py.File(weights, "r+") as file:
+        for part in set(file) - {"optimizer"}:  # as if its layers had other names
+            del file[part]
+    with pytest.raises(TfcrError, match=r"cannot go on from last-0001\.weights\.h5, .* earlier version .* train again"):
+        train_fold(plan(config, small_dataset.folder), tmp_path / "run")
+
+
 def test_the_history_has_a_row_an_epoch_and_the_objective_is_eq_7(finished):
     assert [row["epoch"] for row in finished.history] == [1, 2]
     for row in finished.history:
@@ -86,8 +107,6 @@ def test_tensorboard_events_hold_the_history(finished):
 
 
 def test_the_resolved_configuration_trains_the_same_bits(finished, small_dataset, tmp_path):
-    from tfcr.training.train import read_run_config
-
     content = yaml.safe_load((finished.folder / runs.CONFIG).read_text())
     assert content["dataset_sha256"] == small_dataset.sha256
     again = train_fold(plan(read_run_config(finished.folder), content["data"]), tmp_path / "again")

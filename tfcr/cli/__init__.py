@@ -121,6 +121,8 @@ def _of_tensorflow(error: Exception) -> str:
     """The line of its message that says what happened, without the places in the graph around it."""
     lines = [line for line in str(error.message).splitlines() if not _CIRCUMSTANCES.match(line)]
     reason = re.sub(r"^\{\{.*?\}\}\s*", "", lines[0]) if lines else "no reason given"
+    if "Too many open files" in reason:
+        return f"this process may open no more files ({reason}); raise the limit by `ulimit -n`"
     if type(error).__name__ == "ResourceExhaustedError":
         return f"{_MEMORY_IS_FULL} ({reason})"
     return f"TensorFlow stopped with {type(error).__name__}: {reason}"

@@ -11,6 +11,7 @@ import shlex
 import typing
 
 import click
+from click.core import ParameterSource
 
 from tfcr import corpora, schema
 from tfcr.cli.options import PATH, Names, config_option, fields_of_config
@@ -135,7 +136,8 @@ def command(
     own = [OwnFeatures(path, modality) for modality, paths in own_files.items() for path in paths]
     for each in own:
         each.check_name()
-    engine = None if runner is None else _engine(runner, engine_options)
+    is_typed = context.get_parameter_source("runner") is ParameterSource.COMMANDLINE
+    engine = None if runner is None else _engine(runner, engine_options, is_typed)
     import_quietly()
     from tfcr.preparation.prepare import Preparation, Progress, prepare
 
@@ -198,14 +200,14 @@ def _options_of_beam(context: click.Context, runner: str | None, out: pathlib.Pa
     return []
 
 
-def _engine(runner: str, options: list[str]):
+def _engine(runner: str, options: list[str], is_typed: bool):
     """Apache Beam's, after a look at what it is asked for; which prints nothing of its own."""
     handlers = list(logging.root.handlers)
     logging.disable(logging.WARNING)
     try:
         from tfcr.preparation.beam_options import Engine
 
-        engine = Engine(runner, options)
+        engine = Engine(runner, options, is_typed)
         engine.check()
     finally:
         logging.disable(logging.NOTSET)

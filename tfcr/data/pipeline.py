@@ -13,13 +13,14 @@ from types import MappingProxyType
 import numpy as np
 import tensorflow as tf
 
-from tfcr.data import feature_records, records
+from tfcr.data import feature_records, open_files, records
 from tfcr.dataset_info import Dataset, Features
 from tfcr.features.sets import COUNT, Field
 from tfcr.schema import SEGMENT_FRAMES
 
 _SEGMENT_BOUNDS = (2, 3, 4, 5, 6, 8, 11, 16, 24)  # utterances of like length are batched together
 _OF_A_SEGMENT = ("spectrogram", "num_frames")  # the inputs that segments of an utterance do not share
+_MOST_OPEN = 1024  # shards that are read in turn; each holds a file and 256 kB of every feature set
 _VALIDATION_EPOCH = -1  # the one order that the validation part is always batched in
 
 
@@ -98,10 +99,14 @@ class Pipeline:
             shuffle_buffer: how many examples the shuffle holds.
             augment: what is done to each spectrogram, float32 [128 frames, 128 bins] in dB; it may draw.
 
+        Raises:
+            TfcrError: the machine lets a process open fewer files than there are shards to read in turn.
+
         Returns:
             `(x, y, sample_weight)`: x by the names of the inputs, y with `label` and `utterance` int64 [batch], weights
             float32 [batch] that give every utterance the same sum and have a mean of 1 over the epoch.
         """
+        open_files.allow(2 * self._at_a_time * self._sources)  # those of the training part and of the validation part
         weight = self.examples_per_epoch(positions, segments) / len(positions)
         epoch_seed = derived_seed(seed, "epoch", epoch)
 
@@ -176,15 +181,23 @@ class Pipeline:
     def _sources(self) -> int:
         return len(self._paths[0])
 
+    @property
+    def _at_a_time(self) -> int:
+        """How many shards of each set a training reads in turn."""
+        return min(len(self._paths), _MOST_OPEN)
+
     def _in_order(self, positions: np.ndarray) -> tf.data.Dataset:
         """`(position, (serialised, …))`, ascending."""
         return self._keep(self._records(tf.constant(self._paths)).enumerate(), positions)
 
     def _interleaved(self, positions: np.ndarray, seed: int) -> tf.data.Dataset:
-        """`(position, (serialised, …))`, one from each shard in turn: ids that stand together part company."""
+        """`(position, (serialised, …))`, one from each shard in turn: ids that stand together part company.
+
+        Of more than 1,024 shards, so many at a time.
+        """
         shards = tf.data.Dataset.from_tensor_slices((self._paths, self._starts)).shuffle(len(self._paths), seed=seed)
         data = shards.interleave(
-            lambda paths, start: self._records(paths[None]).enumerate(start=start), cycle_length=len(self._paths)
+            lambda paths, start: self._records(paths[None]).enumerate(start=start), cycle_length=self._at_a_time
         )
         return self._keep(data, positions)
 

@@ -12,7 +12,7 @@ from tfcr.errors import TfcrError
 from tfcr.experiments.backends.backend import LOCAL, Backend, train_cells
 from tfcr.experiments.cells import Cell, Ended, nothing
 from tfcr.experiments.progress import forecast, tell
-from tfcr.experiments.sweep import Sweep
+from tfcr.experiments.sweep import Sweep, alone
 from tfcr.exports import MANIFEST, read_manifest
 from tfcr.report import Report, write_report
 
@@ -70,6 +70,8 @@ def reproduce(
     from tfcr.serving.export import export_run
 
     cells = [cell for dataset, config in experiments for cell in cells_of(dataset, config, out)]
+    if any(config.distribution == "mirrored" for _, config in experiments):
+        workers = alone(workers, backend)
     missing = [cell for cell in cells if not cell.is_done]
     with backend:
         if missing:

@@ -202,7 +202,7 @@ def run_sweep(
     refuse_other(sweep, every)
     verify(sweep.dataset, {name for cell in cells for name in systems.feature_names(cell.config)})
     if sweep.config.distribution == "mirrored":
-        workers = _alone(workers, backend)
+        workers = alone(workers, backend)
     missing = [cell for cell in cells if not cell.is_done]
     with backend:
         if missing:
@@ -216,7 +216,7 @@ def run_sweep(
     return Swept(failures, [each.cell.run for each in ended if each.elsewhere], absent, reported)
 
 
-def _alone(workers: int | None, backend: Backend) -> int:
+def alone(workers: int | None, backend: Backend) -> int:
     """One training at a time, of those that take every GPU of the machine."""
     if backend is not LOCAL:
         raise UsageError("distribution mirrored takes every GPU of one machine; expected --backend local")

@@ -16,17 +16,18 @@ from collections.abc import Callable, Iterator, Sequence
 from apache_beam.io.filesystems import FileSystems
 
 from tfcr import files
-from tfcr.dataset_info import INDEX, INFO, Shard
+from tfcr.dataset_info import INDEX, INFO, JOBS, Shard
 from tfcr.errors import TfcrError
 from tfcr.features.vocabulary import VOCABULARY
 from tfcr.preparation import tasks
 from tfcr.preparation.beam_options import Engine
-from tfcr.preparation.beam_pipeline import JOBS, RESULTS, TASKS, VECTORS, Folder
+from tfcr.preparation.beam_pipeline import RESULTS, TASKS, VECTORS, Folder
 from tfcr.preparation.prepare import MARK
 from tfcr.preparation.shards import Fingerprint, RecordPlan, ShardPlan, Written, receipt
 from tfcr.wording import counted
 
 _LOSSES = 4  # of workers in a row, without a shard between them; Dataflow tries a bundle as often
+_APPEARS = 90.0  # seconds after which what one node has written is seen by another (NFS: up to 60)
 _METADATA = (MARK, INDEX, VOCABULARY, INFO)  # in the order in which they come: the last one makes it a dataset
 _DRIVE = "from tfcr.preparation.beam_pipeline import drive; drive()"
 _GOES_ON = "finished shards are kept, and the same command goes on"
@@ -143,6 +144,10 @@ class BeamWriter:
                 self.close()  # and with it the workers that are left
             with _naming(self.out):
                 collected.look(now=True)
+                ended = time.monotonic()
+                while "done" in answer and len(collected.there) < len(elements) and time.monotonic() < ended + _APPEARS:
+                    time.sleep(1.0)
+                    collected.look(now=True)
             left = len(elements) - len(collected.there)
             losses = losses + 1 if left == len(missing) else 1
             if "lost" not in answer:
@@ -300,8 +305,24 @@ class _Staging:
             for name in _METADATA:
                 path = self.local / name
                 if path.is_file() and self.same.get(name) != (digest := files.sha256_of_file(path)):
+                    if name == INFO:
+                        self._refuse_lost_shards(path)
                     self.remote.put(name, path)
                     self.same[name] = digest
+
+    def _refuse_lost_shards(self, info: pathlib.Path) -> None:
+        """Refuses to call a dataset finished whose shards are not all there, in their size.
+
+        A worker that had counted may have been repeated, and killed between deletion and renaming.
+        """
+        content, there = files.read_json(info), self.remote.sizes()
+        shards = [*content["shards"], *(shard for each in content["features"].values() for shard in each["shards"])]
+        lost = [shard["name"] for shard in shards if there.get(shard["name"]) != shard["bytes"]]
+        if lost:
+            raise TfcrError(
+                f"{lost[0]} is no longer at {self.remote.place} as it was written, "
+                f"one of {counted(len(lost), 'shard')}; the same command writes what is missing"
+            )
 
     def remove_other_shards(self, plan: ShardPlan) -> None:
         """As `tfcr.preparation.prepare.remove_other_shards`."""

@@ -1,6 +1,7 @@
 """Which runner of Apache Beam works, and its options; checked before anything is read. No TensorFlow."""
 
 import argparse
+import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,10 +20,12 @@ class Engine:
     Attributes:
         runner: its name, or the full name of its class.
         options: as Beam spells them on a command line.
+        is_typed: whether a user typed the runner; a file that came from elsewhere may not name a class to import.
     """
 
     runner: str
     options: Sequence[str] = ()
+    is_typed: bool = True
 
     def pipeline_options(self) -> PipelineOptions:
         """Beam's options, with what the runner's plugins need imported."""
@@ -48,14 +51,21 @@ class Engine:
         _refuse_unknown(self.options)
         names = ", ".join(StandardOptions.KNOWN_RUNNER_NAMES)
         unknown = UsageError(f"--runner {self.runner} is none of Apache Beam's; expected one of {names}")
+        if "." in self.runner and not self.is_typed:
+            raise UsageError(
+                f"--runner {self.runner} names a class, which a file may not; type it, or name one of {names}"
+            )
         try:
+            if "." in self.runner:  # Beam calls whatever has the name
+                module, _, name = self.runner.rpartition(".")
+                found = getattr(importlib.import_module(module), name)
+                if not (isinstance(found, type) and issubclass(found, PipelineRunner)):
+                    raise unknown
             runner = create_runner(self.runner)
         except (ValueError, AttributeError, TypeError):
             raise unknown from None
         except ImportError as error:
             raise TfcrError(f"--runner {self.runner} cannot be had: {error}") from None
-        if not isinstance(runner, PipelineRunner):
-            raise unknown
         if wrong := PipelineOptionsValidator(self.pipeline_options(), runner).validate():
             raise UsageError(f"--runner {self.runner}: {' '.join(' '.join(wrong).split())}")
 

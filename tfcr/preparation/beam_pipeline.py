@@ -30,7 +30,6 @@ from tfcr.dataset_info import Shard
 from tfcr.errors import TfcrError
 from tfcr.preparation.beam_options import Engine
 
-JOBS = ".beam"  # the folder in a dataset's folder through which launcher and workers speak, one below it for each job
 TASKS, VECTORS, RESULTS = "tasks", "vectors", "results"
 _AS_IS = {"compression_type": CompressionTypes.UNCOMPRESSED}
 
@@ -58,9 +57,16 @@ class Folder:
         """Of the files in it."""
         if self.is_local:
             return os.listdir(self.place) if self.path.is_dir() else []
+        return list(self.sizes())
+
+    def sizes(self) -> dict[str, int]:
+        """Name → bytes of the files in a folder by URL; none where there is no such folder."""
+        if FileSystems.get_filesystem(self.place).has_dirs() and not FileSystems.exists(self.place):
+            return {}
         (found,) = FileSystems.match([FileSystems.join(self.place, "*")])
         start = len(self.place.rstrip("/")) + 1
-        return [each.path[start:] for each in found.metadata_list if "/" not in each.path[start:]]
+        named = {each.path[start:]: each.size_in_bytes for each in found.metadata_list}
+        return {name: size for name, size in named.items() if "/" not in name}
 
     def open(self, name: str) -> BinaryIO:
         """A file for reading, which can seek."""
@@ -80,9 +86,13 @@ class Folder:
         path, temporary = (self / name).place, (self / f".{name}.{secrets.token_hex(6)}.tmp").place
         with FileSystems.create(temporary, **_AS_IS) as file:
             yield file
-        if FileSystems.exists(path):
-            FileSystems.delete([path])  # some filesystems, HDFS among them, rename to no name that is taken
-        FileSystems.rename([temporary], [path])
+        try:
+            FileSystems.rename([temporary], [path])
+        except OSError:  # some filesystems, HDFS among them, rename to no name that is taken
+            if not FileSystems.exists(path):
+                raise
+            FileSystems.delete([path])
+            FileSystems.rename([temporary], [path])
 
     def put(self, name: str, source: pathlib.Path) -> None:
         """Copies a local file into it."""

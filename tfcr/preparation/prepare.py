@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -18,6 +19,7 @@ from tfcr.corpora.utterance import Utterance
 from tfcr.dataset_info import (
     INDEX,
     INFO,
+    JOBS,
     SCHEMA,
     Dataset,
     IndexRow,
@@ -465,6 +467,7 @@ def adopt(preparation: Preparation) -> None:
     if not (preparation.out / MARK).is_file():
         files.write_json(preparation.out / MARK, mark(preparation))
     files.remove_temporaries(preparation.out)
+    shutil.rmtree(preparation.out / JOBS, ignore_errors=True)  # of a killed launcher of Apache Beam
 
 
 def mark(preparation: Preparation) -> dict:

@@ -11,8 +11,10 @@ from typing import BinaryIO
 
 import numpy as np
 
+from tfcr import __version__
 from tfcr.corpora.utterance import Utterance
 from tfcr.dataset_info import IndexRow
+from tfcr.errors import TfcrError
 from tfcr.features.embeddings import WordVectors
 from tfcr.features.own import OwnFeatures
 from tfcr.features.sets import SETS, TOKEN_IDS, FeatureSet, Field
@@ -20,7 +22,9 @@ from tfcr.features.words import in_vocabulary
 from tfcr.preparation import feature_sets
 from tfcr.preparation.feature_sets import FeaturePlan
 from tfcr.preparation.shards import RecordPlan, ShardPlan
-from tfcr.schema import EMBEDDING_DIM
+from tfcr.schema import EMBEDDING_DIM, FEATURES_REVISION
+
+_MAKER = {"tfcr": __version__, "features": FEATURES_REVISION}  # another one may write other bytes
 
 
 def write_vectors(vectors: WordVectors, file: BinaryIO) -> dict[str, int]:
@@ -47,6 +51,7 @@ def encode(plan: ShardPlan, shard: int, rows: Mapping[str, int], made_from: str 
     positions = plan.positions(shard)
     span = slice(positions.start, positions.stop)
     content = {
+        "maker": _MAKER,
         "name": plan.name,
         "count": plan.count,
         "shard": shard,
@@ -77,9 +82,14 @@ def decode(task: bytes, vectors: np.ndarray) -> tuple[ShardPlan, str | None]:
         vectors: of `read_vectors`.
 
     Raises:
-        TfcrError: a file of one's own features is not there.
+        TfcrError: the task is of another version of tfcr, or a file of one's own features is not there.
     """
     content = json.loads(task)
+    if content.get("maker") != _MAKER:
+        of = [
+            f"tfcr {each.get('tfcr')}, features {each.get('features')}" for each in (_MAKER, content.get("maker", {}))
+        ]
+        raise TfcrError(f"a worker has {of[0]}; expected {of[1]}, as the launcher has; install the same everywhere")
     return _plan_of(content, vectors), content["made_from"]
 
 

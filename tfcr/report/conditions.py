@@ -189,16 +189,22 @@ def group_by_condition(runs: Iterable[Run]) -> list[Group]:
 def differing(runs: list[Run], ignoring: set[str]) -> list[str]:
     """Names of configuration fields, dotted where nested, in which runs differ.
 
-    A field that is younger than a run counts as its default.
+    A field that is younger than a run counts as its default. So does the number of replicas where each has its own
+    negatives: the objective depends on it.
     """
     defaults = Config().to_dict()
-    settings = [flat({**defaults, **run.config}) for run in runs]
+    settings = [flat({**defaults, **run.config}) | _replicas(run) for run in runs]
     names = sorted(set().union(*settings))
     return [
         name
         for name in names
         if name.split(".")[-1] not in ignoring and any(other.get(name) != settings[0].get(name) for other in settings)
     ]
+
+
+def _replicas(run: Run) -> dict[str, int]:
+    of_replica = run.config.get("negatives_scope") == "replica" and run.metrics["alpha"] > 0
+    return {"replicas": run.metrics.get("replicas", 1)} if of_replica else {}
 
 
 def _place(run: Run) -> tuple[Condition, Cell]:

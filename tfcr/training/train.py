@@ -295,13 +295,28 @@ def _train_and_test(experiment: Experiment, run: pathlib.Path, observer: Observe
     with strategy.scope():
         model = build_model(experiment)
     if state.epochs:
-        model.load_weights(checkpoint.last_weights(state))
+        _go_on(model, checkpoint.last_weights(state), run)
     for origin in origins:
         take_encoders(model.network, origin, len(experiment.dataset.emotions))
     pipeline = pipeline_of(config, experiment.dataset, model.network)
     _fit(experiment, run, model, pipeline, checkpoint, state, observer)
     verify(experiment.dataset, feature_names(config))  # one's own features may have been prepared anew meanwhile
     _test(experiment, run, pipeline, checkpoint, state)
+
+
+def _go_on(model: keras.Model, weights: pathlib.Path, run: pathlib.Path) -> None:
+    """Loads a checkpoint, model and optimiser.
+
+    Raises:
+        TfcrError: it is of other layers than those of this version.
+    """
+    try:
+        model.load_weights(weights)
+    except (OSError, ValueError, KeyError) as error:
+        raise TfcrError(
+            f"{run} cannot go on from {weights.name}, which is broken or was trained by an earlier version of tfcr "
+            f"({' '.join(str(error).split())[:200]}); remove {run}, and train again"
+        ) from None
 
 
 def _refuse_other_replicas(run: pathlib.Path, config: Config, state: State, replicas: int) -> None:
@@ -364,9 +379,11 @@ def _fit(
             row["val_wa"] = weighted_accuracy(labels, logits)
             row["val_ua"] = unweighted_accuracy(labels, logits)
             row["seconds"] = time.monotonic() - began
+            replicas = model.distribute_strategy.num_replicas_in_sync
             if config.distribution == "mirrored":
-                row["replicas"] = model.distribute_strategy.num_replicas_in_sync
-            row["seconds_waiting"] = waiting.seconds()
+                row["replicas"] = replicas
+            if replicas == 1:  # else nobody sees it
+                row["seconds_waiting"] = waiting.seconds()
             _remember(row, run, model, checkpoint, state, config)
             observer.epoch(row, state)
 

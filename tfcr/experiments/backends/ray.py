@@ -5,6 +5,7 @@ Keras 2 on in its workers.
 """
 
 import contextlib
+import math
 import os
 import pathlib
 import re
@@ -17,11 +18,13 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
-from tfcr import __version__, files
+from tfcr import files
+from tfcr.dataset_info import Dataset, open_dataset
 from tfcr.errors import TfcrError, UsageError
 from tfcr.experiments.backends.local import cores
-from tfcr.experiments.backends.on_node import time_on_node, train_on_node
+from tfcr.experiments.backends.on_node import time_on_node, train_on_node, versions
 from tfcr.experiments.cells import Cell, Ended
+from tfcr.models.systems import on_dataset, resolve
 from tfcr.training.checkpoint import Checkpoint, State
 
 RETRIES = 5  # of a task whose process or node has died
@@ -32,6 +35,7 @@ _KNOCK = 10.0  # seconds for a head to answer
 _LOOKS = 1.0  # seconds between looks at what has ended
 _EPOCH_LOOKS = 5.0  # seconds between looks at the epochs that trainings have had
 _SHOWN = 150  # characters of either end of a message of Ray
+_FINEST = 0.0001  # of a GPU, that Ray divides it into
 _STORE = 80 << 20  # bytes for objects; cells and their ends are small
 
 
@@ -52,8 +56,9 @@ class RayCluster:
     """
 
     def __init__(self, address: str | None = None, gpus_per_cell: float | None = None):
-        if gpus_per_cell is not None and (gpus_per_cell < 0 or (gpus_per_cell > 1 and gpus_per_cell % 1)):
-            raise UsageError(f"gpus-per-cell must be from 0 to 1 or a whole number; received {gpus_per_cell:g}")
+        if gpus_per_cell is not None and not _is_share(gpus_per_cell):
+            finest = f", none finer than {_FINEST}" if 0 < gpus_per_cell < _FINEST else ""
+            raise UsageError(f"gpus-per-cell must be from 0 to 1 or a whole number; received {gpus_per_cell:g}{finest}")
         if address not in (None, "auto") and not re.fullmatch(r"[^/\s]+:\d{1,5}", address):
             raise UsageError(f"address must be HOST:PORT of the cluster's head, or auto; received {address!r}")
         self.address = address
@@ -63,6 +68,7 @@ class RayCluster:
         self._gpus = 0.0
         self._running: dict[Any, Cell] = {}
         self._markers: dict[pathlib.Path, pathlib.Path] = {}
+        self._datasets: dict[pathlib.Path, Dataset] = {}
         self._remote: dict[Callable, Any] = {}
 
     def __enter__(self):
@@ -70,17 +76,20 @@ class RayCluster:
 
     def __exit__(self, *error) -> None:
         """Gives up what still runs, and leaves the cluster; one of its own ends."""
-        for task in self._running:
-            with contextlib.suppress(self._ray.exceptions.RayError):
-                self._ray.cancel(task, force=True)  # a training does not listen; its checkpoint is whole at any time
-        self._running.clear()
-        self._remote.clear()
-        if self._leave is not None:
-            self._leave()
-            self._leave = None
-        for marker in self._markers.values():
-            marker.unlink(missing_ok=True)
-        self._markers.clear()
+        try:
+            for marker in self._markers.values():
+                with contextlib.suppress(OSError):
+                    marker.unlink()
+            for task in self._running:
+                with contextlib.suppress(self._ray.exceptions.RayError):
+                    self._ray.cancel(task, force=True)  # a training does not listen; its checkpoint is always whole
+        finally:
+            self._markers.clear()
+            self._running.clear()
+            self._remote.clear()
+            leave, self._leave = self._leave, None
+            if leave is not None:
+                leave()
 
     def at_a_time(self, cells: Sequence[Cell], workers: int | None) -> int:
         self._connect(cells, workers)
@@ -196,7 +205,10 @@ class RayCluster:
             "runtime_env": {"env_vars": variables},
         }
         data = pathlib.Path(os.path.abspath(cell.data))
-        arguments = prepare_process, __version__, self._marker(cell), cell.config, data, *further
+        if data not in self._datasets:
+            self._datasets[data] = open_dataset(data)
+        config = on_dataset(resolve(cell.config), self._datasets[data])  # a node that has another dataset refuses
+        arguments = prepare_process, versions(), self._marker(cell), config, data, *further
         task = self._remote[function].options(**options).remote(*arguments)
         self._running[task] = cell
         return task
@@ -291,6 +303,11 @@ def import_ray() -> ModuleType:
             f"--backend ray needs a package that is not installed ({error.name}); pip install 'tfcr[ray]'"
         ) from None
     return ray
+
+
+def _is_share(gpus: float) -> bool:
+    """Whether Ray can give so many GPUs to a task."""
+    return gpus == 0 or _FINEST <= gpus <= 1 or (1 < gpus < math.inf and gpus % 1 == 0)
 
 
 def _knock(address: str) -> None:
