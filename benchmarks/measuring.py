@@ -27,7 +27,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import click
 import numpy as np
 
-
 FASTER, TIME, MEMORY = "as fast", "the time", "the memory"  # how a ratio reads
 
 

@@ -69,7 +69,9 @@ def test_a_ratio_against_nothing_or_that_does_not_say_how_it_reads_is_refused(mi
 def test_rows_come_back_from_csv_as_they_were(tmp_path):
     rows = [
         Row("Training step", "plain, float32", 70.125, "ms", spread=1.5),
-        Row("Training step", 'ours, "fast"', 1 / 3, "ms", "plain, float32", 2.5, "≥ 1.6", 0.1, 0.2, "as fast", "a note"),
+        Row(
+            "Training step", 'ours, "fast"', 1 / 3, "ms", "plain, float32", 2.5, "≥ 1.6", 0.1, 0.2, "as fast", "a note"
+        ),
     ]
     measuring.write_rows(rows, tmp_path / "rows.csv")
     assert measuring.read_rows(tmp_path / "rows.csv") == rows
