@@ -5,8 +5,8 @@
 
 Recordings are noise of 4.5 seconds with 14 words, IEMOCAP's means. `serving_default` and PyTorch begin at the bytes of
 a WAV file; `features` and ONNX get spectrograms and word embeddings ready made. Their calls take turns; export and ONNX
-are in a process with serving's settings, PyTorch in another, and each has two threads. Without --export, a model of full
-size is trained for one epoch on a small synthetic corpus and exported first.
+are in a process with serving's settings, PyTorch in another, and each has two threads. Without --export, a model of
+full size is trained for one epoch on a small synthetic corpus and exported first.
 """
 
 import contextlib

@@ -209,3 +209,17 @@ def test_the_page_on_speed_has_the_marks_and_says_what_every_benchmark_measures(
     assert pytorch_process.INSTALL.split("install ")[1] in page
     described = {line.split(" | ")[0].strip("| ") for line in page.splitlines() if line.startswith("| ")}
     assert {name.replace("_", " ").capitalize() for name in run_all.BENCHMARKS} <= described
+
+
+def test_three_runs_and_a_longer_one_of_growth_merge_into_one_page(tmp_path):
+    from click.testing import CliRunner
+
+    three = [Row("S", "a", 1.0, "ms", spread=4.0), Row("S", "b", 2.0, "ms", "a", 0.5, "≥ 1", 0.5, 0.25, "as fast")]
+    full = [Row("Growth", "c", 1.0, "MB"), Row("Growth", "d", 1.1, "MB", "c", 1.1, "≤ 1.2", reads="the memory")]
+    run_all.write(three, "3 runs\n", tmp_path / "results")
+    measuring.write_rows(full, tmp_path / "growth-full" / "speed.csv")  # by growth.py --full --rows
+    folders = [part for name in ("results", "growth-full") for part in ("--merge", str(tmp_path / name))]
+    ended = CliRunner().invoke(run_all.command, [*folders, "--out", str(tmp_path / "all")])
+    assert ended.exit_code == 0, ended.output
+    assert measuring.read_rows(tmp_path / "all" / "speed.csv") == three + full
+    assert (tmp_path / "all" / "about.md").read_text() == "3 runs\n"
