@@ -27,6 +27,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import click
 import numpy as np
 
+FASTER, TIME, MEMORY = "as fast", "the time", "the memory"  # how a ratio reads
+
 
 @dataclasses.dataclass(frozen=True)
 class Row:
@@ -37,16 +39,19 @@ class Row:
         what: was measured; names the row within its section.
         value: a median.
         unit: of the value, as it is printed: `ms`, `s`, `MB`, `segments/s`, ...
-        against: `what` of a row of the same section and the same run.
-        ratio: how many times as fast this row is as that one, where its unit is of time or speed and the goal is at
-            least something; else this row's value over that one's.
+        against: `what` of a row of the same section and the same run, or in words what `note` names for each run.
+        ratio: to that row, read as `reads` says.
         wanted: the goal for the ratio, such as `≥ 1.6` or `≤ 3`.
         spread: of the value, in its unit. Of one run: between the quartiles of its repeats. Of several: from the
             smallest to the largest median.
         ratio_spread: the same of the ratio.
+        reads: what stands behind the ratio, and which way it goes: `as fast` is that row's time over this one's, and
+            everything else (`the time`, `the memory`, ...) is this row's value over that one's.
+        note: which row `against` means, where it is the best of several.
 
     Raises:
-        ValueError: a goal that is neither `≥ NUMBER` nor `≤ NUMBER`, or a goal or a ratio against nothing.
+        ValueError: a goal that is neither `≥ NUMBER` nor `≤ NUMBER`, a goal or a ratio against nothing or that does
+            not say how it reads, or a goal that asks for less speed or for more of anything else.
     """
 
     section: str
@@ -58,15 +63,21 @@ class Row:
     wanted: str | None = None
     spread: float | None = None
     ratio_spread: float | None = None
+    reads: str | None = None
+    note: str | None = None
 
     def __post_init__(self):
-        if (self.ratio is None) != (self.against is None):
-            raise ValueError(f"A ratio needs what it is against, and the other way round. Received: {self}")
+        if len({self.ratio is None, self.against is None, self.reads is None}) > 1:
+            raise ValueError(
+                f"A ratio needs what it is against and how it reads, and each of these the others. Received: {self}"
+            )
         if self.wanted is not None:
             sign, _, number = self.wanted.partition(" ")
             if sign not in ("≥", "≤") or self.ratio is None:
                 raise ValueError(f"A goal is `≥ NUMBER` or `≤ NUMBER`, for a ratio. Received: {self}")
             float(number)
+            if (sign == "≥") != (self.reads == FASTER):
+                raise ValueError(f"A goal is for at least some speed, or at most of anything else. Received: {self}")
 
     @property
     def met(self) -> bool | None:
@@ -116,18 +127,20 @@ def rows_of(
     against: Mapping[str, tuple[str, str | None]] | None = None,
     scale: float = 1e3,
     unit: str = "ms",
+    reads: str = FASTER,
 ) -> list[Row]:
-    """Rows of interleaved seconds: medians, and the medians over rounds of how many times as fast each is as another.
+    """Rows of interleaved seconds: medians, and the medians over rounds of the ratios to another.
 
     Args:
         seconds: what `interleaved` found.
         against: which row compares with which other, and its goal.
         scale, unit: the value is the seconds times `scale`.
+        reads: `as fast`, or `the time`, which is the inverse.
     """
     rows = []
     for what, values in seconds.items():
         other, wanted = (against or {}).get(what, (None, None))
-        ratios = None if other is None else seconds[other] / values
+        ratios = None if other is None else seconds[other] / values if reads == FASTER else values / seconds[other]
         rows.append(
             Row(
                 *(section, what, scale * float(np.median(values)), unit, other),
@@ -135,6 +148,7 @@ def rows_of(
                 wanted=wanted,
                 spread=scale * _between_quartiles(values),
                 ratio_spread=None if other is None else _between_quartiles(ratios),
+                reads=None if other is None else reads,
             )
         )
     return rows
@@ -196,11 +210,11 @@ def markdown(rows: Sequence[Row]) -> str:
 
 def _markdown_row(row):
     spread = "" if row.spread is None else printed(row.spread)
-    ratio = "" if row.ratio is None else f"{printed(row.ratio)}×"
-    if row.ratio_spread is not None:
-        ratio += f" ± {printed(row.ratio_spread)}"
+    spread_of_ratio = "" if row.ratio_spread is None else f" ± {printed(row.ratio_spread)}"
+    ratio = "" if row.ratio is None else f"{printed(row.ratio)}×{spread_of_ratio} {row.reads}"
+    against = f"{row.against or ''}{'' if row.note is None else f' ({row.note})'}"
     wanted = "" if row.wanted is None else f"{row.wanted}×: {'yes' if row.met else '**no**'}"
-    return f"| {row.what} | {printed(row.value)} {row.unit} | {spread} | {ratio} | {row.against or ''} | {wanted} |"
+    return f"| {row.what} | {printed(row.value)} {row.unit} | {spread} | {ratio} | {against} | {wanted} |"
 
 
 def printed(number: float) -> str:
@@ -213,31 +227,48 @@ def printed(number: float) -> str:
 def merged(runs: Sequence[Sequence[Row]]) -> list[Row]:
     """The median of every row over runs, with the spread from the smallest to the largest.
 
-    Rows come in the order of the first run that has them; one that only some runs have is the median of those.
+    Rows come in the order of the first run that has them; one that only some runs have, or have a ratio of, is the
+    median of those. What one run alone has keeps the spread that it came with. Where runs compare with different rows,
+    all of them are named.
+
+    Raises:
+        ValueError: runs give a row in different units, or read its ratio in different ways.
     """
     found = {}
     for rows in runs:
         for row in rows:
             found.setdefault((row.section, row.what), []).append(row)
-    together = []
-    for same in found.values():
-        values = [row.value for row in same]
-        ratios = [row.ratio for row in same if row.ratio is not None]
-        together.append(
-            dataclasses.replace(
-                same[0],
-                value=float(np.median(values)),
-                spread=float(np.ptp(values)),
-                ratio=float(np.median(ratios)) if ratios else None,
-                ratio_spread=float(np.ptp(ratios)) if ratios else None,
-            )
-        )
+    together = [_together(same) for same in found.values()]
     sections = list(dict.fromkeys(row.section for row in together))
     return sorted(together, key=lambda row: sections.index(row.section))
 
 
+def _together(same):
+    """One row of the rows of several runs."""
+    compared = [row for row in same if row.ratio is not None]
+    if len({row.unit for row in same}) > 1 or len({row.reads for row in compared}) > 1:
+        raise ValueError(f"Expected one unit and one way to read a ratio over all runs. Received: {same}")
+    value, spread = _median_and_spread([(row.value, row.spread) for row in same])
+    row = dataclasses.replace((compared or same)[0], value=value, spread=spread)
+    if compared:
+        ratio, spread = _median_and_spread([(row.ratio, row.ratio_spread) for row in compared])
+        against = " or ".join(dict.fromkeys(row.against for row in compared))
+        notes = dict.fromkeys(row.note for row in compared if row.note is not None)
+        row = dataclasses.replace(row, ratio=ratio, ratio_spread=spread, against=against, note="; ".join(notes) or None)
+    return row
+
+
+def _median_and_spread(found):
+    """Of values and their own spreads: one value keeps its own."""
+    if len(found) == 1:
+        return found[0]
+    values = [value for value, _ in found]
+    return float(np.median(values)), float(np.ptp(values))
+
+
 def write_rows(rows: Sequence[Row], path: pathlib.Path) -> None:
-    """Rows as CSV; what is None is empty."""
+    """Rows as CSV; what is None is empty. Makes the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [field.name for field in dataclasses.fields(Row)])
         writer.writeheader()

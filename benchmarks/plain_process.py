@@ -1,6 +1,7 @@
-"""Plain Keras's training steps, as a process that `training_step.py` asks for them: with TensorFlow's own settings.
+"""Plain Keras's training steps, as a process that `training_step.py` asks for them: without tfcr's settings.
 
-How tfcr sets TensorFlow's threads is part of what is compared, so plain Keras does without it.
+How tfcr sets TensorFlow's threads is part of what is compared, so plain Keras does without it: two threads for each
+operation, and two operations at a time.
 """
 
 import numpy as np

@@ -4,32 +4,37 @@
     python benchmarks/prediction.py --export serving/tfcr/1 --onnx serving/onnx/1
 
 Recordings are noise of 4.5 seconds with 14 words, IEMOCAP's means. `serving_default` and PyTorch begin at the bytes of
-a WAV file; `features` and ONNX get spectrograms and word embeddings ready made. Their calls take turns. Without
---export, a model of full size is trained for one epoch on a small synthetic corpus and exported first.
+a WAV file; `features` and ONNX get spectrograms and word embeddings ready made. Their calls take turns; export and ONNX
+are in a process with serving's settings, PyTorch in another, and each has two threads. Without --export, a model of
+full size is trained for one epoch on a small synthetic corpus and exported first.
 """
 
+import contextlib
 import io
 import os
 import pathlib
+import sys
 import tempfile
-from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 import measuring
 import numpy as np
 import pytorch_process
 import soundfile
+from export_process import FEATURES, ONNX, RAW
 from measuring import Row, interleaved, rows_of
+from pytorch_process import AnsweringProcess
 from training_step import as_pytorch, prepare_tensorflow, weights_of
 
-from tfcr.schema import EMBEDDING_DIM, MAX_TOKENS, NUM_BINS, SAMPLE_RATE, SEGMENT_FRAMES
+from tfcr.schema import EMBEDDING_DIM, FFT_LENGTH, HOP_LENGTH, MAX_TOKENS, NUM_BINS, SAMPLE_RATE, SEGMENT_FRAMES
 
 SECTION = "Prediction"
 SECONDS, WORDS = 4.5, 14  # IEMOCAP's means
 BATCH = 32
+THREADS = 2
 UTTERANCES = 120  # of the corpus that the model is trained on
 TOLERANCE = 1e-4  # of logits, relative to the largest
-RAW, FEATURES, ONNX = "`serving_default`, from WAV bytes", "`features`", "ONNX of `features`"
 
 
 def measure(
@@ -48,27 +53,27 @@ def measure(
         ArithmeticError: PyTorch answers something else than the export.
     """
     prepare_tensorflow()
-    with tempfile.TemporaryDirectory() as folder:
-        folder = pathlib.Path(folder)
-        process = None
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as processes:
+        folder, rival = pathlib.Path(folder), None
         if export is None:
             run = _trained(folder)
             export, onnx = _exported(run, folder)
-            process = pytorch_process.started(pytorch, "pytorch_prediction.py")
-        files, transcript = recordings(BATCH), sentence(pathlib.Path(export))
-        calls = {count: _calls(export, onnx, files[:count], transcript) for count in (1, BATCH)}
-        if process is None:
-            return _rows(calls, quick, [])
-        with process:
-            _load(process, run, folder, files, transcript)
-            layouts = {f"PyTorch {process.version}, {layout}": layout for layout in ("contiguous", "channels_last")}
+            rival = pytorch_process.started(pytorch, "pytorch_prediction.py", THREADS)
+            processes.enter_context(rival or contextlib.nullcontext())
+        asked = _asked(folder, sentence(pathlib.Path(export)))
+        serving = processes.enter_context(AnsweringProcess(sys.executable, "export_process.py", THREADS))
+        _load_export(serving, export, onnx, folder, asked)
+        names = [RAW, FEATURES, *([] if onnx is None else [ONNX])]
+        calls = {count: {name: _call(serving, count, name=name) for name in names} for count in (1, BATCH)}
+        layouts = {}
+        if rival is not None:
+            _load_pytorch(rival, run, folder, asked)
+            layouts = {f"PyTorch {rival.version}, {layout}": layout for layout in ("contiguous", "channels_last")}
             for name, layout in layouts.items():
                 for count, some in calls.items():
-                    some[name] = lambda layout=layout, count=count: process.ask(
-                        do="predict", layout=layout, count=count
-                    )["logits"]
-                _check(name, np.array(calls[BATCH][name]()), calls[BATCH][RAW]()["logits"].numpy())
-            return _rows(calls, quick, list(layouts))
+                    some[name] = _call(rival, count, layout=layout)
+                _check(name, np.array(calls[BATCH][name]()), np.array(calls[BATCH][RAW]()))
+        return _rows(calls, quick, list(layouts))
 
 
 def recordings(count: int) -> list[bytes]:
@@ -90,7 +95,7 @@ def sentence(export: pathlib.Path) -> str:
 
 def features(count: int, words: int) -> dict[str, np.ndarray]:
     """What the front end would make of recordings of that length."""
-    random, frames = np.random.default_rng(0), round(SECONDS * SAMPLE_RATE) // SEGMENT_FRAMES - 1
+    random, frames = np.random.default_rng(0), (round(SECONDS * SAMPLE_RATE) - FFT_LENGTH) // HOP_LENGTH + 1
     segments = -(-frames // SEGMENT_FRAMES)
     embeddings = np.zeros((count, MAX_TOKENS, EMBEDDING_DIM), np.float32)
     embeddings[:, :words] = random.normal(0, 0.3, (count, words, EMBEDDING_DIM))
@@ -130,30 +135,27 @@ def _exported(run, folder):
         return export, None
 
 
-def _calls(export, onnx, files: Sequence[bytes], transcript: str) -> dict:
-    """What answers about a batch of recordings."""
-    import tensorflow as tf
-
-    loaded = tf.saved_model.load(str(export))  # what a signature needs lives as long as this
-    raw = {"audio_bytes": tf.constant(files), "transcript": tf.constant([transcript] * len(files))}
-    arrays = features(len(files), len(transcript.split()))
-    tensors = {name: tf.constant(array) for name, array in arrays.items()}
-    calls = {
-        RAW: lambda: loaded.signatures["serving_default"](**raw),
-        FEATURES: lambda: loaded.signatures["features"](**tensors),
-    }
-    if onnx is not None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 2
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle while others are timed
-        session = onnxruntime.InferenceSession(str(pathlib.Path(onnx) / "model.onnx"), options)
-        calls[ONNX] = lambda: session.run(None, arrays)
-    return calls
+def _asked(folder, transcript) -> dict:
+    """What every process is asked about: `recordings`, paths of files, and `transcripts`."""
+    paths = [folder / f"{number}.wav" for number in range(BATCH)]
+    for path, file in zip(paths, recordings(BATCH), strict=True):
+        path.write_bytes(file)
+    return {"recordings": [str(path) for path in paths], "transcripts": [transcript] * BATCH}
 
 
-def _load(process, run, folder, files, transcript):
+def _call(process, count, **which):
+    """A call that answers the logits of the first recordings."""
+    return lambda: process.ask(do="predict", count=count, **which)["logits"]
+
+
+def _load_export(process, export, onnx, folder, asked):
+    """Gives serving's process the models, the recordings and their features."""
+    np.savez(folder / "features.npz", **features(BATCH, len(asked["transcripts"][0].split())))
+    models = {"export": str(export), "onnx": None if onnx is None else str(onnx)}
+    process.ask(do="load", features=str(folder / "features.npz"), **models, **asked)
+
+
+def _load_pytorch(process, run, folder, asked):
     """Gives PyTorch the run's weights, its words and the recordings."""
     from tfcr.dataset_info import open_dataset
     from tfcr.features.vocabulary import read_vocabulary
@@ -172,16 +174,8 @@ def _load(process, run, folder, files, transcript):
     np.savez(folder / "weights.npz", **state)
     words, vectors, known = read_vocabulary(open_dataset(folder / "data").folder)
     np.savez(folder / "vocabulary.npz", words=np.array(words)[known], vectors=vectors[known])
-    paths = [folder / f"{number}.wav" for number in range(len(files))]
-    for path, file in zip(paths, files, strict=True):
-        path.write_bytes(file)
-    process.ask(
-        do="load",
-        weights=str(folder / "weights.npz"),
-        vocabulary=str(folder / "vocabulary.npz"),
-        recordings=[str(path) for path in paths],
-        transcripts=[transcript] * len(files),
-    )
+    vocabulary = str(folder / "vocabulary.npz")
+    process.ask(do="load", weights=str(folder / "weights.npz"), vocabulary=vocabulary, **asked)
 
 
 def _check(name, found, expected):
@@ -205,7 +199,9 @@ def _with_best(make, what, seconds, rivals):
     if rivals:
         best = min(rivals, key=lambda name: np.median(seconds[name]))
         against = {f"{RAW}: {what}": (f"{best}: {what}", None)}
-    return make(SECTION, {f"{name}: {what}": values for name, values in seconds.items()}, against)
+    rows = make(SECTION, {f"{name}: {what}": values for name, values in seconds.items()}, against)
+    # several runs may differ in the best
+    return [row if row.ratio is None else replace(row, against="the best PyTorch", note=row.against) for row in rows]
 
 
 def _throughput(section, seconds, against):
@@ -217,6 +213,7 @@ def _throughput(section, seconds, against):
             ratio=ratios[row.what].ratio,
             spread=row.spread,
             ratio_spread=ratios[row.what].ratio_spread,
+            reads=ratios[row.what].reads,
         )
         for row in rates
     ]

@@ -9,7 +9,6 @@ import subprocess
 import sys
 
 import measuring
-import numpy as np
 from measuring import Row, interleaved
 
 SECTION = "Start"
@@ -30,22 +29,15 @@ def measure(quick: bool = False) -> list[Row]:
     """Milliseconds from the start of a process to its end."""
     short = interleaved({name: _call(name) for name in (CLICK, HELP)}, 5 if quick else 40)
     long = interleaved({name: _call(name) for name in (KERAS, TRAIN)}, 1 if quick else 2)
-    return [*_rows(short, CLICK, HELP, "≤ 3"), *_rows(long, KERAS, TRAIN, None)]
+    return [
+        *measuring.rows_of(SECTION, short, {HELP: (CLICK, "≤ 3")}, reads=measuring.TIME),
+        *measuring.rows_of(SECTION, long, {TRAIN: (KERAS, None)}, reads=measuring.TIME),
+    ]
 
 
 def _call(name):
     command = [sys.executable, "-c", _SCRIPTS[name]]
     return lambda: subprocess.run(command, check=True, capture_output=True)
-
-
-def _rows(seconds, base, name, wanted):
-    """How many times as long as `base` a call takes."""
-    ratios = seconds[name] / seconds[base]
-    low, high = np.quantile(ratios, [0.25, 0.75])
-    [first] = measuring.rows_of(SECTION, {base: seconds[base]})
-    [second] = measuring.rows_of(SECTION, {name: seconds[name]})
-    compared = {"against": base, "ratio": float(np.median(ratios)), "ratio_spread": float(high - low)}
-    return [first, Row(*(SECTION, name, second.value, second.unit), **compared, wanted=wanted, spread=second.spread)]
 
 
 command = measuring.command(measure)

@@ -3,10 +3,12 @@
     python benchmarks/training_step.py --pytorch pytorch/bin/python
 
 Every variant trains on the same batches. A turn of one is a few steps; turns go round in an order that is drawn anew,
-TensorFlow and PyTorch idle in turn. Before that, all are shown to compute the same loss and gradients.
+TensorFlow and PyTorch idle in turn. Before that, the variants of float32 are shown to compute the same loss and
+gradients, and those of bfloat16 a loss close to it and gradients of the same direction.
 """
 
 import contextlib
+import dataclasses
 import pathlib
 import sys
 import tempfile
@@ -25,8 +27,10 @@ SECTION = "Training step"
 THREADS = 2
 STEPS = 4  # of a turn
 SEEDS = range(8)  # of the batches, which take turns too
-TOLERANCE = 1e-4  # of losses and gradients, relative to the largest entry
+TOLERANCE = 1e-4  # of losses and gradients of float32, relative to the largest entry
+LOSS_TOLERANCE, COSINE = 0.02, 0.9  # of bfloat16: of the loss, relative, and of a weight's gradient to float32's
 PLAIN, CONCATENATED = "plain Keras, float32", "plain Keras, float32, every pair concatenated"
+PLAIN_HERE = "plain Keras, float32, with tfcr's thread settings"
 OURS, OURS_BFLOAT16 = "tfcr, float32", "tfcr, mixed_bfloat16"
 
 
@@ -69,27 +73,32 @@ def measure(quick: bool = False, pytorch: str | None = None) -> list[Row]:
 
     Raises:
         ArithmeticError: two of them compute different things.
+
+    Plain Keras runs in a process with two threads for an operation and two operations at a time, and once more in
+    tfcr's own process, where an operation has one thread and two run at a time.
     """
     prepare_tensorflow()
     click.echo(f"{BATCH} examples a step; {described(SEEDS)}.", err=True)
     models = {name: make() for name, make in variants().items()}
+    models[PLAIN_HERE] = plain_model()
     calls = {name: _turn(model) for name, model in models.items()}
-    found, version, others = {}, None, {}
+    found, version = {}, None
+    others, close = {PLAIN_HERE: gradients_of(models[PLAIN_HERE])}, {OURS_BFLOAT16: gradients_of(models[OURS_BFLOAT16])}
     with contextlib.ExitStack() as processes:
         plain = processes.enter_context(AnsweringProcess(sys.executable, "plain_process.py", THREADS))
         for name, settings in plain_variants().items():
             calls[name] = _turn_of(plain, settings)
-            if settings["precision"] == "float32":
-                others[name] = gradients_of_plain(plain, settings)
+            compared = others if settings["precision"] == "float32" else close
+            compared[name] = gradients_of_plain(plain, settings)
         if process := pytorch_process.started(pytorch, "pytorch_model.py", THREADS):
             processes.enter_context(process)
             version = process.version
             found = {f"PyTorch {name}": settings for name, settings in pytorch_variants(quick).items()}
             for name, settings in found.items():
                 calls[name] = _turn_of(process, settings)
-                if not settings["bfloat16"]:
-                    others[name] = gradients_in(process, models[OURS], settings)
-        check_agreement(models[OURS], others)
+                compared = close if settings["bfloat16"] else others
+                compared[name] = gradients_in(process, models[OURS], settings)
+        check_agreement(models[OURS], others, close)
         return _rows(interleaved(calls, 3 if quick else 12, warm_up=2), found, version)
 
 
@@ -186,16 +195,35 @@ def _data(seed):
 # ---- all compute the same -------------------------------------------------------------------------------------------
 
 
-def check_agreement(ours, others: dict[str, dict[str, np.ndarray]]) -> None:
-    """Refuses variants whose loss or gradients on one batch differ from ours, each from its own copy of our weights."""
+def check_agreement(
+    ours, others: dict[str, dict[str, np.ndarray]], close: dict[str, dict[str, np.ndarray]] | None = None
+) -> None:
+    """Refuses variants whose loss or gradients on one batch differ from ours, each from its own copy of our weights.
+
+    Args:
+        ours: tfcr's model of float32.
+        others: of float32: no entry may differ by more than 10⁻⁴ of the largest of its tensor.
+        close: of bfloat16: the loss may differ by 2 %, and the cosine of a weight's gradient and ours is over 0.9.
+            Gradients of biases are left out: sums over the batch that almost cancel, so that rounding shows in them.
+    """
     expected = gradients_of(ours)
+    del expected["score.bias"]  # the same added to all scores changes nothing: it is zero but for rounding
     for variant, found in others.items():
         for name, array in expected.items():
-            if name == "score.bias":
-                continue  # the same added to all scores changes nothing: its gradient is zero but for rounding
             error = np.abs(found[name] - array).max() / np.abs(array).max()
             if not error <= TOLERANCE:
                 raise ArithmeticError(f"{variant}: {name} differs from tfcr's by {error:.1e} of its largest entry")
+    loss = expected.pop("loss")
+    for variant, found in (close or {}).items():
+        error = abs(found["loss"] - loss) / abs(loss)
+        if not error <= LOSS_TOLERANCE:
+            raise ArithmeticError(f"{variant}: loss differs from tfcr's of float32 by {100 * error:.1f} %")
+        for name, array in expected.items():
+            if "bias" in name:
+                continue
+            cosine = (found[name] * array).sum() / np.sqrt((found[name] ** 2).sum() * (array**2).sum())
+            if not cosine > COSINE:
+                raise ArithmeticError(f"{variant}: {name} has a cosine of {cosine:.3f} to tfcr's of float32")
 
 
 def weights_of(*models) -> dict[str, list]:
@@ -282,14 +310,21 @@ def _rows(seconds, pytorch_settings, version):
     against = {name: (PLAIN, None) for name in seconds if name != PLAIN}
     against |= {OURS: (PLAIN, "≥ 1.6"), OURS_BFLOAT16: (PLAIN, "≥ 1.8")}
     rows = rows_of(SECTION, seconds, against)
+    rows += _beside(seconds[OURS], seconds[PLAIN_HERE], f"{OURS}, the model alone", PLAIN_HERE, None)
     for ours, bfloat16, wanted in ((OURS, False, "≥ 2"), (OURS_BFLOAT16, True, "≥ 1.5")):
         rivals = [name for name, settings in pytorch_settings.items() if settings["bfloat16"] == bfloat16]
         if rivals:
             best = min(rivals, key=lambda name: np.median(seconds[name]))
             beside = f"{ours}, beside the best PyTorch {version}"
-            [*_, row] = rows_of(SECTION, {best: seconds[best], beside: seconds[ours]}, {beside: (best, wanted)})
-            rows.append(row)
+            against = f"the best PyTorch, {'bfloat16 autocast' if bfloat16 else 'float32'}"
+            [row] = _beside(seconds[ours], seconds[best], beside, against, wanted)
+            rows.append(dataclasses.replace(row, note=best))
     return rows
+
+
+def _beside(seconds, others, what, against, wanted):
+    """A row that compares one with another."""
+    return rows_of(SECTION, {what: seconds, against: others}, {what: (against, wanted)})[:1]
 
 
 command = pytorch_process.option(measuring.command(measure))

@@ -29,6 +29,8 @@ def _found(seconds, megabytes):
 def test_linear_time_after_any_start_and_flat_memory_reach_their_goals():
     rows = growth.rows(_found(lambda size: 7 + 3 * size, lambda size: 800 if size > 1 else 500), with_goals=True)
     assert len(rows) == len(growth.STAGES) * 6
+    reads = [row.reads for row in rows if row.ratio is not None]
+    assert reads == ["the time for a further utterance", "the memory"] * len(growth.STAGES)
     ratios = [row.ratio for row in rows if row.wanted is not None]
     # time: (55 - 19) / (19 - 10) is 4, for 4 times as many further utterances; memory: 800 / 800
     assert ratios == pytest.approx([1.0] * len(ratios))

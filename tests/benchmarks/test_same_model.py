@@ -31,6 +31,22 @@ def test_another_model_is_refused(models):
         training_step.check_agreement(models[training_step.OURS], {"other": other})
 
 
+def test_bfloat16_has_a_close_loss_and_gradients_of_the_same_direction(models):
+    ours = models[training_step.OURS]
+    close = training_step.variants()[training_step.OURS_BFLOAT16]()
+    training_step.check_agreement(ours, {}, {"bfloat16": training_step.gradients_of(close)})
+
+
+def test_bfloat16_that_computes_something_else_is_refused(models):
+    ours = models[training_step.OURS]
+    other = training_step.gradients_of(ours)
+    training_step.check_agreement(ours, {}, {"other": other})
+    with pytest.raises(ArithmeticError, match=r"other: loss differs from tfcr's of float32 by 3\.0 %"):
+        training_step.check_agreement(ours, {}, {"other": {**other, "loss": 1.03 * other["loss"]}})
+    with pytest.raises(ArithmeticError, match=r"other: lstm\.weight_hh_l1 has a cosine of -1\.000"):
+        training_step.check_agreement(ours, {}, {"other": {**other, "lstm.weight_hh_l1": -other["lstm.weight_hh_l1"]}})
+
+
 def test_pytorch_has_the_same_loss_and_gradients(models):
     process = pytorch_process.started(os.environ.get("TFCR_PYTORCH"), "pytorch_model.py")
     if process is None:
