@@ -36,8 +36,10 @@ def options(small_config, small_dataset, tmp_path):
 
 def figures(run):
     """The history of a run without what time and devices make of it."""
-    left_out = ("seconds", "seconds_waiting", "replicas")
-    return [{name: row[name] for name in row if name not in left_out} for row in run.history]
+    return [
+        {name: row[name] for name in row if name not in ("seconds", "seconds_waiting", "replicas")}
+        for row in run.history
+    ]
 
 
 def assert_same_history(found, expected):
@@ -53,6 +55,7 @@ def test_tfcr_train_on_two_devices_is_that_on_one(options, tmp_path, capfd):
     assert_same_history(two, one)
     np.testing.assert_allclose(two.predictions.logits, one.predictions.logits, atol=1e-3)
     assert [row["replicas"] for row in two.history] == [2, 2]
+    assert "seconds_waiting" in one.history[0] and "seconds_waiting" not in two.history[0]  # nobody sees it there
     assert (two.metrics["distribution"], two.metrics["replicas"]) == ("mirrored", 2)
     assert (one.metrics["distribution"], one.metrics["replicas"]) == ("none", 1)
     cli.cli.main(["inspect", str(two.folder)], standalone_mode=False)

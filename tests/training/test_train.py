@@ -73,6 +73,7 @@ def test_threads_decide_nothing_so_a_run_goes_on_with_any_number(finished):
         runs.refuse_other(finished.folder, dataclasses.replace(wanted, op_threads=2))
 
 
+@pytest.mark.filterwarnings("ignore:Skipping nested container")
 def test_a_checkpoint_of_other_layers_is_one_line(small_config, small_dataset, tmp_path):
     config = dataclasses.replace(small_config, system="text", alpha=0.0)
     with pytest.raises(KeyboardInterrupt):
