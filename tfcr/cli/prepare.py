@@ -192,7 +192,9 @@ def _options_of_beam(context: click.Context, runner: str | None, out: pathlib.Pa
     if context.args and context.args[0].startswith("-"):
         name = context.args[0].split("=")[0]
         known = [spelling for option in context.command.params for spelling in option.opts]
-        raise click.NoSuchOption(name, possibilities=difflib.get_close_matches(name, known), ctx=context)
+        near = difflib.get_close_matches(name, known, cutoff=0.8)  # nearer than Beam's options are to ours
+        message = None if near else f"No such option {name!r}; those of Apache Beam need --runner"
+        raise click.NoSuchOption(name, message, possibilities=near, ctx=context)
     if context.args:
         raise click.UsageError(f"Got unexpected extra argument ({context.args[0]})", context)
     if isinstance(out, str):

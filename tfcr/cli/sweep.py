@@ -24,6 +24,7 @@ from tfcr.cli.options import (
 from tfcr.config import FIELDS, Config, Precision, Protocol, from_mapping
 from tfcr.errors import TfcrError, UsageError
 from tfcr.experiments.ranges import decimals, whole_numbers
+from tfcr.wording import counted
 
 _SHARED_OPTIONS = (
     click.option(
@@ -147,7 +148,10 @@ def _print_states(listed, say: Callable[[str], None]) -> None:
     for cell, state in listed:
         click.echo(f"{state:7}  {cell.run}")
     counts = Counter(state for _, state in listed)
-    say(f"{len(listed)} trainings: " + ", ".join(f"{counts[name]} {name}" for name in ("done", "begun", "missing")))
+    say(
+        f"{counted(len(listed), 'training')}: "
+        + ", ".join(f"{counts[name]} {name}" for name in ("done", "begun", "missing"))
+    )
 
 
 def _print_end(

@@ -1,8 +1,9 @@
 """Which runner of Apache Beam works, and its options; checked before anything is read. No TensorFlow."""
 
 import argparse
+import difflib
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from apache_beam.io.filesystems import FileSystems
@@ -50,7 +51,8 @@ class Engine:
         """
         _refuse_unknown(self.options)
         names = ", ".join(StandardOptions.KNOWN_RUNNER_NAMES)
-        unknown = UsageError(f"--runner {self.runner} is none of Apache Beam's; expected one of {names}")
+        near = _near(self.runner, StandardOptions.KNOWN_RUNNER_NAMES) or f"; expected one of {names}"
+        unknown = UsageError(f"--runner {self.runner} is none of Apache Beam's{near}")
         if "." in self.runner and not self.is_typed:
             raise UsageError(
                 f"--runner {self.runner} names a class, which a file may not; type it, or name one of {names}"
@@ -88,4 +90,13 @@ def _refuse_unknown(options: Sequence[str]) -> None:
         group._add_argparse_args(parser)  # the hook that Beam's guide names for options of one's own
     _, unknown = parser.parse_known_args(list(options))
     if unknown:
-        raise UsageError(f"{unknown[0]} is an option neither of tfcr prepare-tfrecords nor of Apache Beam")
+        known = [name for action in parser._actions for name in action.option_strings]
+        raise UsageError(
+            f"{unknown[0]} is an option neither of tfcr prepare-tfrecords nor of Apache Beam{_near(unknown[0], known)}"
+        )
+
+
+def _near(word: str, known: Iterable[str]) -> str:
+    """`; did you mean X?`, where something is near."""
+    near = difflib.get_close_matches(word.split("=")[0], known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""

@@ -160,7 +160,8 @@ class RayCluster:
         except (ConnectionError, ValueError, RuntimeError, OSError, self._ray.exceptions.RayError) as error:
             where = {None: "Ray cannot start a cluster here", "auto": "no Ray cluster runs on this machine"}
             where = where.get(self.address, f"no Ray cluster answers at {self.address}")
-            raise TfcrError(f"{where} ({_said(error)})") from None
+            reason = "ray start --head starts one" if self.address == "auto" else _said(error)
+            raise TfcrError(f"{where} ({reason})") from None
 
     def _nodes(self) -> list[dict]:
         return [node for node in self._ray.nodes() if node["Alive"]]
