@@ -10,6 +10,7 @@ from tfcr import runs
 from tfcr.experiments.sweep import Sweep, run_sweep
 
 
+@pytest.mark.full
 def test_stages_are_swept_by_two_workers_and_are_there_for_the_next_call(authors_dataset, small_authors, tmp_path):
     config = dataclasses.replace(small_authors, threads=1, epochs=1)
     sweep = Sweep(authors_dataset, config.to_dict(), tmp_path / "sweeps", folds=[0])
