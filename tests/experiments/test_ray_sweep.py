@@ -256,7 +256,7 @@ def test_twelve_cells_on_two_nodes_have_the_bits_of_the_local_backend(ray, nodes
 def test_a_node_that_is_killed_halfway_costs_no_cell_and_no_bit(ray, nodes, grid, twelve, tmp_path):
     [node] = nodes.worker_nodes
     raylet = node.all_processes["raylet"][0].process.pid
-    sweep, killed = grid(tmp_path / "sweeps", **TWELVE), []
+    sweep, killed, alive = grid(tmp_path / "sweeps", **TWELVE), [], []
 
     def kill_halfway(sentence):
         if sentence.startswith("6 of 12"):
@@ -264,11 +264,12 @@ def test_a_node_that_is_killed_halfway_costs_no_cell_and_no_bit(ray, nodes, grid
             for process in (raylet, *workers):
                 os.kill(process, signal.SIGKILL)
             killed.extend(workers)
+        if sentence.startswith("12 of 12"):
+            alive.extend(node["Alive"] for node in ray.nodes())
 
-    with RayCluster(nodes.address) as cluster:
-        swept = run_sweep(sweep, say=kill_halfway, backend=cluster)
-        assert sorted(node["Alive"] for node in ray.nodes()) == [False, True]
+    swept = run_sweep(sweep, say=kill_halfway, backend=RayCluster(nodes.address))
     assert killed  # it had a training
+    assert sorted(alive) == [False, True]
     assert (swept.failures, swept.elsewhere, swept.missing) == ({}, [], 0)
     assert results(sweep.out) == results(twelve)
 
