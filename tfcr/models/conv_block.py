@@ -10,6 +10,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from tfcr.models.cpu import has_cpu_kernels
+
 _FIXED = (  # what a `Conv2D` has to choose and this has not
     *("kernel_size", "strides", "padding", "data_format", "dilation_rate", "groups", "activation", "use_bias"),
 )
@@ -51,7 +53,7 @@ class ConvBlock(keras.layers.Conv2D):
     @property
     def is_fast(self) -> bool:
         """Whether a training step runs as `conv_block`: on a CPU; on a GPU cuDNN's kernels are faster."""
-        return keras.backend.backend() == "tensorflow" and not tf.config.list_physical_devices("GPU")
+        return has_cpu_kernels()
 
     def call(self, pictures, training=False):
         if training and self.is_fast:

@@ -8,6 +8,8 @@ with the kernel, and the gradients of the weights) is one product over all real 
 import keras
 import tensorflow as tf
 
+from tfcr.models.cpu import has_cpu_kernels
+
 
 @keras.saving.register_keras_serializable("tfcr")
 class PackedLSTM(keras.layers.LSTM):
@@ -36,8 +38,7 @@ class PackedLSTM(keras.layers.LSTM):
         cell = self.cell
         return (
             self.use_cudnn == "auto"
-            and keras.backend.backend() == "tensorflow"
-            and not tf.config.list_physical_devices("GPU")
+            and has_cpu_kernels()
             and (cell.activation, cell.recurrent_activation) == (keras.activations.tanh, keras.activations.sigmoid)
             and cell.use_bias
             and self.return_sequences

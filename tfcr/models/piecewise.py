@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from tfcr.models.cpu import has_cpu_kernels
+
 
 @keras.saving.register_keras_serializable("tfcr")
 class PiecewiseModel(keras.Model):
@@ -15,7 +17,7 @@ class PiecewiseModel(keras.Model):
     """
 
     def call(self, inputs, training=None, mask=None):
-        if not training or keras.backend.backend() != "tensorflow" or tf.config.list_physical_devices("GPU"):
+        if not training or not has_cpu_kernels():
             return super().call(inputs, training=training, mask=mask)
         batch = tf.shape(keras.tree.flatten(inputs)[0])[0]
         middle = batch // 2
