@@ -160,6 +160,17 @@ class Comparison:
         """Whether there are too few seeds to say anything of the systems behind the trained models."""
         return self.seeds < MIN_SEEDS
 
+    @property
+    def is_agreed_on(self) -> bool:
+        """Whether the speakers agree on a difference, and so do the seeds where there are enough of them."""
+        if self.p is None or self.p >= LEVEL:
+            return False
+        if self.has_few_seeds:
+            return True
+        assert self.seed_interval is not None
+        low, high = self.seed_interval
+        return (low if self.effect > 0 else -high) > 0
+
 
 # Over clusters
 
@@ -402,17 +413,25 @@ def conclusion(
     seed = "seed" if len(comparison.by_seed) == seeds else "complete seed"  # others lack a fold
     over = f"{_counted(speakers, 'speaker')} and {_counted(seeds, seed)}"
     if comparison.is_descriptive:
-        needed = f"{MIN_SPEAKERS} speakers" + (f" and {MIN_SEEDS} seeds" if comparison.has_few_seeds else "")
-        sentences = [f"Over {over}, {finding}.", f"This is a description: a conclusion needs at least {needed}."]
+        sentence = f"Over {over}, {finding}."
     else:
         assert comparison.interval is not None and comparison.p is not None
         measured = f"(95 % t interval {_points(comparison.interval)}, sign-flip p {_p_value(comparison.p)})"
-        sentences = [f"Over {over}, {finding} {measured}: {_verdict(comparison)}"]
-        if comparison.has_few_seeds:
-            sentences.append(f"A conclusion about the systems needs at least {MIN_SEEDS} seeds.")
+        sentence = f"Over {over}, {finding} {measured}: {_verdict(comparison)}"
+    return " ".join([sentence, *caveats(comparison, speakers_were_heard)])
+
+
+def caveats(comparison: Comparison, speakers_were_heard: bool = False) -> list[str]:
+    """What a comparison does not show, a sentence each."""
+    sentences = []
+    if comparison.is_descriptive:
+        needed = f"{MIN_SPEAKERS} speakers" + (f" and {MIN_SEEDS} seeds" if comparison.has_few_seeds else "")
+        sentences.append(f"This is a description: a conclusion needs at least {needed}.")
+    elif comparison.has_few_seeds:
+        sentences.append(f"A conclusion about the systems needs at least {MIN_SEEDS} seeds.")
     if speakers_were_heard:
         sentences.append("Training heard these speakers, so nothing follows for new ones.")
-    return " ".join(sentences)
+    return sentences
 
 
 def _verdict(comparison: Comparison) -> str:
@@ -423,10 +442,9 @@ def _verdict(comparison: Comparison) -> str:
         return "this holds for these trained models, and training them again could change it."
     if comparison.p >= LEVEL:
         return "no difference is shown, which does not show that the two are equal."
-    assert comparison.seed_interval is not None
-    low, high = comparison.seed_interval
-    if (low if comparison.effect > 0 else -high) > 0:
+    if comparison.is_agreed_on:
         return "a difference is shown."
+    assert comparison.seed_interval is not None
     return (
         f"the speakers agree, but the seeds leave room for none (95 % t interval over seeds "
         f"{_points(comparison.seed_interval)}): no difference between the systems is shown."

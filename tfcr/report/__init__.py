@@ -24,6 +24,7 @@ TABLES = {
     "table1.csv": tables.table_1_csv,
     "table1.md": tables.table_1_markdown,
     "table1.tex": latex.table_1_latex,
+    "modalities.tex": latex.modalities_latex,
     "alpha.csv": tables.alpha_csv,
     "alpha.tex": latex.alpha_latex,
     "comparison.csv": tables.comparison_csv,

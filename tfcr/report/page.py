@@ -12,6 +12,7 @@ from tfcr.report import formatting
 from tfcr.report.chapters import Chapter
 from tfcr.report.conditions import BASELINE_SYSTEM
 from tfcr.report.figures import Drawing
+from tfcr.report.modalities import ua_of
 from tfcr.report.results import Result
 from tfcr.report.sections import Section, Setting
 
@@ -55,6 +56,7 @@ def render_page(chapters: list[Chapter]) -> str:
         "comparability": formatting.comparability,
         "is_comparable": formatting.is_comparable,
         "folds_and_seeds": formatting.folds_and_seeds,
+        "ua_of": ua_of,
         "contents": _contents,
         "printed_cells": printed_cells,
         "figure_2_settings": figure_2_settings,
@@ -88,6 +90,7 @@ def _contents(chapter: Chapter) -> list[tuple[str, str]]:
         ("table-1", "Table 1", True),
         ("styles", "Improvised and scripted speech", any(result.styles for result in section.main_results)),
         ("comparison", "What the contrastive term changes", section.differences),
+        ("modalities", "What the fusion adds to one modality", section.modalities),
         ("alpha", "The grid over α", section.grids),
         ("confusion", "Confusion matrices", True),
         ("conflicts", "Where speech and words disagree", any(result.conflict for result in section.main_results)),

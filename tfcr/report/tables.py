@@ -23,6 +23,7 @@ from tfcr.report.formatting import (
     printed,
     spread,
 )
+from tfcr.report.modality_rows import HEADER, modality_conclusions, modality_rows
 from tfcr.report.results import Result, Spread
 from tfcr.report.sections import Section, Setting, mixture_of
 from tfcr.statistics import Interval
@@ -40,7 +41,19 @@ _TABLE_1 = (
 )
 _ALPHA = (*_PLACE, "alpha", "fold", "seeds", "validation_ua_percent", "wa_percent", "ua_percent", "chosen")
 _COMPARISON = (
-    *(*_PLACE, "alpha_before", "alpha_after", "role", "measure", "unit", "estimate", "low", "high", "p"),
+    *(
+        *_PLACE,
+        "system_before",
+        "alpha_before",
+        "alpha_after",
+        "role",
+        "measure",
+        "unit",
+        "estimate",
+        "low",
+        "high",
+        "p",
+    ),
     *("clusters", "cluster", "gained", "lost", "cells", "also_differ_in"),
 )
 _CONFLICTS = (
@@ -63,11 +76,11 @@ def alpha_csv(sections: Iterable[Section]) -> str:
 
 
 def comparison_csv(sections: Iterable[Section]) -> str:
-    """Every comparison with a baseline: a row per measure; estimates and intervals in percentage points."""
+    """Every comparison, with a baseline or with one modality alone: a row per measure, all in percentage points."""
     rows = [
         _place(section, difference.proposed.condition) | measure | _of_difference(difference)
         for section in sections
-        for difference in section.differences
+        for difference in [*section.differences, *(each for some in section.modalities for each in some.differences)]
         for measure in _measures(difference)
     ]
     return _csv(_COMPARISON, rows)
@@ -114,8 +127,9 @@ def table_1_markdown(sections: Iterable[Section]) -> str:
             rows += [_markdown_row(result) for result in results]
         warnings = [line for warning in section.warnings for line in (f"> {_markdown(warning)}", "")]
         conclusions = [line for each in _conclusions(section) for line in ("", _markdown(each))]
-        lines = [_markdown_line(cells) for cells in (header, ["---"] * len(header), *rows)]
-        parts.append("\n".join([f"### {_markdown(section.label)}", "", *warnings, *lines, *conclusions]))
+        lines = _markdown_table(header, rows)
+        beside = ["", *_markdown_table(HEADER, modality_rows(section))] if section.modalities else []
+        parts.append("\n".join([f"### {_markdown(section.label)}", "", *warnings, *lines, *beside, *conclusions]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -213,6 +227,7 @@ def _estimate(measure: str, value: float, interval: Interval | None) -> dict:
 
 def _of_difference(difference: Difference) -> dict:
     return {
+        "system_before": difference.baseline.condition.system,
         "alpha_before": difference.baseline.condition.alpha,
         "alpha_after": _alpha(difference.proposed.condition),
         "role": difference.role,
@@ -313,6 +328,10 @@ def _markdown_row(result: Result) -> list[str]:
     ]
 
 
+def _markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    return [_markdown_line(cells) for cells in (header, ["---"] * len(header), *rows)]
+
+
 def _markdown_line(cells: Iterable[str]) -> str:
     return "| " + " | ".join(_markdown(cell) for cell in cells) + " |"
 
@@ -323,12 +342,12 @@ def _markdown(text: str) -> str:
 
 
 def _conclusions(section: Section) -> list[str]:
-    """The primary comparison of every setting in words."""
+    """The primary comparison of every setting in words, and what fusions add to the better modality."""
     many = len(section.settings) > 1
     primary = [setting for setting in section.settings if setting.primary]
     return [
         f"{setting.label}: {setting.primary.conclusion}" if many else setting.primary.conclusion for setting in primary
-    ]
+    ] + modality_conclusions(section)
 
 
 def _section_text(section: Section) -> str:
