@@ -159,7 +159,7 @@ def _load_pytorch(process, run, folder, asked):
     """Gives PyTorch the run's weights, its words and the recordings."""
     from tfcr.dataset_info import open_dataset
     from tfcr.features.vocabulary import read_vocabulary
-    from tfcr.models.pair_discriminator import PairDiscriminator
+    from tfcr.models.heads.pair_discriminator import PairDiscriminator
     from tfcr.serving.export import restored_network
 
     network = restored_network(run)

@@ -8,11 +8,11 @@ import pytest
 import tensorflow as tf
 
 from tfcr.config import PRESETS
-from tfcr.models.cosine_discriminator import CosineDiscriminator
-from tfcr.models.initializers import SumOfUniforms, linear_initializers, lstm_initializers
-from tfcr.models.norm_penalty import NormPenalty
+from tfcr.models.encoders.text_encoder import text_encoder
+from tfcr.models.heads.cosine_discriminator import CosineDiscriminator
+from tfcr.models.layers.initializers import SumOfUniforms, linear_initializers, lstm_initializers
+from tfcr.models.layers.norm_penalty import NormPenalty
 from tfcr.models.systems import system
-from tfcr.models.text_encoder import text_encoder
 from tfcr.schema import EMBEDDING_DIM, MAX_TOKENS
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tfcr.models.contrastive import ContrastiveModel
-from tfcr.models.pair_discriminator import PairDiscriminator
+from tfcr.models.heads.pair_discriminator import PairDiscriminator
 from tfcr.objectives.info_nce import info_nce
 from tfcr.objectives.negatives import negative_weights
 from tfcr.training.train import reseed

@@ -17,7 +17,7 @@ from oracles import (
 
 from tfcr.config import from_mapping
 from tfcr.models.contrastive import ContrastiveModel
-from tfcr.models.dual_sequence_lstm import MOMENTUM, DualSequenceLSTM
+from tfcr.models.layers.dual_sequence_lstm import MOMENTUM, DualSequenceLSTM
 from tfcr.models.systems import defaults_of, system
 from tfcr.models.systems.ds_lstm import aligned, mel_branch
 

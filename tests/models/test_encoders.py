@@ -7,10 +7,10 @@ import tensorflow as tf
 from keras import layers
 
 from tfcr.config import Config
-from tfcr.models.audio_encoder import audio_encoder
-from tfcr.models.pair_discriminator import PairDiscriminator
+from tfcr.models.encoders.audio_encoder import audio_encoder
+from tfcr.models.encoders.text_encoder import text_encoder
+from tfcr.models.heads.pair_discriminator import PairDiscriminator
 from tfcr.models.systems import system
-from tfcr.models.text_encoder import text_encoder
 from tfcr.schema import EMBEDDING_DIM, MAX_TOKENS
 
 LENGTHS = np.array([0, 1, 3, 30, 45])

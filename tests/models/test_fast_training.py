@@ -8,16 +8,16 @@ from keras import layers
 
 from tfcr.config import Config
 from tfcr.models import network as network_module
-from tfcr.models import packed_lstm as packed_lstm_module
 from tfcr.models.contrastive import ContrastiveModel
-from tfcr.models.conv_block import ConvBlock
-from tfcr.models.linear_fusion import LinearFusion
-from tfcr.models.packed_lstm import PackedLSTM, packing
-from tfcr.models.pair_discriminator import PairDiscriminator
-from tfcr.models.piecewise import PiecewiseModel
-from tfcr.models.standardization import Standardization
+from tfcr.models.cpu import packed_lstm as packed_lstm_module
+from tfcr.models.cpu.conv_block import ConvBlock
+from tfcr.models.cpu.packed_lstm import PackedLSTM, packing
+from tfcr.models.cpu.piecewise import PiecewiseModel
+from tfcr.models.encoders.text_encoder import LastStateAttention
+from tfcr.models.heads.linear_fusion import LinearFusion
+from tfcr.models.heads.pair_discriminator import PairDiscriminator
+from tfcr.models.layers.standardization import Standardization
 from tfcr.models.systems import system
-from tfcr.models.text_encoder import LastStateAttention
 from tfcr.objectives.info_nce import info_nce
 from tfcr.objectives.negatives import negative_weights
 from tfcr.schema import EMBEDDING_DIM, MAX_TOKENS, NUM_BINS, SEGMENT_FRAMES

@@ -9,7 +9,7 @@ from oracles import dense, shake, softmax, standardized
 
 from tfcr.config import PRESETS, from_mapping
 from tfcr.models.contrastive import ContrastiveModel
-from tfcr.models.decision_fusion import DecisionFusion
+from tfcr.models.heads.decision_fusion import DecisionFusion
 from tfcr.models.network import over_utterances
 from tfcr.models.systems import defaults_of, system
 from tfcr.models.systems.late_fusion import choose_share

@@ -11,24 +11,24 @@ import pytest
 import tensorflow as tf
 from keras.src import testing  # the public package has no `testing`
 
-from tfcr.models.audio_encoder import audio_encoder
-from tfcr.models.averaged_classifiers import AveragedClassifiers
-from tfcr.models.conv_block import ConvBlock
-from tfcr.models.decision_fusion import DecisionFusion
-from tfcr.models.dual_sequence_lstm import DualSequenceLSTM
-from tfcr.models.hop_attention import HopAttention
-from tfcr.models.last_state import LastState
-from tfcr.models.linear_fusion import LinearFusion
+from tfcr.models.cpu.conv_block import ConvBlock
+from tfcr.models.cpu.packed_lstm import PackedLSTM
+from tfcr.models.encoders.audio_encoder import audio_encoder
+from tfcr.models.encoders.text_encoder import LastStateAttention
+from tfcr.models.heads.averaged_classifiers import AveragedClassifiers
+from tfcr.models.heads.decision_fusion import DecisionFusion
+from tfcr.models.heads.linear_fusion import LinearFusion
+from tfcr.models.heads.pair_discriminator import PairDiscriminator
+from tfcr.models.layers.dual_sequence_lstm import DualSequenceLSTM
+from tfcr.models.layers.hop_attention import HopAttention
+from tfcr.models.layers.last_state import LastState
+from tfcr.models.layers.norm_penalty import NormPenalty
+from tfcr.models.layers.standardization import Standardization
+from tfcr.models.layers.step_mask import StepMask
+from tfcr.models.layers.step_mean import StepMean
+from tfcr.models.layers.trim_padding import TrimPadding
+from tfcr.models.layers.word_table import WordTable
 from tfcr.models.network import SegmentMean
-from tfcr.models.norm_penalty import NormPenalty
-from tfcr.models.packed_lstm import PackedLSTM
-from tfcr.models.pair_discriminator import PairDiscriminator
-from tfcr.models.standardization import Standardization
-from tfcr.models.step_mask import StepMask
-from tfcr.models.step_mean import StepMean
-from tfcr.models.text_encoder import LastStateAttention
-from tfcr.models.trim_padding import TrimPadding
-from tfcr.models.word_table import WordTable
 
 # Keras warns of the softmax over one step, which is 1 as it should be
 pytestmark = pytest.mark.filterwarnings("ignore:You are using a softmax over axis 1:UserWarning")

@@ -7,8 +7,8 @@ import pytest
 from oracles import dense, shake, standardized
 
 from tfcr.config import PRESETS, Config
+from tfcr.models.encoders.projection_encoder import projection_encoder
 from tfcr.models.network import over_utterances
-from tfcr.models.projection_encoder import projection_encoder
 from tfcr.models.sizes import Sizes
 from tfcr.models.systems import system
 

@@ -7,9 +7,9 @@ import tensorflow as tf
 from oracles import bidirectional_lstm, dense, gru_state, hop, shake, standardized, weights_of
 
 from tfcr.config import PRESETS, from_mapping
+from tfcr.models.layers.word_table import WordTable
 from tfcr.models.sizes import Sizes
 from tfcr.models.systems import defaults_of, system
-from tfcr.models.word_table import WordTable
 
 # Keras warns of the softmax over one word, which is 1 as it should be
 pytestmark = pytest.mark.filterwarnings("ignore:You are using a softmax over axis 1:UserWarning")

@@ -12,9 +12,9 @@ from tfcr.config import PRESETS
 from tfcr.data.pipeline import Pipeline
 from tfcr.errors import TfcrError, UsageError
 from tfcr.models import systems
+from tfcr.models.layers.standardization import Standardization
+from tfcr.models.layers.word_table import WordTable
 from tfcr.models.sizes import Sizes
-from tfcr.models.standardization import Standardization
-from tfcr.models.word_table import WordTable
 from tfcr.training.train import Observer, build_model, learning_rate, parts_of, pipeline_of, plan, train_fold
 
 TINY = {

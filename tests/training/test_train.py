@@ -209,7 +209,7 @@ def test_alpha_0_trains_the_baseline_with_or_without_a_discriminator_bit_for_bit
 
     from tfcr.data.pipeline import Pipeline
     from tfcr.models.contrastive import ContrastiveModel
-    from tfcr.models.pair_discriminator import PairDiscriminator
+    from tfcr.models.heads.pair_discriminator import PairDiscriminator
     from tfcr.training.train import build_model
 
     experiment = plan(dataclasses.replace(small_config, alpha=0.0), small_dataset.folder)

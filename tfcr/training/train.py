@@ -24,14 +24,14 @@ from tfcr.errors import TfcrError, UsageError
 from tfcr.features.sets import TOKEN_IDS
 from tfcr.features.vocabulary import read_vocabulary
 from tfcr.models.contrastive import ContrastiveModel
-from tfcr.models.cosine_discriminator import CosineDiscriminator
+from tfcr.models.heads.cosine_discriminator import CosineDiscriminator
+from tfcr.models.heads.pair_discriminator import PairDiscriminator
+from tfcr.models.layers.standardization import Standardization
+from tfcr.models.layers.word_table import WordTable
 from tfcr.models.network import HEAD
-from tfcr.models.pair_discriminator import PairDiscriminator
 from tfcr.models.restore import restore_network
 from tfcr.models.sizes import Sizes
-from tfcr.models.standardization import Standardization
 from tfcr.models.systems import check_features, feature_names, on_dataset, resolve, sizes_of, system
-from tfcr.models.word_table import WordTable
 from tfcr.objectives.metrics import unweighted_accuracy, weighted_accuracy
 from tfcr.objectives.weighting import combine
 from tfcr.training import distribution, evaluate, runtime

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from tfcr.models.masked_softmax import masked_softmax
+from tfcr.models.layers.masked_softmax import masked_softmax
 
 
 @keras.saving.register_keras_serializable("tfcr")

@@ -3,10 +3,10 @@
 import keras
 
 from tfcr.config import Config
-from tfcr.models.audio_encoder import audio_encoder
-from tfcr.models.projection_encoder import projection_encoder
+from tfcr.models.encoders.audio_encoder import audio_encoder
+from tfcr.models.encoders.projection_encoder import projection_encoder
+from tfcr.models.encoders.text_encoder import text_encoder
 from tfcr.models.sizes import Sizes
-from tfcr.models.text_encoder import text_encoder
 
 
 def audio_encoder_of(config: Config, sizes: Sizes, dtype=None) -> keras.Model:

@@ -3,8 +3,8 @@
 import keras
 from keras import layers
 
-from tfcr.models.standardization import LEAST_OWN, Standardization
-from tfcr.models.step_mean import StepMean
+from tfcr.models.layers.standardization import LEAST_OWN, Standardization
+from tfcr.models.layers.step_mean import StepMean
 
 
 def projection_encoder(

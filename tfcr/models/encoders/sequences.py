@@ -3,11 +3,11 @@
 import keras
 from keras import layers
 
+from tfcr.models.layers.standardization import LEAST_COEFFICIENT, Standardization
+from tfcr.models.layers.step_mask import StepMask
+from tfcr.models.layers.trim_padding import TrimPadding
+from tfcr.models.layers.word_table import WordTable
 from tfcr.models.sizes import NUM_COEFFICIENTS, NUM_FUNCTIONALS
-from tfcr.models.standardization import LEAST_COEFFICIENT, Standardization
-from tfcr.models.step_mask import StepMask
-from tfcr.models.trim_padding import TrimPadding
-from tfcr.models.word_table import WordTable
 
 
 def mfcc_sequence(dropout: float = 0.0, dtype=None) -> tuple[list, keras.KerasTensor, keras.KerasTensor]:

@@ -3,10 +3,10 @@
 import keras
 from keras import layers
 
-from tfcr.models.conv_block import ConvBlock
-from tfcr.models.initializers import linear_initializers
-from tfcr.models.piecewise import PiecewiseModel
-from tfcr.models.standardization import Standardization
+from tfcr.models.cpu.conv_block import ConvBlock
+from tfcr.models.cpu.piecewise import PiecewiseModel
+from tfcr.models.layers.initializers import linear_initializers
+from tfcr.models.layers.standardization import Standardization
 from tfcr.schema import NUM_BINS, SEGMENT_FRAMES
 
 

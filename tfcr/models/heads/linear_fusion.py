@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from tfcr.models.initializers import linear_initializers
+from tfcr.models.layers.initializers import linear_initializers
 
 
 @keras.saving.register_keras_serializable("tfcr")

@@ -3,11 +3,11 @@
 import keras
 from keras import layers, ops
 
-from tfcr.models.initializers import lstm_initializers
-from tfcr.models.masked_softmax import masked_softmax
-from tfcr.models.packed_lstm import PackedLSTM
-from tfcr.models.step_mask import StepMask
-from tfcr.models.trim_padding import TrimPadding
+from tfcr.models.cpu.packed_lstm import PackedLSTM
+from tfcr.models.layers.initializers import lstm_initializers
+from tfcr.models.layers.masked_softmax import masked_softmax
+from tfcr.models.layers.step_mask import StepMask
+from tfcr.models.layers.trim_padding import TrimPadding
 from tfcr.schema import EMBEDDING_DIM, MAX_TOKENS
 
 
