@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from tfcr.report.alpha_figure import draw_alpha_curve
-from tfcr.report.conditions import group_by_condition
-from tfcr.report.sections import divide
+from tfcr.report.figures.alpha_figure import draw_alpha_curve
+from tfcr.report.findings.conditions import group_by_condition
+from tfcr.report.findings.sections import divide
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tfcr.report.conditions import group_by_condition
-from tfcr.report.conflicts import find_conflicts
+from tfcr.report.findings.conditions import group_by_condition
+from tfcr.report.findings.conflicts import find_conflicts
 
 
 @pytest.fixture

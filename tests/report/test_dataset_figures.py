@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tfcr.report.dataset_figures import compose_dataset, draw_dataset
+from tfcr.report.figures.dataset_figures import compose_dataset, draw_dataset
 
 HOP = 0.008  # seconds between frames: 128 samples of 16 kHz
 DURATIONS = {"calm": np.array([1.0, 2.0, 6.0]), "fear": np.array([0.5])}

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tfcr.report.conditions import group_by_condition
-from tfcr.report.embeddings_figure import draw_embeddings, project
+from tfcr.report.figures.embeddings_figure import draw_embeddings, project
+from tfcr.report.findings.conditions import group_by_condition
 
 
 def test_points_lie_on_the_axes_of_largest_variance_with_the_largest_weight_positive():

@@ -8,9 +8,9 @@ import subprocess
 import pytest
 from fabricated_sweeps import fabricated_sweep
 
-from tfcr.report.conditions import group_by_condition
-from tfcr.report.latex import alpha_latex, escape, table_1_latex
-from tfcr.report.sections import divide
+from tfcr.report.findings.conditions import group_by_condition
+from tfcr.report.findings.sections import divide
+from tfcr.report.tables.latex import alpha_latex, escape, table_1_latex
 from tfcr.runs import find_runs
 
 # What a table may contain beside escaped characters: commands, groups, math and column separators.

@@ -1,8 +1,8 @@
 """What made a report is on it."""
 
-from tfcr.report.conditions import group_by_condition
-from tfcr.report.provenance import provenance_of
-from tfcr.report.sections import divide
+from tfcr.report.findings.conditions import group_by_condition
+from tfcr.report.findings.sections import divide
+from tfcr.report.page.provenance import provenance_of
 
 
 def made_by(*runs):

@@ -7,9 +7,9 @@ import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from tfcr.errors import TfcrError
-from tfcr.report.conditions import group_by_condition
-from tfcr.report.results import measure
-from tfcr.report.sections import divide
+from tfcr.report.findings.conditions import group_by_condition
+from tfcr.report.findings.results import measure
+from tfcr.report.findings.sections import divide
 
 
 def measured(*runs):

@@ -6,9 +6,9 @@ from fabricated_runs import figures_of
 from fabricated_sweeps import fabricated_sweep
 
 from tfcr import files
-from tfcr.report.conditions import group_by_condition
-from tfcr.report.sections import divide
-from tfcr.report.selection import choose_alphas, chosen_group
+from tfcr.report.findings.conditions import group_by_condition
+from tfcr.report.findings.sections import divide
+from tfcr.report.findings.selection import choose_alphas, chosen_group
 from tfcr.runs import METRICS, PREDICTIONS, Predictions, open_run, read_predictions, write_predictions
 
 

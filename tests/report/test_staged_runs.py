@@ -3,7 +3,7 @@
 import dataclasses
 
 from tfcr import published
-from tfcr.report.conditions import Condition
+from tfcr.report.findings.conditions import Condition
 
 BASELINE = Condition("sha", "authors", "authors", 0, "fusion", 0.0, "unimodal")
 CONTINUED = dataclasses.replace(BASELINE, start="baseline")

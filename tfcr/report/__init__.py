@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tfcr import files
-from tfcr.report import latex, tables
-from tfcr.report.chapters import illustrate
-from tfcr.report.conditions import group_by_condition
-from tfcr.report.figures import Drawing
-from tfcr.report.page import render_page
-from tfcr.report.sections import divide
+from tfcr.report.figures.drawing import Drawing
+from tfcr.report.findings.conditions import group_by_condition
+from tfcr.report.findings.sections import divide
+from tfcr.report.page.chapters import illustrate
+from tfcr.report.page.render import render_page
+from tfcr.report.tables import csv_tables as tables
+from tfcr.report.tables import latex
 from tfcr.runs import Run
 
 __all__ = ["Report", "write_report"]

@@ -7,8 +7,8 @@ import yaml
 
 from tfcr import __version__
 from tfcr.config import Config
-from tfcr.report.conditions import CELL_SETTINGS, Group, flat
-from tfcr.report.sections import Section
+from tfcr.report.findings.conditions import CELL_SETTINGS, Group, flat
+from tfcr.report.findings.sections import Section
 
 _OF_THE_CONDITION = {"system", "alpha", "protocol", "fold_seed"}
 _PACKAGES = {"python": "Python", "tensorflow": "TensorFlow", "keras": "Keras", "numpy": "NumPy"}

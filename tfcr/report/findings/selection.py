@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tfcr.report.conditions import Cell, Group
+from tfcr.report.findings.conditions import Cell, Group
 from tfcr.runs import Run
 
 LEAST_ALPHAS = 3  # two are a comparison, not a grid

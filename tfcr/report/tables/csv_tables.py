@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from tfcr import published
 from tfcr.published import PublishedRow
-from tfcr.report.comparisons import Difference
-from tfcr.report.conditions import PROTOCOLS, Condition
-from tfcr.report.conflicts import Disagreement
+from tfcr.report.findings.comparisons import Difference
+from tfcr.report.findings.conditions import PROTOCOLS, Condition
+from tfcr.report.findings.conflicts import Disagreement
+from tfcr.report.findings.results import Result, Spread
+from tfcr.report.findings.sections import Section, Setting, mixture_of
 from tfcr.report.formatting import (
     MISSING,
     comparability,
@@ -23,8 +25,6 @@ from tfcr.report.formatting import (
     printed,
     spread,
 )
-from tfcr.report.results import Result, Spread
-from tfcr.report.sections import Section, Setting, mixture_of
 from tfcr.statistics import Interval
 
 _TERMINAL_WIDTH = 100

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 
-from tfcr.report.figures import BLUE, GREY, ORANGE, Drawing, light_grid, new_figure, saved, styled
-from tfcr.report.results import Result
-from tfcr.report.sections import Setting
+from tfcr.report.figures.drawing import BLUE, GREY, ORANGE, Drawing, light_grid, new_figure, saved, styled
+from tfcr.report.findings.results import Result
+from tfcr.report.findings.sections import Setting
 from tfcr.statistics import Interval
 
 _NO_CLASSIFICATION = 1.0  # the alpha that leaves the classification loss no weight (Eq. 7)

@@ -55,7 +55,8 @@ class Condition:
 
     Attributes:
         system: and behind it, where it takes some, one's own features: `fusion on hubert and bert`.
-        alpha: Eq. 7's; None where each fold has its own, chosen on its validation part (`tfcr.report.selection`).
+        alpha: Eq. 7's; None where each fold has its own, chosen on its validation part
+            (`tfcr.report.findings.selection`).
         start: whose encoders training started from, for the preset `authors` trains in stages.
     """
 

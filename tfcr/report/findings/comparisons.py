@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from tfcr import statistics
 from tfcr.config import REGULARISER
-from tfcr.report.conditions import BASELINE_SYSTEM, Condition, Group, differing
+from tfcr.report.findings.conditions import BASELINE_SYSTEM, Condition, Group, differing
 from tfcr.statistics import Comparison
 
 _MAY_DIFFER = {"alpha", "run", "data", "threads", "distribution", *REGULARISER}  # the baseline has no regulariser

@@ -4,16 +4,16 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tfcr.report.alpha_figure import draw_alpha_curve
-from tfcr.report.comparison_figure import draw_speakers
-from tfcr.report.conflict_figure import draw_conflicts
-from tfcr.report.curves import draw_curves
-from tfcr.report.embeddings_figure import draw_embeddings
-from tfcr.report.figures import Drawing
-from tfcr.report.matrices import draw_agreements, draw_confusions
-from tfcr.report.provenance import Provenance, provenance_of
-from tfcr.report.results import Result
-from tfcr.report.sections import Section, Setting
+from tfcr.report.figures.alpha_figure import draw_alpha_curve
+from tfcr.report.figures.comparison_figure import draw_speakers
+from tfcr.report.figures.conflict_figure import draw_conflicts
+from tfcr.report.figures.curves import draw_curves
+from tfcr.report.figures.drawing import Drawing
+from tfcr.report.figures.embeddings_figure import draw_embeddings
+from tfcr.report.figures.matrices import draw_agreements, draw_confusions
+from tfcr.report.findings.results import Result
+from tfcr.report.findings.sections import Section, Setting
+from tfcr.report.page.provenance import Provenance, provenance_of
 
 _CONFUSIONS = (
     "Confusion matrices after the paper's Fig. 2. Rows are true classes, columns what the system said; each cell has "

@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from sklearn.decomposition import PCA
 
-from tfcr.report.conditions import Cell, Group
-from tfcr.report.figures import Drawing, new_figure, saved, styled
+from tfcr.report.figures.drawing import Drawing, new_figure, saved, styled
+from tfcr.report.findings.conditions import Cell, Group
 from tfcr.runs import PREDICTIONS, Predictions, read_predictions
 
 # Okabe and Ito's colours, which every kind of colour vision tells apart; shapes tell the same once more

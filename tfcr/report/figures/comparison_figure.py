@@ -1,7 +1,7 @@
 """The primary comparison: every speaker's difference, and the mean over them."""
 
-from tfcr.report.comparisons import Difference, within_a_sentence
-from tfcr.report.figures import BLUE, INK, ORANGE, Drawing, light_grid, new_figure, saved, styled
+from tfcr.report.figures.drawing import BLUE, INK, ORANGE, Drawing, light_grid, new_figure, saved, styled
+from tfcr.report.findings.comparisons import Difference, within_a_sentence
 from tfcr.report.formatting import points, points_interval
 
 _MOST_SPEAKERS = 60  # more rows cannot be read

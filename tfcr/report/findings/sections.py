@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from tfcr import published
 from tfcr.published import PublishedRow
-from tfcr.report.comparisons import Difference, difference_of
-from tfcr.report.conditions import BASELINE_SYSTEM, PAPER_ALPHA, PROTOCOLS, Condition, Group
-from tfcr.report.results import Result, measure
-from tfcr.report.selection import LEAST_ALPHAS, Choice, choose_alphas, chosen_group
+from tfcr.report.findings.comparisons import Difference, difference_of
+from tfcr.report.findings.conditions import BASELINE_SYSTEM, PAPER_ALPHA, PROTOCOLS, Condition, Group
+from tfcr.report.findings.results import Result, measure
+from tfcr.report.findings.selection import LEAST_ALPHAS, Choice, choose_alphas, chosen_group
 from tfcr.runs import Run
 
 _STARTS = {"unimodal": " from encoders of one modality", "baseline": " from the baseline's encoders"}

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from tfcr.report.conditions import Group
-from tfcr.report.figures import BLUE, INK, ORANGE, Drawing, light_grid, new_figure, saved, styled
+from tfcr.report.figures.drawing import BLUE, INK, ORANGE, Drawing, light_grid, new_figure, saved, styled
+from tfcr.report.findings.conditions import Group
 from tfcr.runs import HISTORY, Run
 
 _MOST_LINES = 6  # runs that are still told apart as lines

@@ -2,9 +2,9 @@
 
 from matplotlib.axes import Axes
 
-from tfcr.report.conflicts import Disagreement
-from tfcr.report.figures import BLUE, GREY, ORANGE, Drawing, light_grid, new_figure, saved, styled
-from tfcr.report.results import Result
+from tfcr.report.figures.drawing import BLUE, GREY, ORANGE, Drawing, light_grid, new_figure, saved, styled
+from tfcr.report.findings.conflicts import Disagreement
+from tfcr.report.findings.results import Result
 
 _COLOURS = (BLUE, ORANGE)
 _MARKERS = (("o", 8.5), ("D", 5))  # in size too: of two in one place both are seen

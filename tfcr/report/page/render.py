@@ -9,11 +9,11 @@ from markupsafe import Markup, escape
 
 from tfcr import published
 from tfcr.report import formatting
-from tfcr.report.chapters import Chapter
-from tfcr.report.conditions import BASELINE_SYSTEM
-from tfcr.report.figures import Drawing
-from tfcr.report.results import Result
-from tfcr.report.sections import Section, Setting
+from tfcr.report.figures.drawing import Drawing
+from tfcr.report.findings.conditions import BASELINE_SYSTEM
+from tfcr.report.findings.results import Result
+from tfcr.report.findings.sections import Section, Setting
+from tfcr.report.page.chapters import Chapter
 
 _TEMPLATES = pathlib.Path(__file__).parent / "templates"
 

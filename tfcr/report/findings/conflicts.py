@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tfcr.objectives.metrics import both_speak, conflicts
-from tfcr.report.conditions import Group
+from tfcr.report.findings.conditions import Group
 from tfcr.runs import Predictions, Run
 from tfcr.statistics import Interval, bootstrap_interval, dialogues, joined
 

@@ -13,7 +13,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.image import AxesImage
 from matplotlib.textpath import text_to_path
 
-from tfcr.report.figures import BLUE, ORANGE, STYLE, Drawing, new_figure, saved
+from tfcr.report.figures.drawing import BLUE, ORANGE, STYLE, Drawing, new_figure, saved
 from tfcr.schema import FFT_LENGTH, HOP_LENGTH, NUM_BINS, SAMPLE_RATE
 
 _COLOURS = "magma"  # lightness alone orders it, so every kind of colour vision reads it

@@ -10,8 +10,8 @@ import numpy as np
 
 from tfcr import published
 from tfcr.errors import TfcrError
-from tfcr.report.conditions import Cell, Group
-from tfcr.report.conflicts import Conflict, find_conflicts
+from tfcr.report.findings.conditions import Cell, Group
+from tfcr.report.findings.conflicts import Conflict, find_conflicts
 from tfcr.runs import Predictions, Run
 from tfcr.statistics import Interval, Pooled, pool, t_interval
 

@@ -2,9 +2,9 @@ r"""Table 1 and the alpha grids for a paper; they want `\usepackage{booktabs}` a
 
 from collections.abc import Iterable, Sequence
 
+from tfcr.report.findings.results import Result
+from tfcr.report.findings.sections import Section, Setting
 from tfcr.report.formatting import MISSING, folds_and_seeds, points, points_interval, printed, spread
-from tfcr.report.results import Result
-from tfcr.report.sections import Section, Setting
 
 _ESCAPED = {
     "\\": r"\textbackslash{}",

@@ -4,8 +4,8 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 
-from tfcr.report.figures import INK, Drawing, new_figure, saved, styled
-from tfcr.report.results import Result
+from tfcr.report.figures.drawing import INK, Drawing, new_figure, saved, styled
+from tfcr.report.findings.results import Result
 
 _COLUMNS = 3  # of matrices; more are too small to read
 _COLOURS = "Blues"
