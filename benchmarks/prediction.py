@@ -122,8 +122,8 @@ def _trained(folder):
 def _exported(run, folder):
     """Its export, and its ONNX form where the packages for it are there."""
     from tfcr.errors import TfcrError
-    from tfcr.serving.export import export_run
-    from tfcr.serving.onnx_export import export_onnx
+    from tfcr.serving.export.onnx_export import export_onnx
+    from tfcr.serving.export.saved_model import export_run
 
     export = export_run(run, folder / "tfcr")
     try:
@@ -160,7 +160,7 @@ def _load_pytorch(process, run, folder, asked):
     from tfcr.dataset_info import open_dataset
     from tfcr.features.vocabulary import read_vocabulary
     from tfcr.models.heads.pair_discriminator import PairDiscriminator
-    from tfcr.serving.export import restored_network
+    from tfcr.serving.export.saved_model import restored_network
 
     network = restored_network(run)
     discriminator = PairDiscriminator(name="discriminator")  # which an export does not have

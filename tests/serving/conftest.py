@@ -20,7 +20,7 @@ def trained_run(small_config, small_dataset, tmp_path_factory) -> runs.Run:
 @pytest.fixture(scope="session")
 def exported(trained_run, tmp_path_factory) -> pathlib.Path:
     """A version of the run's export."""
-    from tfcr.serving.export import export_run
+    from tfcr.serving.export.saved_model import export_run
 
     return export_run(trained_run, tmp_path_factory.mktemp("exported") / "tfcr")
 

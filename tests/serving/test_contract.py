@@ -18,8 +18,8 @@ import tensorflow as tf
 from wav_files import noise, wav
 
 from tfcr.exports import read_manifest
-from tfcr.serving.server_files import FILES, MODEL, model_name, write_server_files
-from tfcr.serving.warmup import FILE as WARMUP
+from tfcr.serving.export.server_files import FILES, MODEL, model_name, write_server_files
+from tfcr.serving.export.warmup import FILE as WARMUP
 
 predict_pb2 = pytest.importorskip("tensorflow_serving.apis.predict_pb2", reason="needs tensorflow-serving-api")
 

@@ -13,8 +13,8 @@ from wav_files import bad_files, noise, wav
 pytest.importorskip("orjson", reason="needs the extra serve")
 
 from tfcr.errors import TfcrError
-from tfcr.serving.explanation import Word, draw_spectrogram, explain, render, render_error
-from tfcr.serving.served import ServedModel
+from tfcr.serving.server.explanation import Word, draw_spectrogram, explain, render, render_error
+from tfcr.serving.server.served import ServedModel
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +126,7 @@ def test_a_picture_of_any_length_is_drawn(preset):
 def test_a_model_of_one_modality_has_one_column_and_asks_for_what_it_takes(
     system, small_config, small_dataset, speech, tmp_path
 ):
-    from tfcr.serving.export import export_run
+    from tfcr.serving.export.saved_model import export_run
     from tfcr.training.train import plan, train_fold
 
     config = dataclasses.replace(small_config, system=system, epochs=1)
@@ -139,7 +139,7 @@ def test_a_model_of_one_modality_has_one_column_and_asks_for_what_it_takes(
     assert '<th scope="col">Answer</th>' in page and "alone" not in page
     gradio = pytest.importorskip("gradio")
     fastapi = pytest.importorskip("fastapi")
-    from tfcr.serving.page import mount_page
+    from tfcr.serving.server.page import mount_page
 
     app = fastapi.FastAPI()
     with mount_page(app, model, None, 1, 1 << 20):

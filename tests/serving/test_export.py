@@ -19,8 +19,8 @@ from tfcr.errors import TfcrError
 from tfcr.exports import MANIFEST, read_manifest
 from tfcr.models.restore import restore_network
 from tfcr.preparation.prepare import Preparation, prepare
-from tfcr.serving.export import export_run
-from tfcr.serving.onnx_export import export_onnx
+from tfcr.serving.export.onnx_export import export_onnx
+from tfcr.serving.export.saved_model import export_run
 from tfcr.training.evaluate import UtteranceOutputs
 from tfcr.training.train import plan, read_run_config, train_fold
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfcr.corpora.audio import read_audio
 from tfcr.features.presets import PRESETS
-from tfcr.serving.graph_spectrogram import PICTURES
+from tfcr.serving.graph.spectrogram import PICTURES
 
 
 @pytest.fixture(scope="module", params=["paper", "authors"])

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tfcr.features import words as python
 from tfcr.features.embeddings import WordVectors
-from tfcr.serving import graph_words
+from tfcr.serving.graph import words as graph_words
 
 _PIECES = [
     "[LAUGHTER]", "[", "]", " ", "  ", "\t", "\n", "\r\n", "\u00a0", "\u2003", "\u3000", "\x85", "\x1f", "\x00",
@@ -71,7 +71,7 @@ def test_every_character_is_lowered_as_python_does():
 _LOWER = """
 import json, sys
 import tensorflow as tf
-from tfcr.serving.graph_words import lowered
+from tfcr.serving.graph.words import lowered
 print(json.dumps([text.decode() for text in lowered(tf.constant(json.loads(sys.argv[1]))).numpy()]))
 """
 

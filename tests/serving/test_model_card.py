@@ -8,7 +8,7 @@ import pytest
 
 from tfcr import corpora, runs
 from tfcr.dataset_info import open_dataset
-from tfcr.serving.model_card import model_card
+from tfcr.serving.export.model_card import model_card
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfcr.errors import TfcrError
 from tfcr.exports import read_manifest
-from tfcr.serving.onnx_export import export_onnx
+from tfcr.serving.export.onnx_export import export_onnx
 from tfcr.serving.predict import Predictor
 
 needs_onnx = pytest.mark.skipif(

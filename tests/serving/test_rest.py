@@ -9,7 +9,7 @@ from hypothesis import strategies
 
 pytest.importorskip("orjson", reason="needs the extra serve")
 
-from tfcr.serving import rest
+from tfcr.serving.server import rest
 
 _STRINGS = rest.Input(np.dtype(object), (None,))
 _SIGNATURES = {

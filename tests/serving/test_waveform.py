@@ -10,7 +10,7 @@ from wav_files import bad_files, form, good_files, noise, riff, wav
 
 from tfcr.corpora.audio import read_audio
 from tfcr.errors import TfcrError
-from tfcr.serving.waveform import decode_wav
+from tfcr.serving.graph.waveform import decode_wav
 
 _BAD, _GOOD = bad_files(), good_files()
 

@@ -10,7 +10,7 @@ from tfcr import runs
 from tfcr.dataset_info import INFO
 from tfcr.errors import TfcrError
 from tfcr.features.vocabulary import VOCABULARY, read_vocabulary, write_vocabulary
-from tfcr.serving.word_choice import choose_words
+from tfcr.serving.export.word_choice import choose_words
 
 WORDS = ["the", "I", "know", "never", "zebra", "Zürich"]  # by frequency, as such files are
 VECTORS = np.random.default_rng(0).normal(size=(len(WORDS), 300)).astype(np.float32)

@@ -466,7 +466,7 @@ def test_a_finished_run_may_be_read_only_and_loses_a_checkpoint_that_a_kill_left
 
 def test_three_classes_in_another_order_follow_through(small_config, tmp_path):
     from tfcr.preparation.prepare import Preparation, prepare
-    from tfcr.serving.export import export_run
+    from tfcr.serving.export.saved_model import export_run
 
     emotions = ("anger", "excitement", "neutral")
     dataset = prepare(

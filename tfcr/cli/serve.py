@@ -38,8 +38,8 @@ def command(export, host, port, max_body, threads, no_page):
 
     latest_version(export)  # before the seconds that TensorFlow takes
     import_quietly()
-    from tfcr.serving.served import ServedModel
-    from tfcr.serving.server import MODELS, listen, serve
+    from tfcr.serving.server.app import MODELS, listen, serve
+    from tfcr.serving.server.served import ServedModel
 
     def ready(address):
         at = f"{address}{MODELS}{model.name}:predict"

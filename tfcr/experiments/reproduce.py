@@ -67,7 +67,7 @@ def reproduce(
     Raises:
         TfcrError: a training failed; the others are kept.
     """
-    from tfcr.serving.export import export_run
+    from tfcr.serving.export.saved_model import export_run
 
     cells = [cell for dataset, config in experiments for cell in cells_of(dataset, config, out)]
     if any(config.distribution == "mirrored" for _, config in experiments):

@@ -21,8 +21,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from tfcr.errors import TfcrError
-from tfcr.serving import rest
-from tfcr.serving.served import ServedModel
+from tfcr.serving.server import rest
+from tfcr.serving.server.served import ServedModel
 
 MODELS = "/v1/models/"
 BODIES_AT_A_TIME = 4  # largest bodies that are in memory beside each other
@@ -211,7 +211,7 @@ def serve(
     with ThreadPoolExecutor(threads, "model") as pool, contextlib.ExitStack() as stack:
         app = create_app(model, pool, max_body)
         if page:
-            from tfcr.serving.page import mount_page
+            from tfcr.serving.server.page import mount_page
 
             stop = stack.enter_context(mount_page(app, model, pool, threads, max_body))
         else:

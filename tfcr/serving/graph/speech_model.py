@@ -7,9 +7,9 @@ import tensorflow as tf
 
 from tfcr.models.network import AUDIO, HEAD, TEXT, over_utterances
 from tfcr.schema import FLOOR_DB, MAX_TOKENS, NUM_BINS, SEGMENT_FRAMES
-from tfcr.serving.graph_spectrogram import PICTURES
-from tfcr.serving.graph_words import SPLIT, Vocabulary, is_utf8
-from tfcr.serving.waveform import decode_wav
+from tfcr.serving.graph.spectrogram import PICTURES
+from tfcr.serving.graph.waveform import decode_wav
+from tfcr.serving.graph.words import SPLIT, Vocabulary, is_utf8
 
 Tensors = dict[str, tf.Tensor]
 

@@ -12,9 +12,9 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from tfcr.exports import SAVED_MODEL
 from tfcr.schema import SAMPLE_RATE
-from tfcr.serving import rest
+from tfcr.serving.export.server_files import MODEL
 from tfcr.serving.predict import Predictor
-from tfcr.serving.server_files import MODEL
+from tfcr.serving.server import rest
 from tfcr.serving.wav_bytes import encode_wav
 
 MAX_PADDED = 20 << 20  # bytes of audio, were all of a batch as long as the longest: `explain` answers with pictures so

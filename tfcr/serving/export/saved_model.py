@@ -21,11 +21,12 @@ from tfcr.models.restore import restore_network
 from tfcr.models.systems import feature_names
 from tfcr.runs import CONFIG, METRICS, WEIGHTS, Run, check_weights
 from tfcr.schema import MAX_SECONDS
-from tfcr.serving import graph_words, model_card
-from tfcr.serving.graph import Labels, SpeechModel
-from tfcr.serving.server_files import MODEL, model_name, write_server_files
-from tfcr.serving.warmup import write_warmup
-from tfcr.serving.word_choice import choose_words, open_run_dataset
+from tfcr.serving.export import model_card
+from tfcr.serving.export.server_files import MODEL, model_name, write_server_files
+from tfcr.serving.export.warmup import write_warmup
+from tfcr.serving.export.word_choice import choose_words, open_run_dataset
+from tfcr.serving.graph import words as graph_words
+from tfcr.serving.graph.speech_model import Labels, SpeechModel
 from tfcr.training.train import read_run_config
 
 SIGNATURES = ("serving_default", "features", "explain")
@@ -60,7 +61,8 @@ def export_run(
     are none.
 
     Args:
-        data, vocabulary, embeddings: see `tfcr.serving.word_choice.choose_words`; a run of `audio` reads no words.
+        data, vocabulary, embeddings: see `tfcr.serving.export.word_choice.choose_words`; a run of `audio` reads no
+            words.
 
     Returns:
         The version's folder.

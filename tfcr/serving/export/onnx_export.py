@@ -20,10 +20,10 @@ from tfcr.errors import TfcrError
 from tfcr.exports import ONNX
 from tfcr.models.network import over_utterances
 from tfcr.runs import Run
-from tfcr.serving import model_card
-from tfcr.serving.export import dataset_if_there, describe, next_version, restored_network
-from tfcr.serving.graph import answers_of
-from tfcr.serving.server_files import MODEL
+from tfcr.serving.export import model_card
+from tfcr.serving.export.saved_model import dataset_if_there, describe, next_version, restored_network
+from tfcr.serving.export.server_files import MODEL
+from tfcr.serving.graph.speech_model import answers_of
 
 LABELS = "labels.txt"
 OPSET = 17

@@ -15,8 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tfcr.corpora import voices
 from tfcr.errors import TfcrError
-from tfcr.serving.explanation import MAX_CHARACTERS, explain, render, render_error
-from tfcr.serving.served import ServedModel
+from tfcr.serving.server.explanation import MAX_CHARACTERS, explain, render, render_error
+from tfcr.serving.server.served import ServedModel
 from tfcr.serving.wav_bytes import encode_wav
 
 TITLE = "Emotion in speech and words"

@@ -18,7 +18,7 @@ from tfcr.features.presets import PRESETS
 from tfcr.features.spectrogram import POOLING
 from tfcr.features.words import lowered
 from tfcr.schema import FFT_LENGTH, HOP_LENGTH, MAX_TOKENS, NUM_BINS, SAMPLE_RATE
-from tfcr.serving.served import ServedModel
+from tfcr.serving.server.served import ServedModel
 from tfcr.serving.wav_bytes import recording_bytes
 from tfcr.wording import counted
 
