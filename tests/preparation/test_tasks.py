@@ -35,7 +35,7 @@ def plan(tiny_corpus):
 
 
 def travelled(plan, shard: int, tmp_path: pathlib.Path):
-    from tfcr.preparation import tasks
+    from tfcr.preparation.beam import tasks
 
     file = io.BytesIO()
     rows = tasks.write_vectors(plan.vectors, file) if hasattr(plan, "vectors") else {}
@@ -73,7 +73,7 @@ KINDS = {"records": lambda plan, tmp_path: plan, "mfcc": built_in("mfcc"), "word
 
 @pytest.mark.parametrize("changed", [{"tfcr": "0.0.0"}, {"features": 0}])
 def test_a_worker_of_another_version_computes_nothing(plan, monkeypatch, changed):
-    from tfcr.preparation import tasks
+    from tfcr.preparation.beam import tasks
 
     task = tasks.encode(plan, 0, dict.fromkeys(plan.vectors.vectors, 0))
     monkeypatch.setattr(tasks, "_MAKER", tasks._MAKER | changed)

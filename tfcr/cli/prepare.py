@@ -160,7 +160,7 @@ def command(
         held.callback(audio.stop)
         writer, tell = None, say
         if engine is not None:
-            from tfcr.preparation.beam import beam_writer
+            from tfcr.preparation.beam.writer import beam_writer
 
             folder, writer = held.enter_context(beam_writer(engine, out, say))
             preparation = dataclasses.replace(preparation, out=folder)
@@ -207,7 +207,7 @@ def _engine(runner: str, options: list[str], is_typed: bool):
     handlers = list(logging.root.handlers)
     logging.disable(logging.WARNING)
     try:
-        from tfcr.preparation.beam_options import Engine
+        from tfcr.preparation.beam.options import Engine
 
         engine = Engine(runner, options, is_typed)
         engine.check()

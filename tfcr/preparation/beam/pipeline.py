@@ -28,7 +28,7 @@ from apache_beam.io.filesystems import FileSystems
 from tfcr import files
 from tfcr.dataset_info import Shard
 from tfcr.errors import TfcrError
-from tfcr.preparation.beam_options import Engine
+from tfcr.preparation.beam.options import Engine
 
 TASKS, VECTORS, RESULTS = "tasks", "vectors", "results"
 _AS_IS = {"compression_type": CompressionTypes.UNCOMPRESSED}
@@ -140,7 +140,7 @@ def compute(element: tuple[int, int, int], job: str, out: str, write: bool) -> N
         out: the dataset's folder.
         write: whether to write the shard, not only to say what it is made from.
     """
-    from tfcr.preparation import tasks
+    from tfcr.preparation.beam import tasks
 
     number, start, size = element
     with Folder(job).open(TASKS) as file:
@@ -195,7 +195,7 @@ def _finished(out: Folder, name: str, receipt_name: str, made_from: str) -> Shar
 @functools.lru_cache(maxsize=1)
 def _vectors(job: str):
     """A job's word vectors; from another filesystem they are copied once for every worker process."""
-    from tfcr.preparation import tasks
+    from tfcr.preparation.beam import tasks
 
     folder = Folder(job)
     if folder.is_local:

@@ -19,9 +19,9 @@ from tfcr import files
 from tfcr.dataset_info import INDEX, INFO, JOBS, Shard
 from tfcr.errors import TfcrError
 from tfcr.features.vocabulary import VOCABULARY
-from tfcr.preparation import tasks
-from tfcr.preparation.beam_options import Engine
-from tfcr.preparation.beam_pipeline import RESULTS, TASKS, VECTORS, Folder
+from tfcr.preparation.beam import tasks
+from tfcr.preparation.beam.options import Engine
+from tfcr.preparation.beam.pipeline import RESULTS, TASKS, VECTORS, Folder
 from tfcr.preparation.prepare import MARK
 from tfcr.preparation.shards import Fingerprint, RecordPlan, ShardPlan, Written, receipt
 from tfcr.wording import counted
@@ -29,7 +29,7 @@ from tfcr.wording import counted
 _LOSSES = 4  # of workers in a row, without a shard between them; Dataflow tries a bundle as often
 _APPEARS = 90.0  # seconds after which what one node has written is seen by another (NFS: up to 60)
 _METADATA = (MARK, INDEX, VOCABULARY, INFO)  # in the order in which they come: the last one makes it a dataset
-_DRIVE = "from tfcr.preparation.beam_pipeline import drive; drive()"
+_DRIVE = "from tfcr.preparation.beam.pipeline import drive; drive()"
 _GOES_ON = "finished shards are kept, and the same command goes on"
 
 
@@ -244,7 +244,7 @@ class _Driver:
         say(f"Apache Beam works by {runner}; its log is {self.log}")
 
     def ask(self, request: dict, meanwhile: Callable[[], None]) -> dict:
-        """The answer to a request (`tfcr.preparation.beam_pipeline.drive`).
+        """The answer to a request (`tfcr.preparation.beam.pipeline.drive`).
 
         Args:
             meanwhile: called once in a while.
@@ -345,7 +345,7 @@ class _Staging:
 def _write_tasks(
     plan: ShardPlan, job: Folder, fingerprints: Sequence[Fingerprint] | None
 ) -> list[tuple[int, int, int]]:
-    """Writes what the workers read; returns one element a shard (`tfcr.preparation.beam_pipeline.compute`)."""
+    """Writes what the workers read; returns one element a shard (`tfcr.preparation.beam.pipeline.compute`)."""
     if job.is_local:
         (job / RESULTS).path.mkdir(parents=True)
     with job.write(VECTORS) as file:
