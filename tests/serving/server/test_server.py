@@ -24,7 +24,7 @@ from wav_files import bad_files, noise, wav
 
 from tfcr import cli
 
-_DOCS = pathlib.Path(__file__).parents[2]
+_DOCS = pathlib.Path(__file__).parents[3]
 
 
 _PAGE = (_DOCS / "docs" / "serving.md").read_text(encoding="utf-8")
