@@ -17,8 +17,8 @@ import pytest
 import tensorflow as tf
 from wav_files import noise, wav
 
-from tfcr.exports import read_manifest
-from tfcr.serving.export.server_files import FILES, MODEL, model_name, write_server_files
+from tfcr.exports import MODEL, read_manifest
+from tfcr.serving.export.server_files import FILES, model_name, write_server_files
 from tfcr.serving.export.warmup import FILE as WARMUP
 
 predict_pb2 = pytest.importorskip("tensorflow_serving.apis.predict_pb2", reason="needs tensorflow-serving-api")

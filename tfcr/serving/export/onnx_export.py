@@ -17,12 +17,11 @@ import tensorflow as tf
 
 from tfcr import files
 from tfcr.errors import TfcrError
-from tfcr.exports import ONNX
+from tfcr.exports import MODEL, ONNX
 from tfcr.models.network import over_utterances
 from tfcr.runs import Run
 from tfcr.serving.export import model_card
 from tfcr.serving.export.saved_model import dataset_if_there, describe, next_version, restored_network
-from tfcr.serving.export.server_files import MODEL
 from tfcr.serving.graph.speech_model import answers_of
 
 LABELS = "labels.txt"

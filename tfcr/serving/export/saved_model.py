@@ -15,14 +15,14 @@ import tensorflow as tf
 from tfcr import __version__, files
 from tfcr.dataset_info import INFO, Dataset
 from tfcr.errors import TfcrError
-from tfcr.exports import MANIFEST, ONNX, SAVED_MODEL
+from tfcr.exports import MANIFEST, MODEL, ONNX, SAVED_MODEL
 from tfcr.features.presets import PRESETS
 from tfcr.models.restore import restore_network
 from tfcr.models.systems import feature_names
 from tfcr.runs import CONFIG, METRICS, WEIGHTS, Run, check_weights
 from tfcr.schema import MAX_SECONDS
 from tfcr.serving.export import model_card
-from tfcr.serving.export.server_files import MODEL, model_name, write_server_files
+from tfcr.serving.export.server_files import model_name, write_server_files
 from tfcr.serving.export.warmup import write_warmup
 from tfcr.serving.export.word_choice import choose_words, open_run_dataset
 from tfcr.serving.graph import words as graph_words

@@ -6,8 +6,8 @@ import re
 import jinja2
 
 from tfcr import files
+from tfcr.exports import MODEL
 
-MODEL = "tfcr"  # the name that a model is served by where its folder has none that every server takes
 FILES = ("models.config", "batching.config", "monitoring.config", "compose.yaml")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # of a service in a compose file, and of a part of an address

@@ -10,9 +10,8 @@ import tensorflow as tf
 from google.protobuf import json_format
 from tensorflow.core.protobuf import saved_model_pb2
 
-from tfcr.exports import SAVED_MODEL
+from tfcr.exports import MODEL, SAVED_MODEL
 from tfcr.schema import SAMPLE_RATE
-from tfcr.serving.export.server_files import MODEL
 from tfcr.serving.predict import Predictor
 from tfcr.serving.server import rest
 from tfcr.serving.wav_bytes import encode_wav
