@@ -1,4 +1,8 @@
-"""Contrastive regularization for multimodal emotion recognition (Qian and Han, 2021)."""
+"""Contrastive regularization for multimodal emotion recognition (Qian and Han, 2021).
+
+`ContrastiveModel` is imported from here, everything else from its own file; each package says what it holds. `import
+tfcr` loads no TensorFlow.
+"""
 
 import importlib
 
