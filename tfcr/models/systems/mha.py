@@ -1,4 +1,7 @@
-"""Multi-hop attention between a speech and a text encoder (Yoon, Byun, Dey and Jung 2019)."""
+"""MHA-1, MHA-2 and MHA-3: one to three hops of attention between two encoders (Yoon, Byun, Dey and Jung 2019)."""
+
+import functools
+from types import SimpleNamespace
 
 import keras
 from keras import layers
@@ -27,7 +30,13 @@ DEFAULTS = {
 
 
 def multi_hop(
-    config: Config, num_classes: int, sizes: Sizes, hops: int, dtype=None, use_cudnn: bool | str = "auto"
+    config: Config,
+    num_classes: int,
+    sizes: Sizes = Sizes(),
+    dtype=None,
+    use_cudnn: bool | str = "auto",
+    *,
+    hops: int,
 ) -> keras.Model:
     """Bidirectional LSTMs whose summaries query the other modality's outputs in turn, and a linear head.
 
@@ -77,3 +86,11 @@ def _text_encoder(config: Config, vocabulary: int, dtype, use_cudnn) -> keras.Mo
 def _bidirectional_lstm(units: int, dtype, use_cudnn) -> layers.Layer:
     lstm = layers.LSTM(units, return_sequences=True, use_cudnn=use_cudnn, name="lstm", dtype=dtype)
     return layers.Bidirectional(lstm, name="bidirectional_lstm", dtype=dtype)
+
+
+SYSTEMS = {
+    f"mha-{hops}": SimpleNamespace(
+        build=functools.partial(multi_hop, hops=hops), REGULARISED=True, FEATURES=FEATURES, DEFAULTS=DEFAULTS
+    )
+    for hops in (1, 2, 3)
+}
