@@ -13,7 +13,7 @@ import numpy as np
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tfcr.corpora import voices
+from tfcr.corpora.synthetic import voices
 from tfcr.errors import TfcrError
 from tfcr.serving.server.explanation import MAX_CHARACTERS, explain, render, render_error
 from tfcr.serving.server.served import ServedModel

@@ -17,7 +17,8 @@ import numpy as np
 import soundfile
 
 from tfcr import files
-from tfcr.corpora import Corpus, iemocap, voices
+from tfcr.corpora import Corpus, iemocap
+from tfcr.corpora.synthetic import voices
 from tfcr.errors import TfcrError, UsageError
 from tfcr.schema import EMOTIONS, MERGE, SAMPLE_RATE
 
