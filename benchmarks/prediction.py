@@ -111,7 +111,8 @@ def _trained(folder):
     """A run of the full model on the synthetic corpus."""
     from tfcr.config import Config
     from tfcr.preparation.prepare import Preparation, prepare
-    from tfcr.training.train import plan, train_fold
+    from tfcr.training.experiment import plan
+    from tfcr.training.train import train_fold
 
     click.echo("Training a model to export…", err=True)
     data = folder / "data"

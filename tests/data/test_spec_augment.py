@@ -67,7 +67,9 @@ def test_the_masks_of_an_epoch_are_a_function_of_seed_and_epoch(tensorflow, smal
 @pytest.mark.full
 def test_a_masked_training_resumes_to_the_same_bits(tensorflow, small_config, small_dataset, tmp_path):
     from tfcr import runs
-    from tfcr.training.train import Observer, plan, train_fold
+    from tfcr.training.experiment import plan
+    from tfcr.training.observer import Observer
+    from tfcr.training.train import train_fold
 
     class Interrupt(Observer):
         def step(self, epoch, step):

@@ -11,7 +11,7 @@ from tfcr.models.contrastive import ContrastiveModel
 from tfcr.models.heads.pair_discriminator import PairDiscriminator
 from tfcr.models.systems import system
 from tfcr.training import distribution
-from tfcr.training.train import reseed
+from tfcr.training.epochs import reseed
 
 NUM_CLASSES = 4
 

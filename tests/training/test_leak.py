@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from tfcr import corpora, runs
-from tfcr.training.train import plan, train_fold
+from tfcr.training.experiment import plan
+from tfcr.training.train import train_fold
 
 CONFIG = {"fold": 3, "alpha": 0.1}
 

@@ -15,7 +15,11 @@ from tfcr.models import systems
 from tfcr.models.layers.standardization import Standardization
 from tfcr.models.layers.word_table import WordTable
 from tfcr.models.sizes import Sizes
-from tfcr.training.train import Observer, build_model, learning_rate, parts_of, pipeline_of, plan, train_fold
+from tfcr.training.build import build_model, parts_of
+from tfcr.training.epochs import learning_rate
+from tfcr.training.experiment import pipeline_of, plan
+from tfcr.training.observer import Observer
+from tfcr.training.train import train_fold
 
 TINY = {
     "conv_filters": 2,

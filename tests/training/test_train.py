@@ -17,7 +17,9 @@ import yaml
 from tfcr import files, runs, schema
 from tfcr.errors import TfcrError, UsageError
 from tfcr.models.systems import system
-from tfcr.training.train import Observer, plan, read_run_config, train_fold
+from tfcr.training.experiment import plan, read_run_config
+from tfcr.training.observer import Observer
+from tfcr.training.train import train_fold
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +157,9 @@ def test_a_resumed_run_has_the_bits_of_an_undisturbed_one(small_config, small_da
 _TRAIN = """
 import pathlib, sys
 from tfcr.config import from_mapping
-from tfcr.training.train import Observer, plan, train_fold
+from tfcr.training.experiment import plan
+from tfcr.training.observer import Observer
+from tfcr.training.train import train_fold
 import json
 class Tell(Observer):
     def step(self, epoch, step):
@@ -210,7 +214,7 @@ def test_alpha_0_trains_the_baseline_with_or_without_a_discriminator_bit_for_bit
     from tfcr.data.pipeline import Pipeline
     from tfcr.models.contrastive import ContrastiveModel
     from tfcr.models.heads.pair_discriminator import PairDiscriminator
-    from tfcr.training.train import build_model
+    from tfcr.training.build import build_model
 
     experiment = plan(dataclasses.replace(small_config, alpha=0.0), small_dataset.folder)
 
@@ -233,7 +237,7 @@ def test_alpha_0_trains_the_baseline_with_or_without_a_discriminator_bit_for_bit
 
 def test_alpha_1_leaves_the_head_untouched(small_config, small_dataset):
     from tfcr.data.pipeline import Pipeline
-    from tfcr.training.train import build_model
+    from tfcr.training.build import build_model
 
     experiment = plan(dataclasses.replace(small_config, alpha=1.0), small_dataset.folder)
     model = build_model(experiment)

@@ -55,7 +55,8 @@ def nothing(*arguments) -> None:
 
 def time_cell(cell: Cell) -> float:
     """Seconds that an epoch of a cell takes in this process."""
-    from tfcr.training.train import plan, seconds_per_epoch
+    from tfcr.training.experiment import plan
+    from tfcr.training.forecast import seconds_per_epoch
 
     try:
         return seconds_per_epoch(plan(cell.config, cell.data))
@@ -69,7 +70,9 @@ def train_cell(cell: Cell, on_epoch: Callable[[Cell, Mapping, int], None] = noth
     Args:
         on_epoch: called after each epoch, with its line of `history.csv` and the best epoch so far.
     """
-    from tfcr.training.train import Observer, plan, train_fold
+    from tfcr.training.experiment import plan
+    from tfcr.training.observer import Observer
+    from tfcr.training.train import train_fold
 
     class Worker(Observer):
         def epoch(self, row, state):

@@ -22,7 +22,8 @@ from tfcr.preparation.prepare import Preparation, prepare
 from tfcr.serving.export.onnx_export import export_onnx
 from tfcr.serving.export.saved_model import export_run
 from tfcr.training.evaluate import UtteranceOutputs
-from tfcr.training.train import plan, read_run_config, train_fold
+from tfcr.training.experiment import plan, read_run_config
+from tfcr.training.train import train_fold
 
 _LOAD = """
 import sys

@@ -127,7 +127,8 @@ def test_a_model_of_one_modality_has_one_column_and_asks_for_what_it_takes(
     system, small_config, small_dataset, speech, tmp_path
 ):
     from tfcr.serving.export.saved_model import export_run
-    from tfcr.training.train import plan, train_fold
+    from tfcr.training.experiment import plan
+    from tfcr.training.train import train_fold
 
     config = dataclasses.replace(small_config, system=system, epochs=1)
     run = train_fold(plan(config, small_dataset.folder), tmp_path / "run")

@@ -27,7 +27,7 @@ from tfcr.serving.export.warmup import write_warmup
 from tfcr.serving.export.word_choice import choose_words, open_run_dataset
 from tfcr.serving.graph import words as graph_words
 from tfcr.serving.graph.speech_model import Labels, SpeechModel
-from tfcr.training.train import read_run_config
+from tfcr.training.experiment import read_run_config
 
 SIGNATURES = ("serving_default", "features", "explain")
 EXPORTABLE = ("fusion", "audio", "text")
