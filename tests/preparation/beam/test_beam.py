@@ -207,8 +207,8 @@ def test_by_url_the_dataset_is_the_same_too_and_is_found_again_and_mended(by_url
 @needs_beam
 def test_a_shard_that_a_repeated_worker_lost_keeps_the_dataset_from_being_called_finished(tmp_path, monkeypatch):
     from tfcr.errors import TfcrError
-    from tfcr.preparation.beam import writer as beam
-    from tfcr.preparation.beam.pipeline import Folder
+    from tfcr.preparation.beam.folder import Folder
+    from tfcr.preparation.beam.staging import Staging
 
     (tmp_path / "local").mkdir()
     shards = [{"name": f"tiny-{number}.tfrecord", "bytes": 3} for number in range(3)]
@@ -219,7 +219,7 @@ def test_a_shard_that_a_repeated_worker_lost_keeps_the_dataset_from_being_called
     with pytest.raises(
         TfcrError, match=r"^tiny-1\.tfrecord is no longer at store://set as it was written, one of 2 sh"
     ):
-        beam._Staging(Folder("store://set"), tmp_path / "local").publish()
+        Staging(Folder("store://set"), tmp_path / "local").publish()
 
 
 @needs_beam
@@ -232,7 +232,7 @@ def test_what_a_killed_launcher_left_is_removed_by_the_local_writer_too(tiny_cor
 @needs_beam
 def test_results_that_a_file_server_shows_late_are_waited_for(tiny_corpus, tmp_path, monkeypatch):
     from tfcr.preparation.beam import writer as beam
-    from tfcr.preparation.beam.pipeline import Folder
+    from tfcr.preparation.beam.folder import Folder
 
     names, looks = Folder.names, []
 

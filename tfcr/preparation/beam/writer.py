@@ -5,10 +5,6 @@ import json
 import os
 import pathlib
 import secrets
-import select
-import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,20 +12,19 @@ from collections.abc import Callable, Iterator, Sequence
 from apache_beam.io.filesystems import FileSystems
 
 from tfcr import files
-from tfcr.dataset_info import INDEX, INFO, JOBS, Shard
+from tfcr.dataset_info import JOBS, Shard
 from tfcr.errors import TfcrError
-from tfcr.features.vocabulary import VOCABULARY
 from tfcr.preparation.beam import tasks
+from tfcr.preparation.beam.driver import Driver
+from tfcr.preparation.beam.folder import Folder, calling, naming
 from tfcr.preparation.beam.options import Engine
-from tfcr.preparation.beam.pipeline import RESULTS, TASKS, VECTORS, Folder
-from tfcr.preparation.prepare import MARK
-from tfcr.preparation.shards import Fingerprint, RecordPlan, ShardPlan, Written, receipt
+from tfcr.preparation.beam.pipeline import RESULTS, TASKS, VECTORS
+from tfcr.preparation.beam.staging import Staging
+from tfcr.preparation.shards import Fingerprint, RecordPlan, ShardPlan, Written
 from tfcr.wording import counted
 
 _LOSSES = 4  # of workers in a row, without a shard between them; Dataflow tries a bundle as often
 _APPEARS = 90.0  # seconds after which what one node has written is seen by another (NFS: up to 60)
-_METADATA = (MARK, INDEX, VOCABULARY, INFO)  # in the order in which they come: the last one makes it a dataset
-_DRIVE = "from tfcr.preparation.beam.pipeline import drive; drive()"
 _GOES_ON = "finished shards are kept, and the same command goes on"
 
 
@@ -49,12 +44,12 @@ def beam_writer(
         with contextlib.closing(BeamWriter(engine, Folder(folder.path.absolute()), None, say)) as writer:
             yield folder.path, writer
         return
-    with _naming(folder):
+    with naming(folder):
         FileSystems.get_filesystem(folder.place)
     with tempfile.TemporaryDirectory(prefix="tfcr-") as name:
         local = pathlib.Path(name)
-        staging = _Staging(folder, local)
-        with _calling(local, folder), contextlib.closing(BeamWriter(engine, folder, staging, say)) as writer:
+        staging = Staging(folder, local)
+        with calling(local, folder), contextlib.closing(BeamWriter(engine, folder, staging, say)) as writer:
             staging.fetch()
             yield local, writer
             staging.publish()
@@ -63,12 +58,12 @@ def beam_writer(
 class BeamWriter:
     """Computes the shards of a dataset by Beam (`tfcr.preparation.prepare.Writer`)."""
 
-    def __init__(self, engine: Engine, out: Folder, staging: "_Staging | None", say: Callable[[str], None]):
+    def __init__(self, engine: Engine, out: Folder, staging: Staging | None, say: Callable[[str], None]):
         self.engine = engine
         self.out = out
         self.staging = staging
         self.say = say
-        self.driver: _Driver | None = None
+        self.driver: Driver | None = None
 
     def fingerprints(self, plan: ShardPlan) -> list[Fingerprint]:
         """What every shard is made from."""
@@ -112,7 +107,7 @@ class BeamWriter:
         job = jobs / secrets.token_hex(6)  # a job that lives on without its launcher finds nothing, and spoils nothing
         ended_well = False
         try:
-            with _naming(self.out):
+            with naming(self.out):
                 jobs.remove()
                 elements = _write_tasks(plan, job, fingerprints)
             results = self._run(plan, job, elements, advance, write)
@@ -138,11 +133,11 @@ class BeamWriter:
         }
         losses = 0
         while missing := [element for element in elements if element[0] not in collected.there]:
-            self.driver = self.driver or _Driver(self.say, self.engine.runner)
+            self.driver = self.driver or Driver(self.say, self.engine.runner)
             answer = self.driver.ask(request | {"elements": missing}, collected.look)
             if "lost" in answer:
                 self.close()  # and with it the workers that are left
-            with _naming(self.out):
+            with naming(self.out):
                 collected.look(now=True)
                 ended = time.monotonic()
                 while "done" in answer and len(collected.there) < len(elements) and time.monotonic() < ended + _APPEARS:
@@ -154,7 +149,7 @@ class BeamWriter:
                 self._refuse_failure(answer, left, len(elements))
             elif left:
                 self._go_on(answer["lost"], left, losses)
-        with _naming(self.out):
+        with naming(self.out):
             return collected.read(len(elements))
 
     def _refuse_failure(self, answer: dict, left: int, count: int) -> None:
@@ -222,126 +217,6 @@ class _Results:
         return results
 
 
-class _Driver:
-    """The process that runs the pipelines: a group of its own, which can be ended with all its workers at any time."""
-
-    def __init__(self, say: Callable[[str], None], runner: str):
-        modules = {
-            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-            "PYTHONSAFEPATH": "1",
-        }  # those of this process
-        with tempfile.NamedTemporaryFile(prefix="tfcr-beam-", suffix=".log", delete=False) as log:
-            self.log = pathlib.Path(log.name)
-            self.keeps_log = False
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", _DRIVE],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=os.environ | modules,
-                start_new_session=True,
-            )
-        say(f"Apache Beam works by {runner}; its log is {self.log}")
-
-    def ask(self, request: dict, meanwhile: Callable[[], None]) -> dict:
-        """The answer to a request (`tfcr.preparation.beam.pipeline.drive`).
-
-        Args:
-            meanwhile: called once in a while.
-        """
-        try:
-            self.process.stdin.write(json.dumps(request).encode() + b"\n")
-            self.process.stdin.flush()
-        except BrokenPipeError:
-            return {"lost": "the process that drives it has ended"}
-        while not select.select([self.process.stdout], [], [], 0.5)[0]:
-            with contextlib.suppress(OSError):  # the next look may succeed
-                meanwhile()
-        line = self.process.stdout.readline()
-        return json.loads(line) if line else {"lost": "the process that drives it has ended"}
-
-    def keep_log(self) -> pathlib.Path:
-        """The log, which then stays."""
-        self.keeps_log = True
-        return self.log
-
-    def stop(self) -> None:
-        """Ends it, and every worker that it has started."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        self.process.stdin.close()
-        self.process.stdout.close()
-        if not self.keeps_log:
-            self.log.unlink(missing_ok=True)
-
-
-class _Staging:
-    """A dataset by URL and the local folder in which it is prepared: all of its files but the shards."""
-
-    def __init__(self, remote: Folder, local: pathlib.Path):
-        self.remote = remote
-        self.local = local
-        self.same: dict[str, str] = {}
-
-    def fetch(self) -> None:
-        """Copies what is there."""
-        with _naming(self.remote):
-            names = self.remote.names()
-            for name in _METADATA:
-                if name in names:
-                    self.remote.get(name, self.local / name)
-                    self.same[name] = files.sha256_of_file(self.local / name)
-            records = [name for name in names if name.endswith(".tfrecord")]
-            self._delete([name for name in names if name.startswith(".") and name.endswith(".tmp")])  # of the killed
-        if records and MARK not in self.same:
-            raise TfcrError(
-                f"{self.remote.place} holds records of unknown origin; remove them, or choose another --out"
-            )
-
-    def publish(self) -> None:
-        """Copies what has changed."""
-        with _naming(self.remote):
-            for name in _METADATA:
-                path = self.local / name
-                if path.is_file() and self.same.get(name) != (digest := files.sha256_of_file(path)):
-                    if name == INFO:
-                        self._refuse_lost_shards(path)
-                    self.remote.put(name, path)
-                    self.same[name] = digest
-
-    def _refuse_lost_shards(self, info: pathlib.Path) -> None:
-        """Refuses to call a dataset finished whose shards are not all there, in their size.
-
-        A worker that had counted may have been repeated, and killed between deletion and renaming.
-        """
-        content, there = files.read_json(info), self.remote.sizes()
-        shards = [*content["shards"], *(shard for each in content["features"].values() for shard in each["shards"])]
-        lost = [shard["name"] for shard in shards if there.get(shard["name"]) != shard["bytes"]]
-        if lost:
-            raise TfcrError(
-                f"{lost[0]} is no longer at {self.remote.place} as it was written, "
-                f"one of {counted(len(lost), 'shard')}; the same command writes what is missing"
-            )
-
-    def remove_other_shards(self, plan: ShardPlan) -> None:
-        """As `tfcr.preparation.prepare.remove_other_shards`."""
-        names = {plan.file_name(shard) for shard in range(plan.count)}
-        with _naming(self.remote):
-            there = self.remote.names()
-            others = [
-                name
-                for name in there
-                if name.startswith(f"{plan.name}-") and name.endswith(".tfrecord") and name not in names
-            ]
-            receipts = [receipt(pathlib.Path(name)).name for name in others]
-            self._delete(others + [name for name in receipts if name in there])
-
-    def _delete(self, names: Sequence[str]) -> None:
-        if names:
-            FileSystems.delete([(self.remote / name).place for name in names])
-
-
 def _write_tasks(
     plan: ShardPlan, job: Folder, fingerprints: Sequence[Fingerprint] | None
 ) -> list[tuple[int, int, int]]:
@@ -358,23 +233,3 @@ def _write_tasks(
             elements.append((shard, start, len(task)))
             start += len(task)
     return elements
-
-
-@contextlib.contextmanager
-def _naming(folder: Folder) -> Iterator[None]:
-    """What a filesystem of Beam's refuses is one sentence that names the folder; the operating system's errors pass."""
-    try:
-        yield
-    except (OSError, ValueError, ImportError) as error:
-        if folder.is_local or isinstance(error, TfcrError):
-            raise
-        raise TfcrError(f"{folder.place} cannot be used: {' '.join(str(error).split())}") from None
-
-
-@contextlib.contextmanager
-def _calling(local: pathlib.Path, remote: Folder) -> Iterator[None]:
-    """Errors name the place that the user named, not the temporary folder."""
-    try:
-        yield
-    except TfcrError as error:
-        raise type(error)(str(error).replace(str(local), remote.place)) from None
