@@ -110,7 +110,8 @@ def features(count: int, words: int) -> dict[str, np.ndarray]:
 def _trained(folder):
     """A run of the full model on the synthetic corpus."""
     from tfcr.config import Config
-    from tfcr.preparation.prepare import Preparation, prepare
+    from tfcr.preparation.options import Preparation
+    from tfcr.preparation.prepare import prepare
     from tfcr.training.experiment import plan
     from tfcr.training.train import train_fold
 

@@ -155,7 +155,8 @@ def test_a_shard_that_changed_after_it_was_verified_is_named(copied):
 
 
 def test_the_picture_lies_beside_the_shards_and_is_no_part_of_the_dataset(copied, small_corpus, tfcr):
-    from tfcr.preparation.prepare import Preparation, prepare
+    from tfcr.preparation.options import Preparation
+    from tfcr.preparation.prepare import prepare
 
     before = open_dataset(copied)
     told = tfcr("inspect", copied)

@@ -16,7 +16,8 @@ CONFIG = {"fold": 3, "alpha": 0.1}
 @pytest.fixture(scope="module")
 def as_manifest(tensorflow, small_corpus, tmp_path_factory):
     """Prepares the small corpus as a manifest whose emotions a test may change."""
-    from tfcr.preparation.prepare import Preparation, prepare
+    from tfcr.preparation.options import Preparation
+    from tfcr.preparation.prepare import prepare
 
     utterances = corpora.read("synthetic", small_corpus, utterances=120).utterances
 

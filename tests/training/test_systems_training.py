@@ -230,7 +230,8 @@ def test_the_decisions_are_weighed_by_the_validation_part(full_dataset, tmp_path
 def test_words_of_another_vector_space_are_refused_also_without_scores_of_their_own(full_dataset, tmp_path):
     """Feature-level fusion reads word vectors, and has one score alone."""
     from tfcr.corpora import synthetic
-    from tfcr.preparation.prepare import Preparation, prepare
+    from tfcr.preparation.options import Preparation
+    from tfcr.preparation.prepare import prepare
     from tfcr.training.evaluate_run import evaluate_run
 
     run = train_fold(plan(tiny("early-fusion"), full_dataset.folder), tmp_path / "run")

@@ -364,7 +364,8 @@ def test_evaluate_repeats_the_test_and_takes_another_dataset(finished, small_dat
 
 
 def _prepared(tmp_path, name, **options):
-    from tfcr.preparation.prepare import Preparation, prepare
+    from tfcr.preparation.options import Preparation
+    from tfcr.preparation.prepare import prepare
 
     emotions = options.pop("emotions", schema.EMOTIONS)
     merge = schema.MERGE if emotions == schema.EMOTIONS else {}
@@ -395,7 +396,8 @@ def test_evaluate_on_another_dataset_tests_every_utterance(audio_run, tmp_path):
 def test_evaluate_never_tests_what_the_run_was_trained_or_stopped_by(audio_run, small_corpus, tmp_path):
     """The same recordings with other words are another dataset, of which only the test part is unseen."""
     from tfcr.corpora import iemocap
-    from tfcr.preparation.prepare import Preparation, prepare
+    from tfcr.preparation.options import Preparation
+    from tfcr.preparation.prepare import prepare
     from tfcr.training.evaluate_run import evaluate_run
 
     said = "".join(f"{utterance.id},No words.\n" for utterance in iemocap.read_layout(small_corpus).utterances)
@@ -468,7 +470,8 @@ def test_a_finished_run_may_be_read_only_and_loses_a_checkpoint_that_a_kill_left
 
 
 def test_three_classes_in_another_order_follow_through(small_config, tmp_path):
-    from tfcr.preparation.prepare import Preparation, prepare
+    from tfcr.preparation.options import Preparation
+    from tfcr.preparation.prepare import prepare
     from tfcr.serving.export.saved_model import export_run
 
     emotions = ("anger", "excitement", "neutral")

@@ -139,7 +139,8 @@ def command(
     is_typed = context.get_parameter_source("runner") is ParameterSource.COMMANDLINE
     engine = None if runner is None else _engine(runner, engine_options, is_typed)
     import_quietly()
-    from tfcr.preparation.prepare import Preparation, Progress, prepare
+    from tfcr.preparation.options import Preparation, Progress
+    from tfcr.preparation.prepare import prepare
 
     preparation = Preparation(
         corpus=corpus,

@@ -18,7 +18,8 @@ from tfcr.dataset_info import open_dataset
 from tfcr.errors import TfcrError
 from tfcr.exports import MANIFEST, read_manifest
 from tfcr.models.restore import restore_network
-from tfcr.preparation.prepare import Preparation, prepare
+from tfcr.preparation.options import Preparation
+from tfcr.preparation.prepare import prepare
 from tfcr.serving.export.onnx_export import export_onnx
 from tfcr.serving.export.saved_model import export_run
 from tfcr.training.evaluate import UtteranceOutputs

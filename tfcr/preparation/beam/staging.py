@@ -10,7 +10,7 @@ from tfcr.dataset_info import INDEX, INFO
 from tfcr.errors import TfcrError
 from tfcr.features.vocabulary import VOCABULARY
 from tfcr.preparation.beam.folder import Folder, naming
-from tfcr.preparation.prepare import MARK
+from tfcr.preparation.ownership import MARK
 from tfcr.preparation.shards import ShardPlan, receipt
 from tfcr.wording import counted
 
@@ -66,7 +66,7 @@ class Staging:
             )
 
     def remove_other_shards(self, plan: ShardPlan) -> None:
-        """As `tfcr.preparation.prepare.remove_other_shards`."""
+        """As `tfcr.preparation.ownership.remove_other_shards`."""
         names = {plan.file_name(shard) for shard in range(plan.count)}
         with naming(self.remote):
             there = self.remote.names()

@@ -56,7 +56,7 @@ def beam_writer(
 
 
 class BeamWriter:
-    """Computes the shards of a dataset by Beam (`tfcr.preparation.prepare.Writer`)."""
+    """Computes the shards of a dataset by Beam (`tfcr.preparation.writers.Writer`)."""
 
     def __init__(self, engine: Engine, out: Folder, staging: Staging | None, say: Callable[[str], None]):
         self.engine = engine
