@@ -6,11 +6,7 @@ from collections.abc import Sequence
 
 from tfcr import __version__, corpora, files, schema
 from tfcr.corpora.utterance import Utterance
-from tfcr.dataset_info import (
-    INDEX,
-    SCHEMA,
-    IndexRow,
-)
+from tfcr.dataset_info import INDEX, SCHEMA, IndexRow
 from tfcr.features.embeddings import Coverage, WordVectors
 from tfcr.features.presets import PRESETS, FeaturePreset
 from tfcr.features.spectrogram import num_segments
@@ -18,10 +14,7 @@ from tfcr.features.vocabulary import VOCABULARY
 from tfcr.preparation import transcripts
 from tfcr.preparation.feature_sets import Vocabulary
 from tfcr.preparation.options import Preparation
-from tfcr.preparation.shards import (
-    Fingerprint,
-    ShardPlan,
-)
+from tfcr.preparation.shards import Fingerprint, ShardPlan
 from tfcr.record_order import RECORD_ORDER
 
 MIN_SHARDS = 8

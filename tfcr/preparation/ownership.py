@@ -8,20 +8,10 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 
 from tfcr import files
-from tfcr.dataset_info import (
-    INFO,
-    JOBS,
-    SCHEMA,
-    refuse_sorted_records,
-)
+from tfcr.dataset_info import INFO, JOBS, SCHEMA, refuse_sorted_records
 from tfcr.errors import TfcrError, UsageError
 from tfcr.preparation.options import Preparation
-from tfcr.preparation.shards import (
-    Fingerprint,
-    RecordPlan,
-    ShardPlan,
-    receipt,
-)
+from tfcr.preparation.shards import Fingerprint, RecordPlan, ShardPlan, receipt
 
 MARK = ".preparation.json"  # written first: whose folder this is
 

@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 
-from tfcr.dataset_info import (
-    INFO,
-)
+from tfcr.dataset_info import INFO
 from tfcr.errors import TfcrError
 from tfcr.features.embeddings import Coverage, WordVectors, load_word_vectors, train_word_vectors
 from tfcr.preparation.options import Preparation, Progress

@@ -5,12 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from tfcr.preparation.shards import (
-    Fingerprint,
-    ShardPlan,
-    Written,
-    write_shards,
-)
+from tfcr.preparation.shards import Fingerprint, ShardPlan, Written, write_shards
 
 
 class Writer(Protocol):

@@ -1,9 +1,7 @@
-"""The report's figures as CSV, and Table 1 as Markdown and plain text."""
+"""The report's figures as CSV, one function a file."""
 
 import csv
-import html
 import io
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 from tfcr import published
@@ -13,21 +11,9 @@ from tfcr.report.findings.conditions import PROTOCOLS, Condition
 from tfcr.report.findings.conflicts import Disagreement
 from tfcr.report.findings.results import Result, Spread
 from tfcr.report.findings.sections import Section, Setting, mixture_of
-from tfcr.report.formatting import (
-    MISSING,
-    comparability,
-    counted,
-    folds_and_seeds,
-    is_comparable,
-    percent,
-    points,
-    points_interval,
-    printed,
-    spread,
-)
+from tfcr.report.formatting import comparability, is_comparable
 from tfcr.statistics import Interval
 
-_TERMINAL_WIDTH = 100
 _CHOSEN = "chosen"  # stands in a column `alpha` where each fold has its own
 
 _PLACE = ("dataset", "dataset_sha256", "preset", "protocol", "fold_seed", "system")
@@ -99,29 +85,6 @@ def confusion_csv(sections: Iterable[Section]) -> str:
     return _csv(
         header, [row for section in sections for result in section.results for row in _confusions(section, result)]
     )
-
-
-def table_1_markdown(sections: Iterable[Section]) -> str:
-    """Table 1 for a README or a paper's draft."""
-    header = ["System", "Source", "WA, %", "UA, %", "Pooled WA", "Pooled UA", "Conflicts, %", "Folds", "Comparable"]
-    parts = []
-    for section in sections:
-        rows = []
-        for row, results in section.rows:
-            if row:
-                figures = [printed(row.wa), printed(row.ua)] + [MISSING] * 3
-                rows.append([row.name, "published", *figures, row.measured, MISSING])
-            rows += [_markdown_row(result) for result in results]
-        warnings = [line for warning in section.warnings for line in (f"> {_markdown(warning)}", "")]
-        conclusions = [line for each in _conclusions(section) for line in ("", _markdown(each))]
-        lines = [_markdown_line(cells) for cells in (header, ["---"] * len(header), *rows)]
-        parts.append("\n".join([f"### {_markdown(section.label)}", "", *warnings, *lines, *conclusions]))
-    return "\n\n".join(parts) + "\n"
-
-
-def summary_text(sections: Iterable[Section]) -> str:
-    """For the terminal: our rows beside the paper's, then what can be concluded, and warnings."""
-    return "\n\n".join(_section_text(section) for section in sections)
 
 
 def _published_record(row: PublishedRow) -> dict:
@@ -296,78 +259,3 @@ def _csv(header: Sequence[str], rows: Iterable[dict]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return buffer.getvalue()
-
-
-def _markdown_row(result: Result) -> list[str]:
-    condition = result.group.condition
-    return [
-        condition.name,
-        f"ours, {condition.preset}, {condition.protocol}",
-        spread(result.wa),
-        spread(result.ua),
-        percent(result.pooled.wa),
-        percent(result.pooled.ua),
-        spread(result.conflict_rate),
-        folds_and_seeds(result),
-        comparability(result),
-    ]
-
-
-def _markdown_line(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(_markdown(cell) for cell in cells) + " |"
-
-
-def _markdown(text: str) -> str:
-    escaped = html.escape(text.replace("\\", "\\\\"), quote=False).replace("|", "\\|")
-    return " ".join(escaped.split())
-
-
-def _conclusions(section: Section) -> list[str]:
-    """The primary comparison of every setting in words."""
-    many = len(section.settings) > 1
-    primary = [setting for setting in section.settings if setting.primary]
-    return [
-        f"{setting.label}: {setting.primary.conclusion}" if many else setting.primary.conclusion for setting in primary
-    ]
-
-
-def _section_text(section: Section) -> str:
-    remarks = [_difference_text(difference) for setting in section.settings for difference in setting.named]
-    remarks += _conclusions(section)
-    if not any(is_comparable(result) for result in section.results):
-        remarks.append("None of the paper's figures was measured on these test sets.")
-    remarks += section.warnings
-    wrapped = [textwrap.fill(remark, _TERMINAL_WIDTH, subsequent_indent="  ") for remark in remarks]
-    return "\n".join([section.label, *_summary_table(section), *wrapped])
-
-
-def _summary_table(section: Section) -> list[str]:
-    rows = [("", "WA, %", "UA, %", "paper WA / UA", "")]
-    for row, results in section.rows:
-        paper = f"{printed(row.wa)} / {printed(row.ua)}" if row else MISSING
-        rows += [_summary_row(result, paper) for result in results]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        f"{name:<{widths[0]}}  {wa:>{widths[1]}}  {ua:>{widths[2]}}  {paper:>{widths[3]}}  {place}".rstrip()
-        for name, wa, ua, paper, place in rows
-    ]
-
-
-def _summary_row(result: Result, paper: str) -> tuple[str, str, str, str, str]:
-    condition = result.group.condition
-    place = f"{condition.protocol}, {folds_and_seeds(result)}"
-    return condition.name, spread(result.wa), spread(result.ua), paper, place
-
-
-def _difference_text(difference: Difference) -> str:
-    c = difference.comparison
-    figures = (
-        f"WA {points(c.wa)} {points_interval(c.wa_interval)}",
-        f"UA {points(c.ua)} {points_interval(c.ua_interval)}",
-    )
-    return (
-        f"{difference.proposed.condition.name} − {difference.baseline.condition.name} "
-        f"({difference.proposed.condition.protocol}, {counted(len(c.cells), 'run')} each): "
-        f"{', '.join(figure.strip() for figure in figures)} points."
-        + (f" Besides alpha, the two differ in {', '.join(difference.confounds)}." if difference.confounds else "")
-    )
