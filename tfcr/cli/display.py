@@ -14,9 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
-from tfcr.durations import duration
 from tfcr.schema import SAMPLE_RATE
-from tfcr.wording import counted
+from tfcr.wording import counted, duration
 
 _EPOCHS_BETWEEN_SIGNS = 5
 _LOG_EVERY = 10.0  # seconds between two lines of a log

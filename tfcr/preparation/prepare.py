@@ -10,7 +10,6 @@ from tfcr.corpora import synthetic
 from tfcr.corpora.audio import num_samples
 from tfcr.corpora.utterance import Utterance
 from tfcr.dataset_info import INDEX, INFO, Dataset, content_sha256, describe_features, open_dataset, write_index
-from tfcr.durations import duration
 from tfcr.errors import TfcrError, UsageError
 from tfcr.features.embeddings import refuse_missing
 from tfcr.features.presets import PRESETS
@@ -32,7 +31,7 @@ from tfcr.preparation.selection import misspelt, select
 from tfcr.preparation.shards import RecordPlan, ShardPlan, in_threads, naming, receipt
 from tfcr.preparation.word_vectors import check_coverage, word_vectors
 from tfcr.preparation.writers import Threads, Writer
-from tfcr.wording import counted
+from tfcr.wording import counted, duration
 
 _RECORDING_DIGITS = 16  # of SHA-256, enough to tell recordings apart
 

@@ -3,6 +3,7 @@
 from tfcr.statistics.clusters import Interval
 from tfcr.statistics.comparison import MIN_SEEDS, MIN_SPEAKERS, Comparison
 from tfcr.statistics.utterances import LEVEL
+from tfcr.wording import counted
 
 
 def conclusion(
@@ -23,7 +24,7 @@ def conclusion(
     speakers, seeds = len(comparison.by_speaker), comparison.seeds
     finding = f"{after} is right {_more_often(comparison.effect)} {before}"
     seed = "seed" if len(comparison.by_seed) == seeds else "complete seed"  # others lack a fold
-    over = f"{_counted(speakers, 'speaker')} and {_counted(seeds, seed)}"
+    over = f"{counted(speakers, 'speaker')} and {counted(seeds, seed)}"
     if comparison.is_descriptive:
         needed = f"{MIN_SPEAKERS} speakers" + (f" and {MIN_SEEDS} seeds" if comparison.has_few_seeds else "")
         sentences = [f"Over {over}, {finding}.", f"This is a description: a conclusion needs at least {needed}."]
@@ -54,10 +55,6 @@ def _verdict(comparison: Comparison) -> str:
         f"the speakers agree, but the seeds leave room for none (95 % t interval over seeds "
         f"{_points(comparison.seed_interval)}): no difference between the systems is shown."
     )
-
-
-def _counted(count: int, name: str) -> str:
-    return f"{count} {name}" + ("" if count == 1 else "s")
 
 
 def _more_often(effect: float) -> str:
