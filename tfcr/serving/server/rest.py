@@ -4,8 +4,6 @@ Names, shapes and status codes are those of https://www.tensorflow.org/tfx/servi
 """
 
 import base64
-import binascii
-import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -15,6 +13,8 @@ from typing import Any
 import numpy as np
 import orjson
 
+from tfcr.serving.server.values import B64, Input, RestError, array_of, kind
+
 DEFAULT_SIGNATURE = "serving_default"
 MAX_ROWS = 256  # of one request
 
@@ -22,29 +22,6 @@ _BINARY = "_bytes"  # outputs whose names end so are base64
 _ADDRESS = re.compile(
     r"(?P<model>[^/:]+)(?:/versions/(?P<version>\d{1,18})|/labels/(?P<label>[^/:]+))?(?:(?P<metadata>/metadata)|:(?P<verb>\w+))?"
 )
-_B64 = "b64"
-
-
-class RestError(Exception):
-    """What a client is told: an HTTP status from 400 on and one sentence."""
-
-    def __init__(self, status: int, sentence: str):
-        super().__init__(sentence)
-        self.status = status
-        self.sentence = sentence
-
-
-@dataclass(frozen=True)
-class Input:
-    """What a signature takes under one name.
-
-    Attributes:
-        dtype: of the array; object for strings.
-        shape: with None where any size goes; the first is the batch.
-    """
-
-    dtype: np.dtype
-    shape: tuple[int | None, ...]
 
 
 @dataclass(frozen=True)
@@ -123,7 +100,7 @@ def read_question(body: bytes, signatures: Mapping[str, Mapping[str, Input]]) ->
     """
     content = _json(body)
     if not isinstance(content, dict):
-        raise RestError(400, f"the body must be a JSON object with instances or inputs; it is {_kind(content)}")
+        raise RestError(400, f"the body must be a JSON object with instances or inputs; it is {kind(content)}")
     name = content.get("signature_name") or DEFAULT_SIGNATURE
     if not isinstance(name, str) or name not in signatures:
         raise RestError(400, f"there is no signature {_shown(name)}; expected one of {', '.join(signatures)}")
@@ -132,7 +109,7 @@ def read_question(body: bytes, signatures: Mapping[str, Mapping[str, Input]]) ->
         raise RestError(400, f"the body must have either instances (rows) or inputs (columns); {both}")
     wanted, by_row = signatures[name], "instances" in content
     columns = _by_row(content["instances"], wanted) if by_row else _by_column(content["inputs"], wanted)
-    inputs = {each: _array(each, columns[each], taken) for each, taken in wanted.items()}
+    inputs = {each: array_of(each, columns[each], taken) for each, taken in wanted.items()}
     sizes = {each: len(array) for each, array in inputs.items()}
     if len(set(sizes.values())) != 1:
         listed = ", ".join(f"{each} {size}" for each, size in sizes.items())
@@ -211,16 +188,14 @@ def _json(body: bytes) -> Any:
 
 def _by_row(instances: Any, wanted: Mapping[str, Input]) -> dict[str, list]:
     if not isinstance(instances, list):
-        raise RestError(400, f"instances must be a list of rows; it is {_kind(instances)}")
+        raise RestError(400, f"instances must be a list of rows; it is {kind(instances)}")
     if not instances:
         raise RestError(400, "instances is empty; expected at least one row")
     if len(wanted) == 1 and not any(map(_is_object, instances)):
         return {next(iter(wanted)): instances}
     for number, row in enumerate(instances):
         if not _is_object(row):
-            raise RestError(
-                400, f"row {number} of instances must be an object of {_listed(wanted)}; it is {_kind(row)}"
-            )
+            raise RestError(400, f"row {number} of instances must be an object of {_listed(wanted)}; it is {kind(row)}")
         _check_names(f"row {number} of instances", row, wanted)
     return {name: [row[name] for row in instances] for name in wanted}
 
@@ -229,7 +204,7 @@ def _by_column(inputs: Any, wanted: Mapping[str, Input]) -> dict[str, Any]:
     if len(wanted) == 1 and not _is_object(inputs):
         return {next(iter(wanted)): inputs}
     if not _is_object(inputs):
-        raise RestError(400, f"inputs must be an object of {_listed(wanted)}; it is {_kind(inputs)}")
+        raise RestError(400, f"inputs must be an object of {_listed(wanted)}; it is {kind(inputs)}")
     _check_names("inputs", inputs, wanted)
     return inputs
 
@@ -245,79 +220,9 @@ def _check_names(what: str, given: Mapping[str, Any], wanted: Mapping[str, Input
             )
 
 
-def _array(name: str, value: Any, taken: Input) -> np.ndarray:
-    """An array of the dtype and shape that a signature takes."""
-    rank = len(taken.shape)
-    axes = ("batch", *("any" if size is None else str(size) for size in taken.shape[1:]))
-    form = f"[{', '.join(axes)}]"
-    array = _strings_in(name, value) if taken.dtype == object else _numbers(name, value, taken.dtype, rank, form)
-    fits = array.ndim == rank and all(
-        size in (None, there) for size, there in zip(taken.shape, array.shape, strict=True)
-    )
-    if not fits and array.size:
-        raise RestError(400, f"{name} has the shape {list(array.shape)}; expected {form}")
-    return array if fits else array.reshape([0] * rank)
-
-
-def _strings_in(name: str, value: Any) -> np.ndarray:
-    if not isinstance(value, list):
-        raise RestError(400, f"{name} must be a list of strings, one for each row; it is {_kind(value)}")
-    array = np.empty(len(value), object)
-    for row, each in enumerate(value):
-        array[row] = _bytes(f"{name} of row {row}", each)
-    return array
-
-
-def _bytes(what: str, value: Any) -> bytes:
-    if isinstance(value, str):
-        try:
-            return value.encode()
-        except UnicodeEncodeError:
-            raise RestError(400, f"{what} holds half a surrogate pair, which is no character") from None
-    if isinstance(value, dict) and list(value) == [_B64] and isinstance(value[_B64], str):
-        try:
-            return _from_base64(value[_B64])
-        except ValueError:
-            raise RestError(400, f"{what} is not base64") from None
-    raise RestError(400, f'{what} must be a string or {{"b64": "…"}}; it is {_kind(value)}')
-
-
-def _from_base64(text: str) -> bytes:
-    """Base64 with or without its padding and with white space anywhere, which TF Serving takes too."""
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error:
-        dense = "".join(text.split()).rstrip("=")
-        return base64.b64decode(dense + "=" * (-len(dense) % 4), validate=True)
-
-
-def _numbers(name: str, value: Any, dtype: np.dtype, rank: int, form: str) -> np.ndarray:
-    integers = np.issubdtype(dtype, np.integer)
-    what = "integers" if integers else "numbers"
-    leaves = value if isinstance(value, list) else [value]
-    try:
-        for _ in range(rank - 1):
-            leaves = itertools.chain.from_iterable(leaves)
-        kinds = set(map(type, leaves))
-    except TypeError:
-        kinds = {type(None)}
-    if not isinstance(value, list) or kinds - ({int} if integers else {int, float}):
-        raise RestError(400, f"{name} must be lists of {what} of the shape {form}")
-    try:
-        with np.errstate(over="ignore"):
-            array = np.array(value, dtype)
-    except OverflowError:
-        raise RestError(400, f"{name} holds a number that is too large for {dtype}") from None
-    except (ValueError, TypeError):
-        raise RestError(400, f"{name} has lists of unequal lengths; expected the shape {form}") from None
-    if not np.isfinite(array).all():
-        raise RestError(400, f"{name} holds numbers that are not finite")
-    return array
-
-
 def _strings_out(name: str, array: np.ndarray) -> list:
     def one(value):
-        return {_B64: base64.b64encode(value).decode()} if name.endswith(_BINARY) else _text(value)
+        return {B64: base64.b64encode(value).decode()} if name.endswith(_BINARY) else _text(value)
 
     return [_strings_out(name, each) if isinstance(each, np.ndarray) else one(each) for each in array]
 
@@ -327,7 +232,7 @@ def _text(value: bytes) -> str:
 
 
 def _is_object(value: Any) -> bool:
-    return isinstance(value, dict) and list(value) != [_B64]
+    return isinstance(value, dict) and list(value) != [B64]
 
 
 def _listed(names: Sequence[str] | Mapping[str, Any]) -> str:
@@ -338,10 +243,3 @@ def _shown(value: Any) -> str:
     """A value in a sentence, cut where it is long."""
     text = json.dumps(value, ensure_ascii=True)
     return text if len(text) <= 60 else f"{text[:60]}…"
-
-
-_KINDS = {dict: "an object", list: "a list", str: "a string", bool: "true or false", int: "a number", float: "a number"}
-
-
-def _kind(value: Any) -> str:
-    return "base64" if isinstance(value, dict) and list(value) == [_B64] else _KINDS.get(type(value), "null")
