@@ -4,10 +4,10 @@ import csv
 import itertools
 
 import pytest
-from tfcr.report.conditions import group_by_condition
-from tfcr.report.sections import divide
 
 from tfcr.report import write_report
+from tfcr.report.findings.conditions import group_by_condition
+from tfcr.report.findings.sections import divide
 
 SPEAKERS = [f"speaker-{number}" for number in range(10)]
 HEARD = "Training heard these speakers, so nothing follows for new ones."
@@ -70,7 +70,7 @@ def test_a_fusion_below_its_better_half_is_worse_and_one_seed_speaks_of_trained_
 
 def test_an_equal_fusion_is_not_better(make_system):
     said = conclusion(make_system("fusion", 3), make_system("audio", 3), make_system("text", 1))
-    assert "the baseline is not better than audio only, the better of the two modalities (sign-flip p = 1.000" in said
+    assert "the baseline is not better than audio only, the better of the two modalities (sign-flip p = 1.00" in said
     assert "its UA is the same as that of audio only and 50.0 points higher than that of text only." in said
 
 
@@ -79,7 +79,7 @@ def test_a_fusion_is_not_called_better_where_speakers_or_measures_disagree(make_
     all_right, one_wrong = label, [1, *label[1:]]
     runs = make_system("fusion", 4, predicted=all_right), make_system("audio", 4, predicted=one_wrong)
     # one speaker in ten differs: p = 1
-    assert "the baseline is not shown to be better than audio only (sign-flip p = 1.000" in conclusion(*runs)
+    assert "the baseline is not shown to be better than audio only (sign-flip p = 1.00" in conclusion(*runs)
 
 
 def test_seeds_that_disagree_leave_room_for_none(make_system):

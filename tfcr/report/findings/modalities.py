@@ -157,9 +157,8 @@ def _evidence(c: Comparison) -> str:
     if c.p is None:
         return ""
     disagree = "; the seeds leave room for none" if c.p < statistics.LEVEL and not c.is_agreed_on else ""
-    return (
-        f" (sign-flip p {p if p.startswith('<') else f'= {p}'} over {counted(len(c.by_speaker), 'speaker')}{disagree})"
-    )
+    over = counted(len(c.by_speaker), "speaker")
+    return f" (sign-flip p {statistics.p_in_words(c.p)} over {over}{disagree})"
 
 
 def _apart(ua: float) -> str:
