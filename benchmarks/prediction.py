@@ -133,7 +133,7 @@ def _exported(run, folder):
 
         return export, export_onnx(run, folder / "onnx")
     except (ImportError, TfcrError) as error:
-        click.echo(f"No ONNX here, so its row is left out ({error}): pip install 'tfcr[onnx]' onnxruntime", err=True)
+        click.echo(f"No ONNX here, so its row is left out ({error}): pip install '.[onnx]' onnxruntime", err=True)
         return export, None
 
 

@@ -16,7 +16,7 @@ from click.core import ParameterSource
 from tfcr import corpora, schema
 from tfcr.cli.options import PATH, Names, config_option, fields_of_config
 from tfcr.config import Preset
-from tfcr.errors import TfcrError, UsageError
+from tfcr.errors import UsageError, missing_extra
 
 
 def own_features(of: str) -> dict:
@@ -188,7 +188,7 @@ def _options_of_beam(context: click.Context, runner: str | None, out: pathlib.Pa
     """
     if runner is not None:
         if importlib.util.find_spec("apache_beam") is None:
-            raise TfcrError("--runner needs a package that is not installed (apache_beam); pip install 'tfcr[beam]'")
+            raise missing_extra("--runner", "apache_beam", "beam")
         return context.args
     if context.args and context.args[0].startswith("-"):
         name = context.args[0].split("=")[0]

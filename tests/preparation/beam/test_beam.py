@@ -23,7 +23,7 @@ from tfcr.features.own import write_features
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 needs_beam = pytest.mark.skipif(
-    importlib.util.find_spec("apache_beam") is None, reason="Apache Beam is not installed: pip install 'tfcr[beam]'"
+    importlib.util.find_spec("apache_beam") is None, reason="Apache Beam is not installed: pip install '.[beam]'"
 )
 
 HERE = ("--runner", "DirectRunner")
@@ -95,7 +95,7 @@ def test_without_the_extra_the_option_names_it(tiny_corpus, tmp_path, monkeypatc
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "apache_beam" else find(name))
     assert typed(*manifest(tiny_corpus), "--out", tmp_path / "out", *asked) == (
         1,
-        "Error: --runner needs a package that is not installed (apache_beam); pip install 'tfcr[beam]'\n",
+        "Error: --runner needs a package that is not installed (apache_beam); in tfcr's clone, pip install '.[beam]'\n",
     )
     assert not (tmp_path / "out").exists()
 

@@ -66,6 +66,6 @@ def test_a_version_of_onnx_says_what_it_is(version, trained_run):
 
 def test_without_the_extra_one_line_names_it(trained_run, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tf2onnx", None)
-    with pytest.raises(TfcrError, match=r"pip install 'tfcr\[onnx\]'"):
+    with pytest.raises(TfcrError, match=r"pip install '\.\[onnx\]'"):
         export_onnx(trained_run, tmp_path / "onnx")
     assert not (tmp_path / "onnx").exists()

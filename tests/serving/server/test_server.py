@@ -194,8 +194,8 @@ def test_without_the_extra_one_line_names_it(package, exported, monkeypatch, cap
     with pytest.raises(SystemExit) as end:
         cli.main(["serve", str(exported)])
     assert end.value.code == 1
-    wanted = f"Error: tfcr serve needs a package that is not installed ({package}); pip install 'tfcr[serve]'\n"
-    assert capsys.readouterr().err == wanted
+    wanted = f"tfcr serve needs a package that is not installed ({package}); in tfcr's clone, pip install '.[serve]'"
+    assert capsys.readouterr().err == f"Error: {wanted}\n"
 
 
 def test_a_port_that_is_taken_and_an_export_that_is_none_are_said_in_one_line(exported, tmp_path, capsys):

@@ -16,7 +16,7 @@ import keras
 import tensorflow as tf
 
 from tfcr import files
-from tfcr.errors import TfcrError
+from tfcr.errors import missing_extra
 from tfcr.exports import MODEL, ONNX
 from tfcr.models.network import over_utterances
 from tfcr.runs import Run
@@ -67,9 +67,7 @@ def _packages() -> list:
             warnings.simplefilter("ignore")
             return [importlib.import_module(name) for name in ("onnx", "tf2onnx")]
     except ImportError as error:
-        raise TfcrError(
-            f"--format onnx needs a package that is not installed ({error.name}); pip install 'tfcr[onnx]'"
-        ) from None
+        raise missing_extra("--format onnx", error.name, "onnx") from None
 
 
 def _converted(tf2onnx, network: keras.Model):
