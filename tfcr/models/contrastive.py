@@ -149,7 +149,7 @@ class ContrastiveModel(keras.Model):
             part = global_batch.Part(ops.shape(label)[0], of_batch=False)
         weights = negative_weights(
             part.whole(label),
-            part.whole(y["utterance"]) if isinstance(y, dict) else ops.arange(part.total),
+            part.whole(y["utterance"]) if isinstance(y, dict) else ops.arange(part.total, dtype="int32"),
             negatives=self.negatives,
             weights=self.negative_weights,
             per_anchor=self.negatives_per_anchor,

@@ -144,7 +144,9 @@ class SegmentMean(keras.layers.Layer):
 
     def call(self, spectrogram, num_frames):
         batch, segments, frames, _ = ops.shape(spectrogram)
-        real = ops.clip(ops.cast(num_frames, "int32")[:, None] - ops.arange(segments)[None, :] * frames, 0, frames)
+        real = ops.clip(
+            ops.cast(num_frames, "int32")[:, None] - ops.arange(segments, dtype="int32")[None, :] * frames, 0, frames
+        )
         flat = ops.reshape(spectrogram, (-1, *spectrogram.shape[2:]))
         embedding = self.encoder([flat, ops.reshape(real, (-1,))])
         embedding = ops.reshape(embedding, (batch, segments, embedding.shape[-1]))

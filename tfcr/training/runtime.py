@@ -1,8 +1,9 @@
-"""What has to be settled before TensorFlow computes anything: threads, determinism, devices."""
+"""What has to be settled before TensorFlow computes anything: Keras's settings, threads, determinism, devices."""
 
 import keras
 import tensorflow as tf
 
+from tfcr import keras_settings
 from tfcr.errors import TfcrError
 
 
@@ -14,10 +15,9 @@ def configure(threads: int, op_threads: int = 1) -> None:
         op_threads: how many threads an operation is split over.
 
     Raises:
-        TfcrError: TensorFlow already runs with another number of threads, or Keras does not run on TensorFlow.
+        TfcrError: TensorFlow already runs with another number of threads, or see `tfcr.keras_settings.pin`.
     """
-    if keras.backend.backend() != "tensorflow":
-        raise TfcrError(f"Keras runs on {keras.backend.backend()}; expected TensorFlow; unset KERAS_BACKEND")
+    keras_settings.pin()
     threading = tf.config.threading
     for name, wanted, get, put in (
         ("op_threads", op_threads, threading.get_intra_op_parallelism_threads, _set_intra),
