@@ -1,6 +1,7 @@
 """Keras's own settings, which people keep for other projects: none may change a result here.
 
-They stand in `keras.json`, in variables `KERAS_…` and in `keras.config`. What can be pinned is; the rest is refused.
+They stand in `keras.json` and in variables `KERAS_…`. What can be pinned is; the rest is refused. What a program sets
+in `keras.config`, `tfcr.training.runtime` pins. No TensorFlow.
 """
 
 import os
@@ -9,7 +10,6 @@ import sys
 from tfcr.errors import TfcrError
 
 _CUTS_SHORT = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")
-_EPSILON = 1e-7  # as Keras comes
 
 
 def before_import() -> None:
@@ -39,23 +39,3 @@ def choose_backend() -> None:
         os.environ["KERAS_BACKEND"] = chosen
     if chosen != "tensorflow":
         raise TfcrError(f"Keras is to run on {chosen!r}; tfcr needs its backend 'tensorflow'; {remedy}")
-
-
-def pin() -> None:
-    """Pins what `keras.config` has, in a process that may be a program of somebody's own.
-
-    Raises:
-        TfcrError: another backend, or a debugging limit.
-    """
-    choose_backend()
-    import keras
-
-    for name, limit in (("epochs", keras.config.max_epochs()), ("steps_per_epoch", keras.config.max_steps_per_epoch())):
-        if limit is not None:
-            raise TfcrError(
-                f"keras.config.max_{name}() is {limit}, with which Keras cuts trainings short; set it to None"
-            )
-    keras.config.set_image_data_format("channels_last")
-    keras.config.set_floatx("float32")
-    keras.config.set_dtype_policy("float32")
-    keras.config.set_epsilon(_EPSILON)

@@ -24,11 +24,13 @@ class State:
         history: one dictionary an epoch.
         best_epoch: the epoch, counted from 1, whose weights are kept; 0 before the first.
         best_value: the watched value of that epoch, larger is better.
+        environments: where it was trained (`tfcr.training.environment`).
     """
 
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0
     best_value: float | None = None
+    environments: list[dict] = field(default_factory=list)
 
     @property
     def epochs(self) -> int:

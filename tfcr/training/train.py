@@ -4,7 +4,6 @@ import contextlib
 import math
 import os
 import pathlib
-import platform
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,7 +33,7 @@ from tfcr.models.systems import check_features, feature_names, on_dataset, resol
 from tfcr.models.word_table import WordTable
 from tfcr.objectives.metrics import unweighted_accuracy, weighted_accuracy
 from tfcr.objectives.weighting import combine
-from tfcr.training import distribution, evaluate, runtime
+from tfcr.training import distribution, environment, evaluate, runtime
 from tfcr.training.checkpoint import Checkpoint, State, save_weights
 from tfcr.training.pretraining import origins_of, take_encoders
 from tfcr.training.statistics import moments
@@ -50,6 +49,9 @@ class Observer:
 
     def waiting(self, run: pathlib.Path) -> None:
         """Another process trains this run, which has to be finished first."""
+
+    def elsewhere(self, run: pathlib.Path, changes: Sequence[str]) -> None:
+        """A training goes on in another environment than it was in so far; `changes` says in words what differs."""
 
     def mirrored(self, devices: Sequence[str]) -> None:
         """A training that is mirrored begins on these devices."""
@@ -291,6 +293,8 @@ def _train_and_test(experiment: Experiment, run: pathlib.Path, observer: Observe
     checkpoint = Checkpoint(run)
     state = checkpoint.load()
     _refuse_other_replicas(run, config, state, strategy.num_replicas_in_sync)
+    if changes := environment.note(state.environments, state.epochs + 1):
+        observer.elsewhere(run, changes)
     origins = [] if state.epochs else _train_origins(experiment, run, observer)
     with strategy.scope():
         model = build_model(experiment)
@@ -535,12 +539,8 @@ def _describe(experiment: Experiment, state: State, parts: dict, means: dict[str
     return {
         "schema": runs.METRICS_SCHEMA,
         "version": __version__,
-        "versions": {
-            "python": platform.python_version(),
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-            "numpy": np.__version__,
-        },
+        "versions": state.environments[-1]["versions"],
+        "environments": state.environments,
         "dataset": dataset.name,
         "corpus": dataset.info["corpus"],
         "dataset_sha256": dataset.sha256,
