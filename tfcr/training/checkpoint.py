@@ -5,6 +5,7 @@ what counts, so a kill between the two changes nothing. Seeds are functions of (
 """
 
 import dataclasses
+import io
 import pathlib
 from dataclasses import dataclass, field
 
@@ -81,11 +82,21 @@ class Checkpoint:
 
 
 def save_weights(model: keras.Model, path: pathlib.Path) -> None:
-    """Saves weights whole or not at all."""
+    """Saves weights whole or not at all.
+
+    They are put together in memory: where a disk is full, HDF5 loses its hold on a file and ends the process.
+
+    Raises:
+        NoRoomError: the disk is full.
+    """
+    content = _InMemory()
+    model.save_weights(content)
     with files.written_whole(path) as temporary:
-        named = temporary.with_name(f"{temporary.name}.weights.h5")  # Keras insists on the ending
-        try:
-            model.save_weights(named)
-            named.replace(temporary)
-        finally:
-            named.unlink(missing_ok=True)
+        temporary.write_bytes(content.getbuffer())
+
+
+class _InMemory(io.BytesIO):
+    """A file in memory, by whose name Keras knows it for one of weights."""
+
+    def __str__(self):
+        return "in-memory.weights.h5"
