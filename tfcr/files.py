@@ -20,7 +20,10 @@ _REMEDIES = {
 
 
 class NoRoomError(TfcrError, OSError):
-    """The disk, or the user's share of it, is full, or a file may be no larger. An `OSError` too: what can be done without is skipped as before."""
+    """The disk, or the user's share of it, is full, or a file may grow no more.
+
+    An `OSError` too: what can be done without is skipped as before.
+    """
 
 
 class HeldError(TfcrError):

@@ -7,7 +7,9 @@ import pytest
 from tfcr.cli.display import TrainingProgress
 from tfcr.cli.inspect import describe_environments, describe_run
 from tfcr.training import environment
-from tfcr.training.train import Observer, plan, train_fold
+from tfcr.training.experiment import plan
+from tfcr.training.observer import Observer
+from tfcr.training.train import train_fold
 
 
 def test_what_decides_kernels_is_recorded_and_nothing_else():
