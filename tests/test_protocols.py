@@ -1,14 +1,13 @@
 """Which utterances train, validate and test: facts about every fold of every protocol."""
 
 import collections
-import typing
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfcr import config, protocols
+from tfcr import protocols
 from tfcr.errors import TfcrError, UsageError
 from tfcr.protocols import Labelled, num_folds, split
 
@@ -249,8 +248,13 @@ def test_a_corpus_too_small_for_a_validation_part_is_an_error():
 
 
 def test_the_constants_are_the_papers_and_the_authors():
-    assert (protocols.RANDOM_FOLDS, protocols.SCRIPT_FOLDS) == (10, 5)
-    assert (protocols.AUTHORS_TEST_EVERY, protocols.AUTHORS_VALIDATE_EVERY) == (5, 10)
+    assert {name: protocols.fixed_folds(name) for name in PROTOCOLS} == {
+        "random": 10,  # Sec. 4.3
+        "authors": 5,
+        "speaker": None,
+        "session": None,
+        "script": 5,
+    }
 
 
 def test_every_protocol_is_listed_with_its_folds_or_the_reason_why_not():
@@ -268,4 +272,15 @@ def test_every_protocol_is_listed_with_its_folds_or_the_reason_why_not():
         "session": "protocol 'session' needs a session for every utterance, and this corpus lacks them",
         "script": "protocol 'script' needs at least 5 scripts; this corpus has 3",
     }
-    assert set(protocols.NAMES) == set(typing.get_args(config.Protocol))
+    assert protocols.names() == list(PROTOCOLS)
+
+
+def test_a_protocol_says_what_a_report_says_of_it():
+    for name in PROTOCOLS:
+        assert protocols.meaning(name)[-1] != "." and "\n" not in protocols.meaning(name)
+    assert [name for name in PROTOCOLS if not protocols.shares_speakers(name)] == ["speaker", "session"]
+    assert (protocols.meaning("loso"), protocols.shares_speakers("loso"), protocols.fixed_folds("loso")) == (
+        "",
+        True,
+        None,
+    )

@@ -6,10 +6,10 @@ import io
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
-from tfcr import published
+from tfcr import protocols, published
 from tfcr.published import PublishedRow
 from tfcr.report.comparisons import Difference
-from tfcr.report.conditions import PROTOCOLS, Condition
+from tfcr.report.conditions import Condition
 from tfcr.report.conflicts import Disagreement
 from tfcr.report.formatting import (
     MISSING,
@@ -163,7 +163,7 @@ def _measured_record(section: Section, result: Result) -> dict:
         "wa_text_percent": _mean(result.wa_text),
         "comparable": "yes" if is_comparable(result) else "no",
         "measured": comparability(result),
-        "split": PROTOCOLS.get(condition.protocol, ""),
+        "split": protocols.meaning(condition.protocol),
         "warning": mixture_of(result) or "",
     }
 
