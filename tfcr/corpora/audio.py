@@ -54,7 +54,7 @@ def read_audio(path: str | pathlib.Path) -> np.ndarray:
 
 def _decoded(recording: soundfile.SoundFile) -> np.ndarray:
     """float64 [samples, channels]; a header that promises too much costs no memory."""
-    blocks = []
+    blocks: list[np.ndarray] = []
     while not blocks or len(blocks[-1]) == _BLOCK:
         frames = min(_BLOCK, recording.frames - sum(map(len, blocks)))
         blocks.append(recording.read(frames, dtype="float64", always_2d=True))

@@ -62,7 +62,7 @@ def _wav_data(path: pathlib.Path, size: int) -> tuple[int, int, int]:
         head = file.read(12)
         if head[:4] not in (b"RIFF", b"RIFX") or head[8:] != b"WAVE":
             return 0, 0, 0
-        order = "big" if head[:4] == b"RIFX" else "little"
+        order: Literal["big", "little"] = "big" if head[:4] == b"RIFX" else "little"
         position = 12
         while position + 8 <= size:
             file.seek(position)
