@@ -2,7 +2,7 @@
 
 import pathlib
 import zlib
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import soundfile
 

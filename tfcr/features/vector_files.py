@@ -18,7 +18,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -51,7 +51,8 @@ _DAMAGES = (
     lzma.LZMAError,
 )
 
-_Open = Callable[[], BinaryIO]
+_Open = Callable[[], Any]  # a stream of bytes
+_Read = Callable[[str, BinaryIO, Any, Container[bytes]], dict[bytes, np.ndarray]]  # name, content, count, words
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class _First(Container[bytes]):
     def __init__(self, count: int | None):
         self.left = count
 
-    def __contains__(self, word: object) -> bool:
+    def __contains__(self, word: Any) -> bool:
         if self.left == 0:
             return False
         try:
@@ -126,7 +127,7 @@ def _read(path: pathlib.Path, wanted: Container[bytes]) -> dict[bytes, np.ndarra
             with io.BufferedReader(open_content(), _BLOCK) as stream:
                 if layout.count is not None:
                     stream.readline()
-                read = _read_binary if layout.binary else _read_text
+                read: _Read = _read_binary if layout.binary else _read_text
                 found = read(name, stream, layout.count, wanted)
     except _DAMAGES as error:
         reason = " ".join(str(error).split())[:200]
