@@ -74,7 +74,7 @@ def draw(dataset):
 
     import_quietly()
     from tfcr.data.examples import typical_examples
-    from tfcr.report.dataset_figures import draw_dataset
+    from tfcr.report.figures.dataset_figures import draw_dataset
 
     audio = dataset.info["audio"]
     durations = {
