@@ -3,11 +3,50 @@
 import difflib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from tfcr import corpora
 from tfcr.corpora.utterance import Utterance
 from tfcr.errors import TfcrError
+from tfcr.preparation.options import Preparation, Progress
+from tfcr.preparation.transcripts import Transcripts, read_transcripts
 from tfcr.wording import counted
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a dataset takes of its corpus.
+
+    Attributes:
+        utterances: sorted by id, with the words that are trained on.
+        left_out: the count of each emotion left out.
+        replaced: the transcripts that stand for the corpus's; None for its own.
+        remarks: sentences that the dataset keeps.
+    """
+
+    utterances: list[Utterance]
+    left_out: Counter
+    replaced: Transcripts | None
+    remarks: list[str]
+
+
+def read_selection(preparation: Preparation, progress: Progress) -> Selection:
+    """Reads the corpus, and of it what was asked for.
+
+    Raises:
+        TfcrError: the corpus or the transcripts are missing or broken, or an emotion does not occur.
+    """
+    corpus = corpora.read(preparation.corpus, preparation.root, **preparation.options)
+    for note in corpus.notes:
+        progress.say(note)
+    utterances, left_out = select(corpus.utterances, preparation.emotions, preparation.merge)
+    for hint in misspelt(left_out, preparation.emotions, preparation.merge):
+        progress.say(hint)
+    if preparation.transcripts is None:
+        return Selection(utterances, left_out, None, list(corpus.notes))
+    replaced = read_transcripts(preparation.transcripts)
+    utterances = replaced.replace(utterances)
+    return Selection(utterances, left_out, replaced, [*corpus.notes, replaced.note(utterances)])
 
 
 def select(
