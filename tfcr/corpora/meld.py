@@ -136,7 +136,8 @@ def _read_split(
         notes.append(f"{table} has {len(labelled)} utterances; the release has {RELEASE_COUNTS[split]}.")
     recordings = _recordings(folders)
     folder = next((folder for folder in folders if folder.is_dir()), folders[0])
-    there, missing = [], []
+    there: list[Utterance] = []
+    missing: list[Utterance] = []
     for id, row in labelled.items():
         stem = id.removeprefix(f"{split}_")
         if id in WITHOUT_CLIP:
