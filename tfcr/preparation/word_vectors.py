@@ -5,22 +5,24 @@ from collections.abc import Sequence
 from tfcr.dataset_info import INFO
 from tfcr.errors import TfcrError
 from tfcr.features.embeddings import Coverage, WordVectors, load_word_vectors, train_word_vectors
+from tfcr.features.presets import PRESETS
 from tfcr.preparation.options import Preparation, Progress
 from tfcr.wording import counted
 
 
 def word_vectors(preparation: Preparation, words: Sequence[Sequence[str]], progress: Progress) -> WordVectors:
     """Pretrained vectors, or without a file vectors trained on the dataset itself."""
+    look_up = PRESETS[preparation.preset].look_up
     if preparation.embeddings is not None:
         return load_word_vectors(
-            preparation.embeddings, {word for sentence in words for word in sentence}, progress.say
+            preparation.embeddings, {word for sentence in words for word in sentence}, progress.say, look_up
         )
     if not (preparation.out / INFO).is_file():  # else it was said before
         progress.say(
             "No --embeddings: Word2Vec is trained on this dataset's own transcripts, test ones included "
             "(transductive); figures for a paper want pretrained vectors (the paper: word2vec-google-news-300)"
         )
-    return train_word_vectors(words)
+    return train_word_vectors(words, look_up=look_up)
 
 
 def check_coverage(preparation: Preparation, coverage: Coverage, progress: Progress) -> None:
