@@ -1,6 +1,16 @@
-"""Counts in words."""
+"""Counts and names in words."""
+
+import re
+
+_ESCAPED_BYTE = re.compile("[\udc80-\udcff]")  # how Python carries a byte of a file's name that is not UTF-8
 
 
 def counted(number: int, singular: str, plural: str = "") -> str:
     """`1 file` or `3 files`; where more than an s changes, `plural` says what."""
     return f"{number} {singular if number == 1 else plural or singular + 's'}"
+
+
+def printable(text: str) -> str:
+    r"""Text that may hold a path, whose bytes that are not UTF-8 are shown as `\xe4`."""
+    shown = _ESCAPED_BYTE.sub(lambda byte: f"\\x{ord(byte.group()) - 0xDC00:02x}", text)
+    return shown.encode(errors="backslashreplace").decode()

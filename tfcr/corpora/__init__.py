@@ -17,7 +17,16 @@ from tfcr.corpora.utterance import Utterance
 from tfcr.errors import UsageError
 
 _UNKNOWN = "unknown: ask its owner"
-_PARTS = {"audio", "containers", "layout", "utterance", "voices"}  # modules of this folder that are no corpora
+_PARTS = {  # modules of this folder that are no corpora
+    "audio",
+    "containers",
+    "emotion_names",
+    "layout",
+    "paths",
+    "tables",
+    "utterance",
+    "voices",
+}
 
 
 @dataclass(frozen=True)

@@ -186,7 +186,10 @@ def prepare(
     replaced = None if preparation.transcripts is None else transcripts.read_transcripts(preparation.transcripts)
     if replaced is not None:
         utterances = replaced.replace(utterances)
-        remarks.append(replaced.note(utterances))
+        replacements = replaced.notes(utterances, corpus.utterances)
+        remarks += replacements
+        for note in replacements[1:]:
+            progress.say(note)
     samples = in_threads(length, utterances, workers)
     preset = PRESETS[preparation.preset]
     own_sets = [own.feature_set([utterance.id for utterance in utterances]) for own in preparation.own]
