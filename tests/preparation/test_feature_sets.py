@@ -44,7 +44,7 @@ def own(tmp_path):
 
 
 def stored(dataset, name) -> list[tuple[str, dict[str, np.ndarray]]]:
-    """Id and arrays of every record of a feature set, read without the pipeline."""
+    """Id and arrays of every record of a feature set, sorted by id, read without the pipeline."""
     import tensorflow as tf
 
     features = dataset.features[name]
@@ -59,7 +59,7 @@ def stored(dataset, name) -> list[tuple[str, dict[str, np.ndarray]]]:
                 for field in features.fields
             }
             found.append((fields["id"].bytes_list.value[0].decode(), arrays))
-    return found
+    return sorted(found, key=lambda record: record[0])
 
 
 def bytes_of(dataset) -> dict[str, bytes]:

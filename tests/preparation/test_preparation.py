@@ -59,7 +59,8 @@ def records(dataset) -> list:
     from tfcr.data.records import parse, to_record
 
     paths = [str(dataset.folder / shard.name) for shard in dataset.shards]
-    return [to_record(parse(record)) for record in tf.data.TFRecordDataset(paths)]
+    found = [to_record(parse(record)) for record in tf.data.TFRecordDataset(paths)]
+    return sorted(found, key=lambda record: record.id)
 
 
 def edit_manifest(root: pathlib.Path, change) -> None:
@@ -394,7 +395,7 @@ def test_the_synthetic_corpus_is_announced_before_it_is_written(tmp_path):
 
 def broken_flac(tiny_corpus, damage) -> tuple[pathlib.Path, bytes]:
     """Breaks a recording whose header stays good; it is in the fifth of eight shards."""
-    path = tiny_corpus / "wav" / "u08.flac"
+    path = tiny_corpus / "wav" / "u04.flac"
     good = path.read_bytes()
     half = len(good) // 2
     path.write_bytes(good[:half] + (b"\0" * (len(good) - half) if damage == "zeros" else b""))
@@ -408,7 +409,7 @@ def test_a_broken_recording_is_named_and_once_it_is_mended_the_same_command_comp
 ):
     path, good = broken_flac(tiny_corpus, damage)
     out = tmp_path / "out"
-    with pytest.raises(TfcrError, match=r"u08.flac"):
+    with pytest.raises(TfcrError, match=r"u04.flac"):
         prepared(workers=workers)
     assert not (out / INFO).exists()
     finished = stamps(out)

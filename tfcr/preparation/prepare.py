@@ -26,6 +26,7 @@ from tfcr.dataset_info import (
     content_sha256,
     describe_features,
     open_dataset,
+    refuse_sorted_records,
     write_index,
 )
 from tfcr.durations import duration
@@ -48,6 +49,7 @@ from tfcr.preparation.shards import (
     receipt,
     write_shards,
 )
+from tfcr.record_order import RECORD_ORDER
 from tfcr.wording import counted
 
 MIN_SHARDS = 8
@@ -214,7 +216,9 @@ def prepare(
             say_what_is_there(preparation, plan, progress)
         results = writer.write(plan, preparation.out, progress.advance, fingerprints)
         remove_other_shards(preparation.out, plan)
-        rows = [replace(row, recording=digest) for row, digest in zip(rows, recordings(results), strict=True)]
+        fingerprints_now = [result.fingerprint for result in results] if fingerprints is None else fingerprints
+        recorded = recordings(plan, fingerprints_now)
+        rows = [replace(row, recording=digest[:_RECORDING_DIGITS]) for row, digest in zip(rows, recorded, strict=True)]
         write_index(preparation.out / INDEX, rows)
         vocabulary.write(preparation.out)
         remarks += notes.on_recordings(rows)
@@ -222,10 +226,8 @@ def prepare(
         info["shards"] = [asdict(result.shard) for result in results]
         info["dataset_sha256"] = content_sha256(info)
         if fingerprints is None:
-            fingerprints = [result.fingerprint for result in results]
-            files.write_json(preparation.out / MARK, finished_mark(preparation, plan, fingerprints))
+            files.write_json(preparation.out / MARK, finished_mark(preparation, plan, fingerprints_now))
         info["features"] = there
-        recorded = [digest for fingerprint in fingerprints for digest in fingerprint.recordings]
         plans = [
             *(_built_in(name, plan, recorded, vocabulary) for name in preparation.features),
             *(feature_sets.of_file(plan, *pair) for pair in zip(preparation.own, own_sets, strict=True)),
@@ -296,9 +298,11 @@ def _says(path: pathlib.Path, content: dict) -> bool:
         return False
 
 
-def recordings(results: Sequence[Written]) -> list[str]:
-    """What the index says of every recording, in order."""
-    return [digest[:_RECORDING_DIGITS] for result in results for digest in result.fingerprint.recordings]
+def recordings(plan: ShardPlan, fingerprints: Sequence[Fingerprint]) -> list[str]:
+    """SHA-256 of every utterance's recording, by position."""
+    in_record_order = [digest for fingerprint in fingerprints for digest in fingerprint.recordings]
+    by_position = dict(zip(plan.order, in_record_order, strict=True))
+    return [by_position[position] for position in range(len(by_position))]
 
 
 def select(
@@ -440,6 +444,7 @@ def refuse_other(preparation: Preparation) -> None:
     mark = preparation.out / MARK
     if not mark.is_file() and not any(path.suffix == ".tfrecord" or path.name == INFO for path in _inside(preparation)):
         return
+    refuse_sorted_records(preparation.out)
     content = files.read_json(mark) if mark.is_file() else None
     if not isinstance(content, dict) or not isinstance(content.get("options"), dict):
         raise TfcrError(f"{preparation.out} holds records of unknown origin; remove them, or choose another --out")
@@ -562,6 +567,7 @@ def describe(
             **coverage.summary(),
         },
         "notes": list(remarks),
+        "order": RECORD_ORDER,
         "index": _described_file(index_path),
         "vocabulary": {
             "words": len(vocabulary.words),

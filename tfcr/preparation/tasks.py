@@ -6,7 +6,7 @@ JSON rather than pickle: whoever can write into a dataset's folder shall not the
 import dataclasses
 import json
 import pathlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import BinaryIO
 
 import numpy as np
@@ -49,21 +49,24 @@ def encode(plan: ShardPlan, shard: int, rows: Mapping[str, int], made_from: str 
         made_from: SHA-256 of what the shard is made from (`Fingerprint`), where it is known already.
     """
     positions = plan.positions(shard)
-    span = slice(positions.start, positions.stop)
+
+    def of_shard(values: Sequence) -> list:
+        return [values[position] for position in positions]
+
     content = {
         "maker": _MAKER,
         "name": plan.name,
         "count": plan.count,
         "shard": shard,
         "made_from": made_from,
-        "utterances": [vars(each) | {"audio": str(each.audio.absolute())} for each in plan.utterances[span]],
-        "rows": [dataclasses.astuple(row) for row in plan.rows[span]],
+        "utterances": [vars(each) | {"audio": str(each.audio.absolute())} for each in of_shard(plan.utterances)],
+        "rows": [dataclasses.astuple(row) for row in of_shard(plan.rows)],
     }
     if isinstance(plan, RecordPlan):
-        words = [list(sentence) for sentence in plan.words[span]]
+        words = [list(sentence) for sentence in of_shard(plan.words)]
         content |= {"preset": plan.preset, "words": words, "vectors": _rows_of(words, plan.vectors, rows)}
     elif isinstance(plan, FeaturePlan):
-        content |= {"set": plan.feature_set.name, "origins": list(plan.origins[span])}
+        content |= {"set": plan.feature_set.name, "origins": of_shard(plan.origins)}
         if plan.own is not None:
             (field,) = plan.feature_set.fields
             content["own"] = {
