@@ -16,6 +16,7 @@ from click.core import ParameterSource
 from tfcr import corpora, schema
 from tfcr.cli.options import PATH, Names, config_option, fields_of_config
 from tfcr.config import Preset
+from tfcr.corpora.emotion_names import read_names
 from tfcr.errors import TfcrError, UsageError
 
 
@@ -94,10 +95,34 @@ class Place(click.ParamType):
 @click.option(
     "--allow-partial", is_flag=True, default=None, help="Go on with an incomplete release (IEMOCAP, MELD, …)."
 )
+@click.option(
+    "--emotion-names",
+    type=PATH,
+    metavar="FILE",
+    help="Manifest: a YAML file of `label: name` lines, which go before the usual names that labels get.",
+)
+@click.option(
+    "--skip-unreadable",
+    is_flag=True,
+    help="Leave out the recordings that cannot be read; the dataset, `inspect` and reports say how many.",
+)
 @config_option
 @click.pass_context
 def command(
-    context, corpus, root, embeddings, name, out, preset, features, emotions, transcripts, workers, runner, **options
+    context,
+    corpus,
+    root,
+    embeddings,
+    name,
+    out,
+    preset,
+    features,
+    emotions,
+    transcripts,
+    workers,
+    runner,
+    skip_unreadable,
+    **options,
 ):
     """Read a corpus, compute its features and write verified TFRecords.
 
@@ -110,6 +135,8 @@ def command(
     engine_options = _options_of_beam(context, runner, out)
     root = root or (pathlib.Path("data") / name if isinstance(out, str) else out) / "corpus"
     options["seed"] = options.pop("corpus_seed")
+    if options["emotion_names"] is not None:
+        options["emotion_names"] = read_names(options["emotion_names"])
     own_files = {modality: options.pop(f"{modality}_features") for modality in ("audio", "text")}
     features = features or ("all" if corpus == "synthetic" else "spectrogram")
     emotions = emotions or schema.EMOTIONS
@@ -154,6 +181,7 @@ def command(
         features=tuple(SETS) if features == "all" else (),
         own=own,
         options={option: value for option, value in options.items() if value is not None and value is not False},
+        skip_unreadable=skip_unreadable,
     )
     audio = AudioProgress("Preparing")
     with contextlib.ExitStack() as held:

@@ -1,6 +1,7 @@
 """From a corpus to verified TFRecords."""
 
 import difflib
+import functools
 import glob
 import hashlib
 import json
@@ -13,8 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
 
 from tfcr import __version__, corpora, files, schema
-from tfcr.corpora import synthetic
-from tfcr.corpora.audio import num_samples
+from tfcr.corpora import emotion_names, synthetic
 from tfcr.corpora.utterance import Utterance
 from tfcr.dataset_info import (
     INDEX,
@@ -37,7 +37,7 @@ from tfcr.features.presets import PRESETS, FeaturePreset
 from tfcr.features.sets import SETS, TOKEN_IDS
 from tfcr.features.spectrogram import num_segments
 from tfcr.features.vocabulary import VOCABULARY
-from tfcr.preparation import feature_sets, notes, transcripts
+from tfcr.preparation import feature_sets, notes, transcripts, unreadable
 from tfcr.preparation.feature_sets import FeaturePlan, Vocabulary
 from tfcr.preparation.shards import (
     Fingerprint,
@@ -45,10 +45,10 @@ from tfcr.preparation.shards import (
     ShardPlan,
     Written,
     in_threads,
-    naming,
     receipt,
     write_shards,
 )
+from tfcr.preparation.unreadable import RecordingError
 from tfcr.record_order import RECORD_ORDER
 from tfcr.wording import counted
 
@@ -77,6 +77,7 @@ class Preparation:
         features: names of built-in feature sets beside the paper's (`tfcr.features.sets`).
         own: files of one's own features.
         options: for the corpus's reader.
+        skip_unreadable: leaves out the recordings that cannot be read, after a look at all of every one.
     """
 
     corpus: str
@@ -91,6 +92,14 @@ class Preparation:
     features: Sequence[str] = ()
     own: Sequence[OwnFeatures] = ()
     options: Mapping = field(default_factory=dict)
+    skip_unreadable: bool = False
+
+    @property
+    def reader_options(self) -> dict:
+        """`options`, so that a manifest's labels which are classes here, or merged, keep their names."""
+        kept = emotion_names.kept((*self.emotions, *self.merge)) if self.corpus == "manifest" else {}
+        own = self.options.get("emotion_names") or {}
+        return {**self.options, **({"emotion_names": {**kept, **own}} if kept else {})}
 
     def to_dict(self) -> dict:
         """What decides the content of the dataset, but the corpus's own files; for comparison."""
@@ -175,10 +184,11 @@ def prepare(
         TfcrError: the corpus, a recording or the word vectors are missing or broken, or `out` holds something else.
     """
     progress, writer = progress or Progress(), writer or Threads(workers)
+    in_order = functools.partial(in_threads, workers=workers)
     refuse_other(preparation)
     refuse_missing_files(preparation)
     progress.say(announcement(preparation))
-    corpus = corpora.read(preparation.corpus, preparation.root, **preparation.options)
+    corpus = corpora.read(preparation.corpus, preparation.root, **preparation.reader_options)
     for note in corpus.notes:
         progress.say(note)
     utterances, left_out = select(corpus.utterances, preparation.emotions, preparation.merge)
@@ -192,7 +202,11 @@ def prepare(
         remarks += replacements
         for note in replacements[1:]:
             progress.say(note)
-    samples = in_threads(length, utterances, workers)
+    chosen = len(utterances)
+    utterances, samples, skipped = unreadable.readable(utterances, preparation.skip_unreadable, in_order)
+    if skipped:
+        remarks.append(unreadable.note(skipped, chosen))
+        progress.say(remarks[-1])
     preset = PRESETS[preparation.preset]
     own_sets = [own.feature_set([utterance.id for utterance in utterances]) for own in preparation.own]
     words = [preset.split_words(utterance.transcript) for utterance in utterances]
@@ -214,7 +228,12 @@ def prepare(
             refuse_other_input(preparation, plan, fingerprints)
         else:
             say_what_is_there(preparation, plan, progress)
-        results = writer.write(plan, preparation.out, progress.advance, fingerprints)
+        try:
+            results = writer.write(plan, preparation.out, progress.advance, fingerprints)
+        except RecordingError as error:
+            progress.say(f"{error}; looking whether others cannot be decoded either")
+            unreadable.refuse_undecodable(utterances, in_order)
+            raise
         remove_other_shards(preparation.out, plan)
         fingerprints_now = [result.fingerprint for result in results] if fingerprints is None else fingerprints
         recorded = recordings(plan, fingerprints_now)
@@ -223,6 +242,8 @@ def prepare(
         vocabulary.write(preparation.out)
         remarks += notes.on_recordings(rows)
         info = describe(preparation, rows, replaced, vectors, coverage, vocabulary, left_out, remarks)
+        if skipped:
+            info["unreadable"] = [each.to_dict() for each in skipped]
         info["shards"] = [asdict(result.shard) for result in results]
         info["dataset_sha256"] = content_sha256(info)
         if fingerprints is None:
@@ -382,12 +403,6 @@ def say_what_is_there(preparation: Preparation, plan: ShardPlan, progress: Progr
     there = sum(path.is_file() and receipt(path).is_file() for path in paths)
     if there:
         progress.say(f"{there} of {counted(plan.count, 'shard')} {'is' if there == 1 else 'are'} there already")
-
-
-def length(utterance: Utterance) -> int:
-    """The samples of an utterance at 16 kHz."""
-    with naming(utterance):
-        return num_samples(utterance.audio)
 
 
 def check_coverage(preparation: Preparation, coverage: Coverage, progress: Progress) -> None:

@@ -1,7 +1,6 @@
-"""Recordings that cannot be read: all of them are looked for before the first is told. No TensorFlow."""
+"""Recordings that cannot be read: all are looked at before the first is told. No TensorFlow."""
 
 import contextlib
-import functools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,11 @@ from tfcr.errors import TfcrError
 from tfcr.wording import counted, printable
 
 _LISTED = 20  # of the recordings, by name
-SKIP = "--skip-unreadable"
+_SKIP = "--skip-unreadable"
+
+
+class RecordingError(TfcrError):
+    """The recording of one utterance cannot be read; others may be no better."""
 
 
 @dataclass(frozen=True)
@@ -21,94 +24,105 @@ class Unreadable:
     """An utterance whose recording cannot be read.
 
     Attributes:
-        reason: a sentence that begins with the path, and with the utterance where its name is another.
+        reason: as the reader of recordings says it.
     """
 
     utterance: Utterance
     reason: str
 
-    @property
-    def fact(self) -> str:
-        """The reason without what was expected, and what to do."""
-        return self.reason.split("; ")[0]
+    def told(self) -> str:
+        """The reason, or where it is known what is there instead of a recording."""
+        return printable(_named(self.utterance, in_place_of_recording(self.utterance.audio) or self.reason))
+
+    def to_dict(self) -> dict[str, str]:
+        """For `dataset_info.json`."""
+        return {"id": self.utterance.id, "emotion": self.utterance.emotion, "reason": printable(self.reason)}
 
 
-class UnreadableError(TfcrError):
-    """Some recordings cannot be read; `found` are all that are known, sorted by id."""
-
-    def __init__(self, found: Sequence[Unreadable], of: int):
-        self.found = sorted(found, key=lambda each: each.utterance.id)
-        super().__init__(_message(self.found, of))
-
-
-def _message(found: Sequence[Unreadable], of: int) -> str:
-    remedy = "" if len(found) == of else f" ({SKIP} goes on without)"
-    if len(found) == 1:
-        return found[0].reason + remedy
-    listed = "; ".join(each.fact for each in found[:_LISTED])
-    more = f"; and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
-    return f"{len(found)} of {counted(of, 'recording')} cannot be read: {listed}{more}. Mend them{remedy}"
-
-
-def length(utterance: Utterance) -> int:
-    """The samples of an utterance at 16 kHz, from its recording's header.
-
-    Raises:
-        TfcrError: it cannot be read.
-    """
-    with naming(utterance):
-        return num_samples(utterance.audio)
-
-
-def decoded_length(utterance: Utterance) -> int:
-    """The samples of an utterance at 16 kHz, of which every one has been decoded.
-
-    Raises:
-        TfcrError: they cannot be.
-    """
-    with naming(utterance):
-        num_samples(utterance.audio)
-        return len(read_audio(utterance.audio))
-
-
-def looked_at(
-    utterances: Sequence[Utterance], measure: Callable[[Utterance], int], in_order: Callable[[Callable, Sequence], list]
-) -> tuple[list[int], list[Unreadable]]:
-    """The samples of every utterance that can be read, in order, and those that cannot.
+def readable(
+    utterances: Sequence[Utterance], skip: bool, in_order: Callable[[Callable, Sequence], list]
+) -> tuple[list[Utterance], list[int], list[Unreadable]]:
+    """Looks at every recording: at its header, or where broken ones are left out at all of it.
 
     Args:
-        measure: `length`, or `decoded_length`, which finds what is broken behind its header too.
+        skip: leaves out what cannot be read.
         in_order: calls a function of every utterance, and returns what it gives in order.
+
+    Returns:
+        The utterances that can be read, their samples at 16 kHz, and the others.
+
+    Raises:
+        TfcrError: some cannot be read and are not to be left out, or no utterance of an emotion would be left.
     """
-    results = in_order(functools.partial(_measured, measure), utterances)
-    return (
-        [result for result in results if not isinstance(result, Unreadable)],
-        [result for result in results if isinstance(result, Unreadable)],
+    found = in_order(_decoded if skip else _measured, utterances)
+    broken = [each for each in found if isinstance(each, Unreadable)]
+    samples = [each for each in found if not isinstance(each, Unreadable)]
+    if broken and not (skip and samples):
+        raise unreadable(broken, len(utterances))
+    left_out = {each.utterance.id for each in broken}
+    kept = [utterance for utterance in utterances if utterance.id not in left_out]
+    gone = {each.utterance.emotion for each in broken} - {utterance.emotion for utterance in kept}
+    if gone:
+        raise TfcrError(f"no recording of the emotion {min(gone)!r} can be read; the first: {broken[0].told()}")
+    return kept, samples, broken
+
+
+def refuse_undecodable(utterances: Sequence[Utterance], in_order: Callable[[Callable, Sequence], list]) -> None:
+    """Decodes every recording, and raises `TfcrError` with all that cannot be."""
+    broken = [each for each in in_order(_decoded, utterances) if isinstance(each, Unreadable)]
+    if broken:
+        raise unreadable(broken, len(utterances))
+
+
+def unreadable(broken: Sequence[Unreadable], of: int) -> TfcrError:
+    """One error for all of them: their number, and what is wrong with the first twenty."""
+    remedy = "" if len(broken) == of else f"; {_SKIP} leaves out what cannot be read"
+    if len(broken) == 1:
+        return TfcrError(broken[0].told() + remedy)
+    facts = [each.told().split("; ")[0] for each in broken[:_LISTED]]
+    more = f"; and {len(broken) - _LISTED} more" if len(broken) > _LISTED else ""
+    return TfcrError(
+        f"{len(broken)} of {counted(of, 'recording')} cannot be read: {'; '.join(facts)}{more}. Mend them{remedy}"
     )
-
-
-def _measured(measure: Callable[[Utterance], int], utterance: Utterance) -> int | Unreadable:
-    try:
-        return measure(utterance)
-    except TfcrError as error:
-        return Unreadable(utterance, str(error))
 
 
 def note(skipped: Sequence[Unreadable], of: int) -> str:
     """A sentence for `dataset_info.json`."""
     by_emotion = Counter(each.utterance.emotion for each in skipped)
     emotions = ", ".join(f"{emotion} {count}" for emotion, count in sorted(by_emotion.items()))
-    were = counted(len(skipped), f"of {counted(of, 'recording')} was", f"of {counted(of, 'recording')} were")
-    return f"{were} left out as unreadable ({emotions}); the first: {skipped[0].fact}."
+    were = f"{len(skipped)} of {counted(of, 'recording')} {'was' if len(skipped) == 1 else 'were'}"
+    return f"{were} left out because they cannot be read ({emotions}); the first: {skipped[0].told().split('; ')[0]}."
 
 
 @contextlib.contextmanager
 def naming(utterance: Utterance) -> Iterator[None]:
-    """What is wrong with a recording names the utterance too, unless the file's name is its id."""
+    """What is wrong with a recording is a `RecordingError`, and names the utterance unless the file's name is its id."""
     try:
         yield
-    except (TfcrError, OSError) as error:
-        reason = str(error) if isinstance(error, TfcrError) else f"{utterance.audio} cannot be read ({error.strerror})"
-        if utterance.audio.stem != utterance.id:
-            reason = f"utterance {utterance.id!r}: {reason}"
-        raise TfcrError(printable(reason)) from None
+    except TfcrError as error:
+        raise RecordingError(printable(_named(utterance, str(error)))) from None
+
+
+def _named(utterance: Utterance, reason: str) -> str:
+    return reason if utterance.audio.stem == utterance.id else f"utterance {utterance.id!r}: {reason}"
+
+
+def _measured(utterance: Utterance) -> int | Unreadable:
+    """Its samples, from the header."""
+    try:
+        return num_samples(utterance.audio)
+    except TfcrError as error:
+        return Unreadable(utterance, str(error))
+    except OSError as error:
+        return Unreadable(utterance, f"{utterance.audio} cannot be read ({error.strerror})")
+
+
+def _decoded(utterance: Utterance) -> int | Unreadable:
+    """Its samples, once all of them have been decoded."""
+    samples = _measured(utterance)
+    try:
+        if not isinstance(samples, Unreadable):
+            read_audio(utterance.audio)
+    except TfcrError as error:
+        return Unreadable(utterance, str(error))
+    return samples
