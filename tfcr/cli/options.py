@@ -22,7 +22,16 @@ _SYNTHETIC = ("conflict_rate", "corpus_seed", "utterances", "allow_partial")
 _TRAIN = ("data", "run")
 _SWEEP = ("systems", "alphas", "folds", "seeds", "shard", "report", "no_report", "dry_run", *BACKEND_OPTIONS)
 _SERVE = ("format", "vocabulary", "transcript", "host", "port", "max_body", "no_page")
-_KNOWN = (*FIELDS, *_PREPARE, *_READING, *_BEAM, *_SYNTHETIC, *_TRAIN, *_SWEEP, *_SERVE)  # one file may serve several commands
+_KNOWN = (
+    *FIELDS,
+    *_PREPARE,
+    *_READING,
+    *_BEAM,
+    *_SYNTHETIC,
+    *_TRAIN,
+    *_SWEEP,
+    *_SERVE,
+)  # one file may serve several commands
 
 
 def config_option(command: Callable) -> Callable:

@@ -1,7 +1,7 @@
 """Any corpus, described by `manifest.csv`: one row per recording.
 
-Columns `id`, `path`, `transcript`, `emotion`, `speaker` and optionally `session` and `script`, in any order and case, with
-commas, semicolons or tabs between them; others are ignored. Paths are relative to the manifest's folder.
+Columns `id`, `path`, `transcript`, `emotion`, `speaker` and optionally `session` and `script`, in any order and case,
+with commas, semicolons or tabs between them; others are ignored. Paths are relative to the manifest's folder.
 """
 
 import difflib
@@ -137,6 +137,6 @@ def _refuse_other(
     for other in (name for name in rows[0] if name != column):
         if all(row[other] and holds(row[other]) for row in rows):
             raise TfcrError(
-                f"{path}: the column {column!r} has {rows[0][column]!r} where {other!r} has {what}, {rows[0][other]!r}, "
-                "and so in every row; are the two swapped?"
+                f"{path}: the column {column!r} has {rows[0][column]!r} where {other!r} has {what}, "
+                f"{rows[0][other]!r}, and so in every row; are the two swapped?"
             )

@@ -39,7 +39,7 @@ class Table:
 
 
 def encoding(content: bytes) -> str:
-    """That of a table: by its byte order mark; without one UTF-8, or UTF-16 where every other byte of the start is 0."""
+    """That of a table: by its byte order mark, else UTF-8, or UTF-16 where every other byte of the start is 0."""
     marked = next((name for mark, name in _MARKS.items() if content.startswith(mark)), None)
     if marked:
         return marked

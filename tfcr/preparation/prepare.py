@@ -203,7 +203,7 @@ def prepare(
         for note in replacements[1:]:
             progress.say(note)
     chosen = len(utterances)
-    utterances, samples, skipped = unreadable.readable(utterances, preparation.skip_unreadable, in_order)
+    utterances, samples, skipped = unreadable.readable(utterances, preparation.skip_unreadable, in_order, progress.say)
     if skipped:
         remarks.append(unreadable.note(skipped, chosen))
         progress.say(remarks[-1])
@@ -231,8 +231,7 @@ def prepare(
         try:
             results = writer.write(plan, preparation.out, progress.advance, fingerprints)
         except RecordingError as error:
-            progress.say(f"{error}; looking whether others cannot be decoded either")
-            unreadable.refuse_undecodable(utterances, in_order)
+            unreadable.refuse_undecodable(utterances, str(error), in_order, progress.say)
             raise
         remove_other_shards(preparation.out, plan)
         fingerprints_now = [result.fingerprint for result in results] if fingerprints is None else fingerprints

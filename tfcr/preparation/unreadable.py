@@ -40,13 +40,17 @@ class Unreadable:
 
 
 def readable(
-    utterances: Sequence[Utterance], skip: bool, in_order: Callable[[Callable, Sequence], list]
+    utterances: Sequence[Utterance],
+    skip: bool,
+    in_order: Callable[[Callable, Sequence], list],
+    say: Callable[[str], None],
 ) -> tuple[list[Utterance], list[int], list[Unreadable]]:
-    """Looks at every recording: at its header, or where broken ones are left out at all of it.
+    """Looks at every recording: at its header, and where one is broken or broken ones are left out at all of it.
 
     Args:
         skip: leaves out what cannot be read.
         in_order: calls a function of every utterance, and returns what it gives in order.
+        say: takes a sentence for the user, before what may last.
 
     Returns:
         The utterances that can be read, their samples at 16 kHz, and the others.
@@ -55,10 +59,12 @@ def readable(
         TfcrError: some cannot be read and are not to be left out, or no utterance of an emotion would be left.
     """
     found = in_order(_decoded if skip else _measured, utterances)
-    broken = [each for each in found if isinstance(each, Unreadable)]
+    broken = _broken(found)
+    if broken and not skip:
+        refuse_undecodable(utterances, broken[0].told(), in_order, say)
+    if len(broken) == len(utterances):
+        raise _unreadable(broken, len(utterances))
     samples = [each for each in found if not isinstance(each, Unreadable)]
-    if broken and not (skip and samples):
-        raise unreadable(broken, len(utterances))
     left_out = {each.utterance.id for each in broken}
     kept = [utterance for utterance in utterances if utterance.id not in left_out]
     gone = {each.utterance.emotion for each in broken} - {utterance.emotion for utterance in kept}
@@ -67,14 +73,28 @@ def readable(
     return kept, samples, broken
 
 
-def refuse_undecodable(utterances: Sequence[Utterance], in_order: Callable[[Callable, Sequence], list]) -> None:
-    """Decodes every recording, and raises `TfcrError` with all that cannot be."""
-    broken = [each for each in in_order(_decoded, utterances) if isinstance(each, Unreadable)]
+def refuse_undecodable(
+    utterances: Sequence[Utterance],
+    first: str,
+    in_order: Callable[[Callable, Sequence], list],
+    say: Callable[[str], None],
+) -> None:
+    """Decodes every recording, and raises `TfcrError` with all that cannot be.
+
+    Args:
+        first: what is wrong with the one that is known.
+    """
+    say(f"{first}; looking at all others too")
+    broken = _broken(in_order(_decoded, utterances))
     if broken:
-        raise unreadable(broken, len(utterances))
+        raise _unreadable(broken, len(utterances))
 
 
-def unreadable(broken: Sequence[Unreadable], of: int) -> TfcrError:
+def _broken(found: Sequence[int | Unreadable]) -> list[Unreadable]:
+    return [each for each in found if isinstance(each, Unreadable)]
+
+
+def _unreadable(broken: Sequence[Unreadable], of: int) -> TfcrError:
     """One error for all of them: their number, and what is wrong with the first twenty."""
     remedy = "" if len(broken) == of else f"; {_SKIP} leaves out what cannot be read"
     if len(broken) == 1:
@@ -96,7 +116,7 @@ def note(skipped: Sequence[Unreadable], of: int) -> str:
 
 @contextlib.contextmanager
 def naming(utterance: Utterance) -> Iterator[None]:
-    """What is wrong with a recording is a `RecordingError`, and names the utterance unless the file's name is its id."""
+    """What is wrong with a recording is a `RecordingError`; it names the utterance, unless the file does."""
     try:
         yield
     except TfcrError as error:
