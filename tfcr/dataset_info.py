@@ -160,7 +160,8 @@ class Dataset:
         """What a protocol needs to know."""
         rows = self.index
         return Labelled(
-            *([getattr(row, name) for row in rows] for name in ("id", "label", "speaker", "session", "script"))
+            *([getattr(row, name) for row in rows] for name in ("id", "label", "speaker", "session", "script")),
+            emotions=self.emotions,
         )
 
 

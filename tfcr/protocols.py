@@ -26,13 +26,17 @@ class Split:
 
 @dataclass(frozen=True)
 class Labelled:
-    """What a protocol sees of a corpus: per utterance, sorted by id, its label and the groups it belongs to."""
+    """What a protocol sees of a corpus: per utterance, sorted by id, its label and the groups it belongs to.
+
+    `emotions` are the names of the labels, for messages.
+    """
 
     ids: Sequence[str]
     labels: Sequence[int]
     speakers: Sequence[str]
     sessions: Sequence[str]
     scripts: Sequence[str]
+    emotions: Sequence[str] = ()
 
 
 def num_folds(protocol: str, utterances: Labelled) -> int:
@@ -42,9 +46,10 @@ def num_folds(protocol: str, utterances: Labelled) -> int:
         TfcrError: too few groups or utterances for it.
     """
     if protocol == "random":
-        least = min(Counter(utterances.labels).values())
+        label, least = min(Counter(utterances.labels).items(), key=lambda counted: counted[1])
         if least < RANDOM_FOLDS:
-            raise TfcrError(f"protocol 'random' needs {RANDOM_FOLDS} utterances of every emotion; one has {least}")
+            rarest = repr(utterances.emotions[label]) if utterances.emotions else "one"
+            raise TfcrError(f"protocol 'random' needs {RANDOM_FOLDS} utterances of every emotion; {rarest} has {least}")
         return RANDOM_FOLDS
     if protocol == "authors":
         return AUTHORS_TEST_EVERY

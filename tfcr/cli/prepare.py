@@ -200,10 +200,36 @@ def command(
         dataset = prepare(preparation, workers or os.cpu_count() or 1, progress, writer)
         audio.stop()
         describe_dataset(dataset, out)
-    if isinstance(out, str):
-        say(f"next: copy {out} to a path of this machine, and tfcr train --data PATH --fold 0")
+    say(f"next: {_next(dataset, out)}")
+
+
+def _next(dataset, out: pathlib.Path | str) -> str:
+    """What can be typed now: the first fold of the default protocol, or of the first one that divides the dataset."""
+    from tfcr import protocols
+
+    default, *others = protocols.NAMES
+    reasons = protocols.folds_of_all(dataset.labelled)
+    if isinstance(reasons[default], int):
+        of = ""
     else:
-        say(f"next: tfcr train --data {shlex.quote(os.fspath(out))} --fold 0")
+        possible = next((name for name in others if _divides(name, dataset.labelled)), None)
+        if possible is None:
+            return f"more recordings, for no protocol divides these ({reasons[default]})"
+        of = f" --protocol {possible}"
+    if isinstance(out, str):
+        return f"copy {out} to a path of this machine, and tfcr train --data PATH{of} --fold 0"
+    return f"tfcr train --data {shlex.quote(os.fspath(out))}{of} --fold 0"
+
+
+def _divides(protocol: str, utterances) -> bool:
+    """Whether the protocol's first fold has utterances in each part."""
+    from tfcr import protocols
+
+    try:
+        protocols.split(protocol, 0, utterances)
+    except TfcrError:
+        return False
+    return True
 
 
 def _options_of_beam(context: click.Context, runner: str | None, out: pathlib.Path | str) -> list[str]:
