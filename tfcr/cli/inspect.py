@@ -132,6 +132,8 @@ def describe_dataset(dataset, place: str | os.PathLike | None = None) -> None:
         click.echo(f"script: {len(scripts)} groups")
     if info["left_out"]:
         click.echo("left out: " + ", ".join(f"{emotion} {count}" for emotion, count in info["left_out"].items()))
+    if info.get("unreadable"):
+        click.echo(f"unreadable: {_listed([each['id'] for each in info['unreadable']])} left out")
     if info.get("transcripts"):
         click.echo(f"words: {info['transcripts']['source']} replaced {counted(info['utterances'], 'transcript')}")
     words = info["embeddings"]
@@ -153,6 +155,12 @@ def describe_dataset(dataset, place: str | os.PathLike | None = None) -> None:
     describe_protocols(dataset)
     print_table(durations_table(dataset.index, dataset.emotions))
     print_table(counts_table(dataset.index, dataset.emotions))
+
+
+def _listed(ids: list[str]) -> str:
+    """How many recordings, and the first twenty."""
+    more = f" and {len(ids) - 20} more" if len(ids) > 20 else ""
+    return f"{counted(len(ids), 'recording')} ({', '.join(ids[:20])}{more})"
 
 
 def describe_features(features) -> str:

@@ -13,6 +13,7 @@ from tfcr.report.conditions import BASELINE_SYSTEM, PAPER_ALPHA, PROTOCOLS, Cond
 from tfcr.report.results import Result, measure
 from tfcr.report.selection import LEAST_ALPHAS, Choice, choose_alphas, chosen_group
 from tfcr.runs import Run
+from tfcr.wording import counted
 
 _STARTS = {"unimodal": " from encoders of one modality", "baseline": " from the baseline's encoders"}
 
@@ -103,6 +104,7 @@ class Section:
         dataset: its name.
         label: its name, with its preset or its hash where two datasets share the name.
         synthetic, transductive: what a reader must be warned of.
+        unreadable: recordings that were left out of it because they cannot be read.
     """
 
     dataset: str
@@ -111,6 +113,7 @@ class Section:
     synthetic: bool
     transductive: bool
     settings: list[Setting]
+    unreadable: int = 0
 
     @property
     def results(self) -> list[Result]:
@@ -171,6 +174,13 @@ class Section:
             warnings.append(
                 "Transductive: the word vectors were trained on this dataset's own transcripts, test utterances "
                 "included (without labels). Figures for a paper want pretrained vectors."
+            )
+        if self.unreadable:
+            recordings = counted(
+                self.unreadable, "recording cannot be read and is", "recordings cannot be read and are"
+            )
+            warnings.append(
+                f"{recordings} not in this dataset (--skip-unreadable): its figures are not those of the whole corpus."
             )
         return warnings + _mixtures(self.results)
 
@@ -237,6 +247,7 @@ def _section(sha256: str, name: str, label: str, groups: list[Group]) -> Section
             _setting(members, _setting_label(members[0].condition, len(presets) > 1, len(fold_seeds) > 1))
             for members in by_setting.values()
         ],
+        unreadable=max(each.get("unreadable", 0) for each in metrics),
     )
 
 
