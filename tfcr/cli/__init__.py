@@ -1,5 +1,6 @@
 """The command line: a command parses, calls one function of the library and prints what comes of it."""
 
+import codecs
 import importlib
 import re
 import sys
@@ -8,6 +9,7 @@ import click
 
 from tfcr import __version__
 from tfcr.errors import TfcrError, UsageError
+from tfcr.wording import printable
 
 # The help lines stand here so that `tfcr --help` imports no command; a test compares them with the commands' own.
 _COMMANDS = {
@@ -97,15 +99,24 @@ def run(command: click.Command, arguments: list[str] | None = None) -> None:
 
 
 def _fail(message, code: int) -> int:
-    click.echo("Error: " + " ".join(str(message).split()), err=True)
+    click.echo("Error: " + printable(" ".join(str(message).split())), err=True)
     return code
 
 
 def _replace_what_cannot_be_encoded() -> None:
-    """A terminal or a log without an alpha gets a question mark instead, and the command goes on."""
+    """A terminal or a log without an alpha gets a question mark instead, and a path keeps the bytes that it has."""
+    codecs.register_error("tfcr", _encoded)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors="tfcr")
+
+
+def _encoded(error: UnicodeEncodeError) -> tuple[bytes, int]:
+    text = error.object[error.start : error.end]
+    encoded = (
+        each.encode(error.encoding, "surrogateescape") if "\udc80" <= each <= "\udcff" else b"?" for each in text
+    )
+    return b"".join(encoded), error.end
 
 
 _FROM_OUTSIDE = ("ResourceExhaustedError", "DataLossError", "NotFoundError", "PermissionDeniedError")

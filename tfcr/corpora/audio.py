@@ -1,6 +1,7 @@
 """Recordings of any common format as 16 kHz mono samples (soundfile decodes, soxr resamples)."""
 
 import math
+import os
 import pathlib
 
 import numpy as np
@@ -69,7 +70,7 @@ def _opened(path: str | pathlib.Path) -> soundfile.SoundFile:
     if size == 0:
         raise TfcrError(f"{path} is empty (0 bytes); {EXPECTED}")
     try:
-        recording = soundfile.SoundFile(path)
+        recording = soundfile.SoundFile(os.fsencode(path))  # a path may have any bytes
     except soundfile.LibsndfileError as error:
         # what its MP3 decoder cannot read, libsndfile calls a file that does not exist
         reason = "Format not recognised" if error.code == _NO_FILE else error.error_string.rstrip(".")

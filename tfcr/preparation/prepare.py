@@ -50,7 +50,7 @@ from tfcr.preparation.shards import (
 )
 from tfcr.preparation.unreadable import RecordingError
 from tfcr.record_order import RECORD_ORDER
-from tfcr.wording import counted
+from tfcr.wording import counted, printable
 
 MIN_SHARDS = 8
 SHARD_BYTES = 100_000_000
@@ -115,8 +115,8 @@ class Preparation:
     def __post_init__(self) -> None:
         if len(self.emotions) < 2 or len(set(self.emotions)) != len(self.emotions) or "" in self.emotions:
             raise UsageError(f"emotions must be two or more different names; received {', '.join(self.emotions)}")
-        if not self.name or "/" in self.name or self.name.startswith("."):
-            raise UsageError(f"name must be a file name; received {self.name!r}")
+        if not self.name or "/" in self.name or self.name.startswith(".") or printable(self.name) != self.name:
+            raise UsageError(f"name must be a file name in UTF-8; received {self.name!r}")
         for emotion, joins in self.merge.items():
             if joins not in self.emotions or emotion in self.emotions:
                 raise UsageError(
@@ -455,6 +455,7 @@ def number_of_shards(rows: Sequence[IndexRow]) -> int:
 
 def refuse_other(preparation: Preparation) -> None:
     """Refuses an `out` that was prepared with other options, before anything is read or written."""
+    files.refuse_undecodable(preparation.out)
     mark = preparation.out / MARK
     if not mark.is_file() and not any(path.suffix == ".tfrecord" or path.name == INFO for path in _inside(preparation)):
         return

@@ -30,7 +30,7 @@ def recording_bytes(path: str | os.PathLike) -> bytes:
     seconds = num_samples(path) / SAMPLE_RATE
     if seconds > MAX_SECONDS:
         raise TfcrError(f"{path} lasts {seconds:.1f} s; expected at most {MAX_SECONDS} s")
-    with soundfile.SoundFile(path) as recording:
+    with soundfile.SoundFile(os.fsencode(path)) as recording:
         ready = (
             recording.format in ("WAV", "WAVEX")
             and recording.subtype == "PCM_16"
