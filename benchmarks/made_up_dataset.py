@@ -16,7 +16,7 @@ from batches import sentence_lengths
 from tfcr import __version__, files, schema
 from tfcr.data.records import Record, serialise
 from tfcr.dataset_info import INDEX, INFO, SCHEMA, Dataset, IndexRow, Shard, content_sha256, open_dataset, write_index
-from tfcr.preparation.prepare import number_of_shards
+from tfcr.preparation.description import number_of_shards
 from tfcr.record_order import record_order, shard_bounds
 
 UTTERANCES = 5531  # of IEMOCAP's four classes

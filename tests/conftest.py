@@ -77,7 +77,8 @@ def iemocap_tree(tmp_path_factory) -> pathlib.Path:
 @pytest.fixture(scope="session")
 def small_dataset(tensorflow, small_corpus, tmp_path_factory) -> Dataset:
     """The small corpus, prepared. Not to be changed; a test that breaks something copies the folder."""
-    from tfcr.preparation.prepare import Preparation, prepare
+    from tfcr.preparation.options import Preparation
+    from tfcr.preparation.prepare import prepare
 
     out = tmp_path_factory.mktemp("small-dataset")
     return prepare(Preparation("synthetic", small_corpus, out, "small", options={"utterances": SMALL_UTTERANCES}))
@@ -87,7 +88,8 @@ def small_dataset(tensorflow, small_corpus, tmp_path_factory) -> Dataset:
 def full_dataset(tensorflow, small_corpus, tmp_path_factory) -> Dataset:
     """The small corpus with the features of every system. Not to be changed."""
     from tfcr.features.sets import SETS
-    from tfcr.preparation.prepare import Preparation, prepare
+    from tfcr.preparation.options import Preparation
+    from tfcr.preparation.prepare import prepare
 
     out, options = tmp_path_factory.mktemp("full-dataset"), {"utterances": SMALL_UTTERANCES}
     return prepare(Preparation("synthetic", small_corpus, out, "small", features=tuple(SETS), options=options), 2)
@@ -110,7 +112,8 @@ def small_config() -> Config:
 @pytest.fixture(scope="session")
 def authors_dataset(tensorflow, small_corpus, tmp_path_factory) -> Dataset:
     """The small corpus, prepared with the preset `authors`. Not to be changed."""
-    from tfcr.preparation.prepare import Preparation, prepare
+    from tfcr.preparation.options import Preparation
+    from tfcr.preparation.prepare import prepare
 
     out, options = tmp_path_factory.mktemp("authors-dataset"), {"utterances": SMALL_UTTERANCES}
     return prepare(Preparation("synthetic", small_corpus, out, "small", preset="authors", options=options))

@@ -1,8 +1,12 @@
-"""Contrastive regularization for multimodal emotion recognition (Qian and Han, 2021)."""
+"""Contrastive regularization for multimodal emotion recognition (Qian and Han, 2021).
+
+`ContrastiveModel` is imported from here, everything else from its own file; each package says what it holds. `import
+tfcr` loads no TensorFlow.
+"""
 
 import importlib
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 _LAZY = {"ContrastiveModel": "tfcr.models.contrastive"}  # what needs TensorFlow is loaded when it is asked for
 

@@ -1,4 +1,4 @@
-"""Counts and names in words."""
+"""Counts, durations and names in words."""
 
 import re
 
@@ -8,6 +8,14 @@ _ESCAPED_BYTE = re.compile("[\udc80-\udcff]")  # how Python carries a byte of a 
 def counted(number: int, singular: str, plural: str = "") -> str:
     """`1 file` or `3 files`; where more than an s changes, `plural` says what."""
     return f"{number} {singular if number == 1 else plural or singular + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """`45 s`, `12 min` or `3 h 20 min`."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def printable(text: str) -> str:

@@ -88,7 +88,8 @@ def test_mirrored_trainings_come_one_at_a_time(small_config, small_dataset, tmp_
 
 
 def test_a_finished_run_of_another_configuration_is_no_cell_of_this_one(small_config, small_dataset, tmp_path):
-    from tfcr.training.train import plan, train_fold
+    from tfcr.training.experiment import plan
+    from tfcr.training.train import train_fold
 
     config = dataclasses.replace(small_config, epochs=1, alpha=0.0, system="text")
     train_fold(plan(config, small_dataset.folder), tmp_path / "run")

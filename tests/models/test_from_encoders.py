@@ -9,8 +9,8 @@ import pytest
 from keras import layers
 
 from tfcr.models.contrastive import ContrastiveModel
-from tfcr.models.linear_fusion import LinearFusion
-from tfcr.models.pair_discriminator import PairDiscriminator
+from tfcr.models.heads.linear_fusion import LinearFusion
+from tfcr.models.heads.pair_discriminator import PairDiscriminator
 
 
 def sequential(name="voice", input_name="mfcc", units=6):

@@ -21,7 +21,8 @@ def prepared(tiny_corpus, tmp_path):
     """Prepares the tiny corpus with any options; returns the dataset and what was said."""
 
     def run(workers=1, **options):
-        from tfcr.preparation.prepare import Preparation, Progress, prepare
+        from tfcr.preparation.options import Preparation, Progress
+        from tfcr.preparation.prepare import prepare
 
         said = []
         defaults = {"corpus": "manifest", "root": tiny_corpus, "out": tmp_path / "out", "name": "tiny"}

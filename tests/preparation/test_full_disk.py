@@ -49,7 +49,8 @@ def digests(out: pathlib.Path) -> dict[str, str]:
 
 
 def prepare_tiny(root: pathlib.Path, out: pathlib.Path):
-    from tfcr.preparation.prepare import Preparation, prepare
+    from tfcr.preparation.options import Preparation
+    from tfcr.preparation.prepare import prepare
 
     return prepare(Preparation("manifest", root, out, "tiny"), 1)
 

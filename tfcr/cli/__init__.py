@@ -1,4 +1,7 @@
-"""The command line: a command parses, calls one function of the library and prints what comes of it."""
+"""The command line: a command parses, calls one function of the library and prints what comes of it.
+
+One file per command, and beside them what commands share. Nothing imports from here.
+"""
 
 import codecs
 import importlib

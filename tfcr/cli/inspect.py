@@ -53,6 +53,7 @@ def command(folder, figure, no_figure):
 def write_figure(dataset, path: pathlib.Path | None) -> None:
     """Draws a dataset into a file; without a path into its folder, unless that cannot be written to."""
     from tfcr import files
+    from tfcr.report.figures.glyphs import note
 
     to = path or dataset.folder / _FIGURE
     try:
@@ -66,6 +67,8 @@ def write_figure(dataset, path: pathlib.Path | None) -> None:
         click.echo(f"no figure: {reason}; --figure FILE puts it elsewhere", err=True)
     else:
         click.echo(f"figure: {to}")
+        if drawing.missing:
+            click.echo(f"note: {note(drawing.missing)}")
 
 
 def draw(dataset):
@@ -74,7 +77,7 @@ def draw(dataset):
 
     import_quietly()
     from tfcr.data.examples import typical_examples
-    from tfcr.report.dataset_figures import draw_dataset
+    from tfcr.report.figures.dataset_figures import draw_dataset
 
     audio = dataset.info["audio"]
     durations = {

@@ -17,7 +17,7 @@ from tfcr import corpora, schema
 from tfcr.cli.options import PATH, Names, config_option, fields_of_config
 from tfcr.config import Preset
 from tfcr.corpora.emotion_names import read_names
-from tfcr.errors import TfcrError, UsageError
+from tfcr.errors import TfcrError, UsageError, missing_extra
 
 
 def own_features(of: str) -> dict:
@@ -166,7 +166,8 @@ def command(
     is_typed = context.get_parameter_source("runner") is ParameterSource.COMMANDLINE
     engine = None if runner is None else _engine(runner, engine_options, is_typed)
     import_quietly()
-    from tfcr.preparation.prepare import Preparation, Progress, prepare
+    from tfcr.preparation.options import Preparation, Progress
+    from tfcr.preparation.prepare import prepare
 
     preparation = Preparation(
         corpus=corpus,
@@ -188,7 +189,7 @@ def command(
         held.callback(audio.stop)
         writer, tell = None, say
         if engine is not None:
-            from tfcr.preparation.beam import beam_writer
+            from tfcr.preparation.beam.writer import beam_writer
 
             folder, writer = held.enter_context(beam_writer(engine, out, say))
             preparation = dataclasses.replace(preparation, out=folder)
@@ -241,7 +242,7 @@ def _options_of_beam(context: click.Context, runner: str | None, out: pathlib.Pa
     """
     if runner is not None:
         if importlib.util.find_spec("apache_beam") is None:
-            raise TfcrError("--runner needs a package that is not installed (apache_beam); pip install 'tfcr[beam]'")
+            raise missing_extra("--runner", "apache_beam", "beam")
         return context.args
     if context.args and context.args[0].startswith("-"):
         name = context.args[0].split("=")[0]
@@ -261,7 +262,7 @@ def _engine(runner: str, options: list[str], is_typed: bool):
     handlers = list(logging.root.handlers)
     logging.disable(logging.WARNING)
     try:
-        from tfcr.preparation.beam_options import Engine
+        from tfcr.preparation.beam.options import Engine
 
         engine = Engine(runner, options, is_typed)
         engine.check()

@@ -26,7 +26,6 @@ _PARTS = {  # modules of this folder that are no corpora
     "paths",
     "tables",
     "utterance",
-    "voices",
 }
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from tfcr import files, runs
@@ -10,7 +10,7 @@ from tfcr.config import Config
 from tfcr.dataset_info import Dataset
 from tfcr.errors import TfcrError
 from tfcr.experiments.backends.backend import LOCAL, Backend, train_cells
-from tfcr.experiments.cells import Cell, Ended, nothing
+from tfcr.experiments.cells import Cell, Ended, OnEpoch, nothing
 from tfcr.experiments.progress import forecast, tell
 from tfcr.experiments.sweep import Sweep, alone
 from tfcr.exports import MANIFEST, read_manifest
@@ -52,7 +52,7 @@ def reproduce(
     workers: int | None = None,
     say: Callable[[str], None] = nothing,
     prepare_process: Callable[[], None] = nothing,
-    on_epoch: Callable[[Cell, Mapping[str, float], int], None] = nothing,
+    on_epoch: OnEpoch = nothing,
     backend: Backend = LOCAL,
 ) -> Reproduction:
     """Trains, reports and exports; what an earlier call finished is kept.
@@ -67,7 +67,7 @@ def reproduce(
     Raises:
         TfcrError: a training failed; the others are kept.
     """
-    from tfcr.serving.export import export_run
+    from tfcr.serving.export.saved_model import export_run
 
     cells = [cell for dataset, config in experiments for cell in cells_of(dataset, config, out)]
     if any(config.distribution == "mirrored" for _, config in experiments):

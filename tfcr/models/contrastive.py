@@ -6,8 +6,8 @@ from keras import ops
 
 from tfcr.models import global_batch
 from tfcr.models import network as network_module
-from tfcr.models.linear_fusion import LinearFusion
-from tfcr.models.pair_discriminator import PairDiscriminator
+from tfcr.models.heads.linear_fusion import LinearFusion
+from tfcr.models.heads.pair_discriminator import PairDiscriminator
 from tfcr.objectives.info_nce import info_nce
 from tfcr.objectives.negatives import check_settings, negative_weights
 from tfcr.objectives.weighting import combine

@@ -4,13 +4,13 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, as_completed
 
 from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
-from tfcr.experiments.cells import Cell, Ended, time_cell, train_cell
+from tfcr.experiments.cells import Cell, Ended, OnEpoch, time_cell, train_cell
 
 _DIED = "its process was ended from outside; if the memory was full, take fewer workers; the same command goes on"
 _IDLE = 300  # seconds after which a worker without work ends
@@ -46,7 +46,7 @@ class LocalProcesses:
         cells: Sequence[Cell],
         workers: int | None,
         prepare_process: Callable[[], None],
-        on_epoch: Callable[[Cell, Mapping[str, float], int], None],
+        on_epoch: OnEpoch,
     ) -> Iterator[Ended]:
         held = []
         for ended in _train_all(cells, self.at_a_time(cells, workers), prepare_process, on_epoch):
@@ -84,7 +84,7 @@ def _train_all(
     cells: Sequence[Cell],
     workers: int,
     prepare_process: Callable[[], None],
-    on_epoch: Callable[[Cell, Mapping[str, float], int], None],
+    on_epoch: OnEpoch,
 ) -> Iterator[Ended]:
     """Trains the cells; where a worker dies, those that were begun go on one by one, which tells the guilty one."""
     pending = list(cells)
@@ -106,7 +106,7 @@ def _round(
     cells: Sequence[Cell],
     workers: int,
     prepare_process: Callable[[], None],
-    on_epoch: Callable[[Cell, Mapping[str, float], int], None],
+    on_epoch: OnEpoch,
 ) -> Iterator[tuple[Cell, Ended | None]]:
     """Trains the cells once, first come, first served; None for a cell that was lost because a worker died."""
     with _Workers(workers, cells, prepare_process) as pool:

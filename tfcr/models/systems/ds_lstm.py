@@ -5,12 +5,12 @@ from keras import layers
 
 from tfcr.config import Config
 from tfcr.models import network
-from tfcr.models.averaged_classifiers import AveragedClassifiers
-from tfcr.models.dual_sequence_lstm import EPSILON, MOMENTUM, DualSequenceLSTM
-from tfcr.models.sequences import mfcc_sequence
+from tfcr.models.encoders.sequences import mfcc_sequence
+from tfcr.models.heads.averaged_classifiers import AveragedClassifiers
+from tfcr.models.layers.dual_sequence_lstm import EPSILON, MOMENTUM, DualSequenceLSTM
+from tfcr.models.layers.standardization import LEAST_DB, Standardization
+from tfcr.models.layers.step_mean import StepMean
 from tfcr.models.sizes import MEL_SHAPES, Sizes
-from tfcr.models.standardization import LEAST_DB, Standardization
-from tfcr.models.step_mean import StepMean
 from tfcr.models.systems import ANOTHER_PAPERS
 
 REGULARISED = False
