@@ -8,6 +8,7 @@ import pytest
 
 from tfcr.corpora import manifest
 from tfcr.corpora.emotion_names import USUAL, kept, read_names
+from tfcr.corpora.paths import LFS_POINTER
 from tfcr.errors import TfcrError, UsageError
 
 HEADER = "id,path,transcript,emotion,speaker\n"
@@ -101,6 +102,10 @@ def test_a_row_of_another_length_names_the_separator_to_quote(root):
     assert "line 2: 6 values for 5 columns; put a value that holds a semicolon in quotation marks" in message(
         with_manifest(root, "id;path;transcript;emotion;speaker\na1;a1.wav;Well; no;anger;ann\n")
     )
+
+
+def test_a_pointer_of_git_lfs_in_place_of_the_manifest_is_named(root):
+    assert "manifest.csv is a pointer of Git LFS instead of a table; " in message(with_manifest(root, LFS_POINTER))
 
 
 def test_utf_16_that_was_cut_is_named(root):

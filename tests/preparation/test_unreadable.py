@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tfcr.corpora.layout import LFS_POINTER
+from tfcr.corpora.paths import LFS_POINTER
 from tfcr.corpora.utterance import Utterance
 from tfcr.errors import TfcrError
 from tfcr.preparation.unreadable import note, readable

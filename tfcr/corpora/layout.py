@@ -5,10 +5,9 @@ import re
 from collections.abc import Iterator, Sequence
 
 from tfcr.corpora import tables
+from tfcr.corpora.paths import LFS_POINTER
 from tfcr.errors import TfcrError
 from tfcr.wording import counted
-
-LFS_POINTER = b"version https://git-lfs.github.com/spec/v1"  # how the text begins that Git LFS leaves for a file
 
 
 def checked_root(corpus: str, root: str | pathlib.Path, expected: str) -> pathlib.Path:

@@ -5,8 +5,9 @@ import pathlib
 import unicodedata
 from collections import defaultdict
 
-from tfcr.corpora.layout import LFS_POINTER
 from tfcr.wording import counted, printable
+
+LFS_POINTER = b"version https://git-lfs.github.com/spec/v1"  # how the text begins that Git LFS leaves for a file
 
 
 class Finder:

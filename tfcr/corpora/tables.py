@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tfcr.corpora.paths import LFS_POINTER
 from tfcr.errors import TfcrError
 from tfcr.wording import counted
 
@@ -58,8 +59,11 @@ def decoded(source: str, content: bytes, remedy: str = "save it as UTF-8") -> st
         remedy: what they advise where it has no encoding that is known.
 
     Raises:
-        TfcrError: it is neither UTF-8 nor UTF-16, or holds NUL characters: a block of it was lost on the disk.
+        TfcrError: it is neither UTF-8 nor UTF-16, a pointer of Git LFS, or holds NUL characters: a block of it was lost
+            on the disk.
     """
+    if content.startswith(LFS_POINTER):
+        raise TfcrError(f"{source} is a pointer of Git LFS instead of a table; `git lfs pull` fetches it")
     name = encoding(content)
     try:
         text = content.decode(name)

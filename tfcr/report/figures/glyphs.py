@@ -11,6 +11,7 @@ from matplotlib.text import Text
 
 FAMILY = "DejaVu Sans"  # comes with Matplotlib, so that equal reports look alike
 _PREFERRED = ("Noto Sans", "Source Han Sans", "WenQuanYi", "Droid Sans Fallback")  # of those that have the letters
+_BOXES = "Last Resort"  # a font that has a box for everything
 
 
 def families(text: str) -> list[str]:
@@ -60,7 +61,11 @@ def _had(letters: Iterable[str], path: str) -> frozenset[str]:
 
 def _fonts() -> list[font_manager.FontEntry]:
     """This machine's upright fonts of regular weight, preferred ones first, then by name."""
-    regular = [entry for entry in font_manager.fontManager.ttflist if entry.style == "normal" and entry.weight == 400]
+    regular = [
+        entry
+        for entry in font_manager.fontManager.ttflist
+        if entry.style == "normal" and entry.weight == 400 and not entry.name.startswith(_BOXES)
+    ]
     return sorted(regular, key=lambda entry: (not entry.name.startswith(_PREFERRED), entry.name, entry.fname))
 
 
