@@ -103,7 +103,7 @@ def test_broken_recordings_are_left_out_on_request_and_noted(utterances):
     assert len(samples) == 28
     assert [each.to_dict()["id"] for each in broken] == ["u02", "u03"]
     sentence = note(broken, 30)
-    assert sentence.startswith("2 of 30 recordings were left out because they cannot be read (anger 1, neutral 1); ")
+    assert sentence.startswith("2 of 30 recordings cannot be read and were left out (anger 1, neutral 1); ")
     assert sentence.endswith("u02.flac is empty (0 bytes).")
 
 

@@ -52,7 +52,7 @@ class EmotionNames:
         if not self._translated:
             return []
         listed = "; ".join(f"{', '.join(sorted(labels))} as {name}" for name, labels in self._translated.items())
-        return [f"{source}: emotions are read by their usual names: {listed}. (--emotion-names gives other ones)"]
+        return [f"{source}: labels are read as emotions of other names: {listed}. (--emotion-names gives one's own)"]
 
 
 def is_usual(label: str) -> bool:

@@ -110,8 +110,8 @@ def note(skipped: Sequence[Unreadable], of: int) -> str:
     """A sentence for `dataset_info.json`."""
     by_emotion = Counter(each.utterance.emotion for each in skipped)
     emotions = ", ".join(f"{emotion} {count}" for emotion, count in sorted(by_emotion.items()))
-    were = f"{len(skipped)} of {counted(of, 'recording')} {'was' if len(skipped) == 1 else 'were'}"
-    return f"{were} left out because they cannot be read ({emotions}); the first: {skipped[0].told().split('; ')[0]}."
+    were = f"{len(skipped)} of {counted(of, 'recording')} cannot be read and {'was' if len(skipped) == 1 else 'were'}"
+    return f"{were} left out ({emotions}); the first: {skipped[0].told().split('; ')[0]}."
 
 
 @contextlib.contextmanager
