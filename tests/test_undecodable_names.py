@@ -13,6 +13,8 @@ from tfcr.corpora import Corpus, audio, crema_d, emo_db, read
 from tfcr.corpora.utterance import Utterance
 from tfcr.dataset_info import open_dataset
 from tfcr.errors import TfcrError
+from tfcr.features.embeddings import load_word_vectors
+from tfcr.preparation.transcripts import read_transcripts
 from tfcr.serving.recordings import find_recordings
 from tfcr.serving.wav_bytes import recording_bytes
 from tfcr.wording import printable
@@ -100,3 +102,14 @@ def test_every_command_says_so_in_one_line(folder, arguments, capsys, tensorflow
         main([*arguments, str(folder / "x"), *further])
     assert ended.value.code == 1
     assert capsys.readouterr().err.splitlines()[-1].startswith("Error: ")
+
+
+def test_files_of_words_with_such_a_name_can_be_named_in_a_dataset(folder):
+    words = folder / f"{LATIN}.csv"
+    words.write_text("id,transcript\na,Yes.\n", encoding="utf-8")
+    replaced = read_transcripts(words)
+    assert replaced.to_dict()["source"] == r"M\xe4rz.csv"
+    assert all(note.encode() for note in replaced.notes([], []))
+    vectors = folder / f"{LATIN}.vec"
+    vectors.write_text("1 300\nyes " + "0.5 " * 300 + "\n", encoding="utf-8")
+    assert load_word_vectors(vectors, {"yes"}).source == r"M\xe4rz.vec"

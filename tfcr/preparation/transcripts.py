@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from tfcr.corpora import tables
 from tfcr.corpora.utterance import Utterance
 from tfcr.errors import TfcrError
-from tfcr.wording import counted
+from tfcr.wording import counted, printable
 
 COLUMNS = ("id", "transcript")
 
@@ -52,15 +52,20 @@ class Transcripts:
         """
         known = {utterance.id for utterance in corpus}
         unknown = [id for id in self.words if id not in known]
-        notes = [f"{self.path.name} replaced {counted(len(utterances), 'transcript')} of the corpus."]
+        notes = [f"{self.name} replaced {counted(len(utterances), 'transcript')} of the corpus."]
         if unknown:
             have = counted(len(unknown), "id that the corpus lacks", "ids that the corpus lacks")
-            notes.append(f"{self.path.name} has {have}; the first is {unknown[0]!r}.")
+            notes.append(f"{self.name} has {have}; the first is {unknown[0]!r}.")
         return notes
+
+    @property
+    def name(self) -> str:
+        """The file's, so that it can be written."""
+        return printable(self.path.name)
 
     def to_dict(self) -> dict:
         """For `dataset_info.json`."""
-        return {"source": self.path.name, "sha256": self.sha256}
+        return {"source": self.name, "sha256": self.sha256}
 
 
 def refuse_missing(path: pathlib.Path) -> None:
