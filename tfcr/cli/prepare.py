@@ -52,7 +52,7 @@ class Place(click.ParamType):
 @click.option(
     "--embeddings",
     metavar="FILE",
-    help="Word vectors of 300 numbers: word2vec (.bin or text), GloVe (.txt) or fastText (.vec), also in gzip or zip; "
+    help="Word vectors of 300 numbers: word2vec (.bin or text), GloVe (.txt) or fastText (.vec), also packed; "
     "or gensim:NAME, which gensim downloads, say gensim:word2vec-google-news-300.",
 )
 @click.option("--name", help="The dataset's name.  [default: the corpus's; for a manifest the root folder's]")

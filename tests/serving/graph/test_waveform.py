@@ -44,7 +44,7 @@ def test_a_wrong_file_has_a_sentence_and_no_samples(name, decode):
 
 
 _BROKEN = ("empty", "text", "truncated", "head alone", "no fmt", "no samples", "no channels", "promises too much")
-_LIES = ("says nothing is there", "says less than there is")
+_LIES = ("says less than there is",)  # one that says nothing is there was written to a pipe, and is read to its end
 
 
 @pytest.mark.parametrize("name", (*_BROKEN, *_LIES))

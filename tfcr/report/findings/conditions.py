@@ -45,7 +45,7 @@ CELL_SETTINGS = {
     "threads",
     "distribution",
 }  # may differ within a condition without a word
-_ON = " on "
+ON = " on "  # behind it stand one's own features
 _CHOSEN = "α chosen per fold on validation"
 
 
@@ -91,7 +91,7 @@ class Condition:
     @property
     def system_name(self) -> str:
         """The system without its alpha, in words."""
-        system, on, own = self.system.partition(_ON)
+        system, on, own = self.system.partition(ON)
         return _NAMES.get(system, system.upper()) + on + own
 
     @property
@@ -112,7 +112,7 @@ class Condition:
     @property
     def order(self) -> tuple:
         """Sorts conditions as a table reads: by dataset, then the paper's own system first, then by alpha."""
-        system, _, _ = self.system.partition(_ON)
+        system, _, _ = self.system.partition(ON)
         rank = SYSTEMS.index(system) if system in SYSTEMS else len(SYSTEMS)
         alpha = math.inf if self.alpha is None else self.alpha
         stage = self.start == "baseline"
@@ -221,7 +221,7 @@ def _place(run: Run) -> tuple[Condition, Cell]:
         preset=metrics["preset"],
         protocol=metrics["protocol"],
         fold_seed=metrics["fold_seed"],
-        system=_ON.join([metrics["system"], *([" and ".join(own)] if own else [])]),
+        system=ON.join([metrics["system"], *([" and ".join(own)] if own else [])]),
         alpha=float(f"{metrics['alpha']:.12g}"),  # 0.1 + 0.2 is 0.3
         start=metrics.get("start", "fresh"),
     )
