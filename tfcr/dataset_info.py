@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import pathlib
+import typing
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -304,7 +305,7 @@ def _vocabulary_file(info: dict) -> dict:
 
 def read_index(path: pathlib.Path) -> list[IndexRow]:
     """Reads `utterances.csv`."""
-    kinds = {field.name: field.type for field in dataclasses.fields(IndexRow)}
+    kinds = typing.get_type_hints(IndexRow)
     with open(path, encoding="utf-8", newline="") as file:
         return [IndexRow(**{name: kinds[name](value) for name, value in row.items()}) for row in csv.DictReader(file)]
 

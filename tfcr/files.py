@@ -90,7 +90,8 @@ def room_lacking(error: Exception) -> tuple[str, str] | None:
 
     TensorFlow and HDF5 pass the system's words on, under types and numbers of their own.
     """
-    said = os.strerror(error.errno) if getattr(error, "errno", None) in _REMEDIES else str(error)
+    number = getattr(error, "errno", None)
+    said = os.strerror(number) if number in _REMEDIES else str(error)
     return next(((os.strerror(each), remedy) for each, remedy in _REMEDIES.items() if os.strerror(each) in said), None)
 
 

@@ -60,6 +60,21 @@ def test_a_full_memory_in_tensorflow_is_said_in_one_line(tensorflow, capsys):
     )
 
 
+def test_a_full_disk_is_not_called_a_full_memory(tensorflow, capsys):
+    from tensorflow import errors
+
+    message = "serving/tfcr/1/variables/variables.data-00000-of-00001.tempstate; No space left on device"
+    assert ended(capsys, errors.ResourceExhaustedError(None, None, message)) == (
+        1,
+        "Error: a disk has no room (No space left on device); make room, and the same command goes on\n",
+    )
+    assert ended(capsys, errors.OutOfRangeError(None, None, "events.out.tfevents; File too large")) == (
+        1,
+        "Error: a disk has no room (File too large); raise the limit on the size of a file (ulimit -f), and the same "
+        "command goes on\n",
+    )
+
+
 def test_too_many_open_files_are_not_called_a_full_memory(tensorflow, capsys):
     from tensorflow import errors
 

@@ -5,6 +5,7 @@ One file per command, and beside them what commands share. Nothing imports from 
 
 import codecs
 import importlib
+import os
 import re
 import sys
 
@@ -72,6 +73,7 @@ def run(command: click.Command, arguments: list[str] | None = None) -> None:
     Exit codes: 0 done, 1 a failure at run time, 2 wrong usage.
     """
     _replace_what_cannot_be_encoded()
+    os.environ["MPLBACKEND"] = "agg"  # figures are files; a notebook says a backend that may not be installed here
     try:
         code = command.main(arguments, prog_name=command.name, standalone_mode=False)
     except UsageError as error:

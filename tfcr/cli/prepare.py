@@ -208,7 +208,7 @@ def _next(dataset, out: pathlib.Path | str) -> str:
     """What can be typed now: the first fold of the default protocol, or of the first one that divides the dataset."""
     from tfcr import protocols
 
-    default, *others = protocols.NAMES
+    default, *others = protocols.names()
     reasons = protocols.folds_of_all(dataset.labelled)
     if isinstance(reasons[default], int):
         of = ""

@@ -100,7 +100,7 @@ def _some(path: pathlib.Path, count: int) -> int:
 
 def _decoded(path: pathlib.Path, recording: soundfile.SoundFile) -> np.ndarray:
     """float64 [samples, channels]; a header that promises too much costs no memory."""
-    blocks = []
+    blocks: list[np.ndarray] = []
     try:
         while not blocks or len(blocks[-1]) == _BLOCK:
             frames = min(_BLOCK, recording.frames - sum(map(len, blocks)))

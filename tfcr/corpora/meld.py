@@ -186,7 +186,8 @@ def _read_split(
     _note_lost_apostrophes(table, [row["Utterance"] for row in labelled.values()], notes)
     recordings = _recordings(folders)
     folder = next((folder for folder in folders if folder.is_dir()), folders[0])
-    there, missing = [], []
+    there: list[Utterance] = []
+    missing: list[Utterance] = []
     for id, row in labelled.items():
         stem = id.removeprefix(f"{split}_")
         if id in WITHOUT_CLIP:

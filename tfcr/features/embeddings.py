@@ -135,7 +135,7 @@ def load_word_vectors(
             raise TfcrError(f"--embeddings {path} is no file; {vector_files.FORMATS}")
         source = vector_cache.identify(place, file)
         known = vector_cache.read(source.sha256) if source else None
-        if known is not None and known.knows(wanted):
+        if source is not None and known is not None and known.knows(wanted):
             new = None
             gone = "" if file.exists() else ", which is gone,"
             say(f"The vectors of {path}{gone} were read before and come from {vector_cache.folder()}")

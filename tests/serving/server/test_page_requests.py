@@ -70,3 +70,25 @@ def test_only_what_was_uploaded_is_heard_and_no_large_body_is_read(exported, tmp
         assert refused.value.code == 413
         status, err = server.end()
         assert status == 0 and "example.com" not in err
+
+
+@pytest.mark.full
+def test_a_recording_for_which_there_is_no_room_is_refused_and_the_server_goes_on(exported, small_disk, monkeypatch):
+    disk, resize = small_disk
+    resize(8 << 20)
+    monkeypatch.setenv("TMPDIR", str(disk))
+    recording = wav(noise(1.0))
+    with started(exported) as server:
+        page = Page(server.address)
+        uploaded = page.upload(recording)
+        resize(sum(path.stat().st_size for path in disk.rglob("*") if path.is_file()) + (16 << 10))
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            page.upload(wav(noise(10.0)))
+        assert refused.value.code == 507
+        assert json.load(refused.value) == {"error": f"{disk} has no room for a recording (No space left on device)"}
+        assert "It sounds like" in page.ask({"path": uploaded, "meta": {"_type": "gradio.FileData"}}, "I know")
+        status, err = server.end()
+    assert status == 0 and "Traceback" not in err
+    assert [line for line in err.splitlines() if "no room" in line] == [
+        f"{disk} has no room for a recording (No space left on device); make room"
+    ]

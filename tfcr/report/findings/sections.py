@@ -6,10 +6,10 @@ Within a setting conditions differ in alpha alone: there is a baseline, a propos
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tfcr import published
+from tfcr import protocols, published
 from tfcr.published import PublishedRow
 from tfcr.report.findings.comparisons import Difference, difference_of
-from tfcr.report.findings.conditions import BASELINE_SYSTEM, ON, PAPER_ALPHA, PROTOCOLS, Condition, Group
+from tfcr.report.findings.conditions import BASELINE_SYSTEM, ON, PAPER_ALPHA, Condition, Group
 from tfcr.report.findings.modalities import MODALITIES, BesideModalities, beside_modalities
 from tfcr.report.findings.results import Result, measure
 from tfcr.report.findings.selection import LEAST_ALPHAS, Choice, choose_alphas, chosen_group
@@ -151,7 +151,7 @@ class Section:
     def protocols(self) -> list[dict[str, str]]:
         """The protocols that occur, each said plainly."""
         names = sorted({setting.condition.protocol for setting in self.settings})
-        return [{"name": name, "meaning": PROTOCOLS.get(name, "not one of this package's own")} for name in names]
+        return [{"name": name, "meaning": protocols.meaning(name) or "not one of this package's own"} for name in names]
 
     @property
     def rows(self) -> list[tuple[PublishedRow | None, list[Result]]]:
