@@ -241,7 +241,10 @@ class ContrastiveModel(keras.Model):
         metrics = self._compile_metrics
         if self._distribute_strategy is not None and metrics is not None and not metrics.built:
             with self.distribute_strategy.scope():
-                outputs = {name: ops.zeros((1, *output.shape[1:])) for name, output in self.network.output.items()}
+                outputs = {
+                    name: ops.zeros((1, *(size or 1 for size in output.shape[1:])))
+                    for name, output in self.network.output.items()
+                }
                 metrics.build(*self._measured(ops.zeros((1,), "int32"), outputs))
 
     @property
