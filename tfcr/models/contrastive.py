@@ -235,7 +235,10 @@ class ContrastiveModel(WithBuiltMetrics):
         return self.compute_metrics(x, y, outputs, sample_weight)
 
     def zero_example(self):
-        outputs = {name: ops.zeros((1, *output.shape[1:])) for name, output in self.network.output.items()}
+        outputs = {
+            name: ops.zeros((1, *(size or 1 for size in output.shape[1:])))
+            for name, output in self.network.output.items()
+        }
         return self._measured(ops.zeros((1,), "int32"), outputs)
 
     @property
