@@ -12,7 +12,31 @@ from tfcr.features.look_up import OF_MAKERS, WHOLE
 from tfcr.features.words import lowered, split_words
 
 KNOWN = {
-    *"do n't i 'm 're 's 've 'll 'd it's ca no what why i'd we should have and or mother-in-law Apple apple".split()
+    *[
+        "do",
+        "n't",
+        "i",
+        "'m",
+        "'re",
+        "'s",
+        "'ve",
+        "'ll",
+        "'d",
+        "it's",
+        "ca",
+        "no",
+        "what",
+        "why",
+        "i'd",
+        "we",
+        "should",
+        "have",
+        "and",
+        "or",
+        "mother-in-law",
+        "Apple",
+        "apple",
+    ]
 }
 
 

@@ -3,7 +3,7 @@
 import os
 import pathlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from tfcr.features.look_up import WHOLE, LookUp
 from tfcr.features.vector_cache import Source, Vocabulary
 from tfcr.features.words import lowered
 from tfcr.schema import EMBEDDING_DIM, MAX_TOKENS
+from tfcr.wording import printable
 
 _WORD2VEC = {"vector_size": EMBEDDING_DIM, "window": 5, "min_count": 1, "sg": 1, "negative": 10, "epochs": 40}
 
@@ -47,53 +48,6 @@ class WordVectors:
         for row, word in enumerate(known[:MAX_TOKENS]):
             sequence[row] = self.vectors[word]
         return known, sequence
-
-
-@dataclass
-class Coverage:
-    """How many of a corpus's words have a vector; a word that is split, where each part has one.
-
-    Attributes:
-        utterances, silent: how many there are, and how many are left without any vector.
-        missing: word as written → how often it occurs without one.
-    """
-
-    words: int = 0
-    known: int = 0
-    utterances: int = 0
-    silent: int = 0
-    missing: dict[str, int] = field(default_factory=dict)
-
-    def count(self, words: Iterable[str], vectors: WordVectors) -> None:
-        """Adds the words of one transcript."""
-        has_vector = False
-        for word in words:
-            forms = [form for _, form in vectors.look_up.parts(word, vectors.vectors)]
-            has_vector |= any(form is not None for form in forms)
-            self.words += 1
-            if None in forms:
-                self.missing[word] = self.missing.get(word, 0) + 1
-            else:
-                self.known += 1
-        self.utterances += 1
-        self.silent += not has_vector
-
-    @property
-    def share(self) -> float | None:
-        """Of the words that have a vector; None without words."""
-        return self.known / self.words if self.words else None
-
-    def summary(self, most: int = 20) -> dict:
-        """For `dataset_info.json`: counts, the share covered, the most frequent missing words."""
-        frequent = sorted(self.missing.items(), key=lambda item: (-item[1], item[0]))[:most]
-        return {
-            "words": self.words,
-            "words_with_vector": self.known,
-            "coverage": self.share,
-            "utterances_without_vector": self.silent,
-            "distinct_out_of_vocabulary": len(self.missing),
-            "out_of_vocabulary": dict(frequent),
-        }
 
 
 def train_word_vectors(sentences: Sequence[Sequence[str]], seed: int = 0, look_up: LookUp = WHOLE) -> WordVectors:
@@ -177,7 +131,8 @@ def load_word_vectors(
     vectors = {word: known.vectors[word] for word in wanted if word in known.vectors}
     covered = sum(bool(look_up.known(word, vectors)) for word in words)
     say(f"{covered} of {len(words)} different words have a vector")
-    return WordVectors(vectors, named if by_name else file.name, sha256=source.sha256, look_up=look_up)
+    source_name = named if by_name else printable(file.name)
+    return WordVectors(vectors, source_name, sha256=source.sha256, look_up=look_up)
 
 
 def _read(
