@@ -1,4 +1,4 @@
-"""GloVe's own vectors of 50 numbers, where a machine has them: 400,000 words of Wikipedia and newswire, public domain."""
+"""GloVe's own vectors of 50 numbers, where a machine has them: 400,000 words, public domain."""
 
 import functools
 import importlib.util

@@ -70,6 +70,7 @@ def _refuse_unlike(run: runs.Run, config: Config, dataset: Dataset) -> None:
     for what, expected, found in (
         ("the emotions", run.emotions, dataset.emotions),
         ("the preset", config.preset, dataset.info["preset"]),
+        ("word vectors of the width", run.embedding_dim, dataset.embedding_dim),
     ):
         if expected != found:
             raise TfcrError(f"dataset {dataset.folder} has {what} {found}; {run.folder} was trained on {expected}")

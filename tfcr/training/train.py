@@ -87,7 +87,7 @@ def _train_and_test(experiment: Experiment, run: pathlib.Path, observer: Observe
     if state.epochs:
         _go_on(model, checkpoint.last_weights(state), run)
     for origin in origins:
-        take_encoders(model.network, origin, len(experiment.dataset.emotions))
+        take_encoders(model.network, origin, len(experiment.dataset.emotions), experiment.network_sizes)
     pipeline = pipeline_of(config, experiment.dataset, model.network)
     train_epochs(experiment, run, model, pipeline, checkpoint, state, observer)
     verify(experiment.dataset, feature_names(config))  # one's own features may have been prepared anew meanwhile

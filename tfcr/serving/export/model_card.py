@@ -8,7 +8,7 @@ from tfcr import corpora, protocols
 from tfcr.dataset_info import Dataset
 from tfcr.objectives.metrics import conflicts
 from tfcr.runs import Predictions, Run
-from tfcr.schema import MAX_SECONDS
+from tfcr.schema import EMBEDDING_DIM, MAX_SECONDS
 from tfcr.statistics import MIN_SPEAKERS, Interval, bootstrap_interval, dialogues
 
 FILE = "README.md"
@@ -75,7 +75,12 @@ def model_card(
     )
 
 
-_UNRECORDED = {"num_folds": None, "transductive": False, "embeddings": "unknown"}  # by runs of earlier versions
+_UNRECORDED = {
+    "num_folds": None,
+    "transductive": False,
+    "embeddings": "unknown",
+    "embedding_dim": EMBEDDING_DIM,
+}  # by runs of earlier versions
 
 
 def _figures(run: Run, predictions: Predictions, clusters) -> list[dict[str, str]]:
