@@ -6,6 +6,7 @@ from keras import ops
 
 from tfcr.models import global_batch
 from tfcr.models import network as network_module
+from tfcr.models.kernels import warn_of_cudnn
 from tfcr.models.linear_fusion import LinearFusion
 from tfcr.models.pair_discriminator import PairDiscriminator
 from tfcr.objectives.info_nce import info_nce
@@ -114,6 +115,8 @@ class ContrastiveModel(keras.Model):
         if head is None:
             head = LinearFusion(num_classes, name=network_module.HEAD, dtype=settings.get("dtype"))
         network_module.check_parts(audio_encoder, text_encoder, head)
+        for encoder in (audio_encoder, text_encoder):
+            warn_of_cudnn(encoder)
         return cls(network_module.connect(audio_encoder, text_encoder, head), **settings)
 
     def call(self, inputs, training=False):

@@ -6,6 +6,7 @@ from keras import layers
 from tfcr.config import Config
 from tfcr.models import network
 from tfcr.models.hop_attention import HopAttention
+from tfcr.models.kernels import cudnn_of
 from tfcr.models.last_state import LastState
 from tfcr.models.linear_fusion import LinearFusion
 from tfcr.models.sequences import mfcc_sequence, word_sequence
@@ -75,5 +76,5 @@ def _text_encoder(config: Config, vocabulary: int, dtype, use_cudnn) -> keras.Mo
 
 
 def _bidirectional_lstm(units: int, dtype, use_cudnn) -> layers.Layer:
-    lstm = layers.LSTM(units, return_sequences=True, use_cudnn=use_cudnn, name="lstm", dtype=dtype)
+    lstm = layers.LSTM(units, return_sequences=True, use_cudnn=cudnn_of(use_cudnn, dtype), name="lstm", dtype=dtype)
     return layers.Bidirectional(lstm, name="bidirectional_lstm", dtype=dtype)

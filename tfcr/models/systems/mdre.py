@@ -5,6 +5,7 @@ from keras import layers
 
 from tfcr.config import Config
 from tfcr.models import network
+from tfcr.models.kernels import cudnn_of
 from tfcr.models.last_state import LastState
 from tfcr.models.linear_fusion import LinearFusion
 from tfcr.models.piecewise import PiecewiseModel
@@ -66,7 +67,7 @@ def _last_state(units, dropout, sequence, mask, counts, dtype, use_cudnn) -> ker
         units,
         recurrent_initializer="orthogonal",
         return_sequences=True,
-        use_cudnn=use_cudnn,
+        use_cudnn=cudnn_of(use_cudnn, dtype),
         name="gru",
         dtype=dtype,
     )
