@@ -20,6 +20,7 @@ from tfcr.config import Config, from_mapping
 from tfcr.data.pipeline import Pipeline, derived_seed
 from tfcr.data.spec_augment import SpecAugment
 from tfcr.dataset_info import Dataset, open_dataset, verify
+from tfcr.devices import gpus
 from tfcr.errors import TfcrError, UsageError
 from tfcr.features.sets import TOKEN_IDS
 from tfcr.features.vocabulary import read_vocabulary
@@ -37,6 +38,7 @@ from tfcr.objectives.metrics import unweighted_accuracy, weighted_accuracy
 from tfcr.objectives.weighting import combine
 from tfcr.training import distribution, evaluate, runtime
 from tfcr.training.checkpoint import Checkpoint, State, save_weights
+from tfcr.training.gpu_check import ON_GPU, look_at_device
 from tfcr.training.pretraining import origins_of, take_encoders
 from tfcr.training.statistics import moments
 from tfcr.training.waiting import Waiting
@@ -54,6 +56,9 @@ class Observer:
 
     def mirrored(self, devices: Sequence[str]) -> None:
         """A training that is mirrored begins on these devices."""
+
+    def on_gpu(self, sentence: str) -> None:
+        """What is to be said of a training that begins or goes on on a GPU, or went on there before."""
 
     def step(self, epoch: int, step: int) -> None:
         """A step of an epoch has ended; both count from 0."""
@@ -367,6 +372,7 @@ def _fit(
     observer.started(run, experiment.sizes, steps, config.epochs, state.epochs)
     if config.distribution == "mirrored":
         observer.mirrored(distribution.devices_of_host())
+    look_at_device(model.network, state.history, observer.on_gpu)
     validation = pipeline.validation(split.validation, batch_size=config.batch_size)
     outputs = evaluate.UtteranceOutputs(model.network, pipeline)
     labels = experiment.labels(split.validation)
@@ -382,6 +388,8 @@ def _fit(
             replicas = model.distribute_strategy.num_replicas_in_sync
             if config.distribution == "mirrored":
                 row["replicas"] = replicas
+            if gpus():
+                row[ON_GPU] = 1.0
             if replicas == 1:  # else nobody sees it
                 row["seconds_waiting"] = waiting.seconds()
             _remember(row, run, model, checkpoint, state, config)
