@@ -42,7 +42,7 @@ def moved(folder: pathlib.Path, tiny: bool) -> tuple[str, str]:
     for name, first, then in (("to the GPU", ON_CPU, {}), ("to a CPU", {}, ON_CPU)):
         command = _training(folder, f"moved {name}", tiny)
         _kill_after_an_epoch(command, folder / f"moved {name}", first)
-        said[name] = "this goes on on" in _end(_start(command, then))
+        said[name] = "the GPU was" in _end(_start(command, then))
     return judged(
         all(said.values()), ", ".join(f"{name}: {'told' if told else 'silent'}" for name, told in said.items())
     )

@@ -101,7 +101,7 @@ def lstm_kernel() -> tuple[str, str]:
     tf = gpu_line.tensorflow()
     import keras
 
-    from tfcr.models.packed_lstm import PackedLSTM
+    from tfcr.models.cpu.packed_lstm import PackedLSTM
 
     found = {}
     for precision in PRECISIONS:

@@ -16,7 +16,8 @@ from batches import sentence_lengths
 from tfcr import __version__, files, schema
 from tfcr.data.records import Record, serialise
 from tfcr.dataset_info import INDEX, INFO, SCHEMA, Dataset, IndexRow, Shard, content_sha256, open_dataset, write_index
-from tfcr.preparation.prepare import number_of_shards
+from tfcr.preparation.description import number_of_shards
+from tfcr.record_order import record_order, shard_bounds
 
 UTTERANCES = 5531  # of IEMOCAP's four classes
 SECONDS = 4.55  # the mean of an utterance there; 4.93 segments
@@ -32,13 +33,13 @@ def write(folder: pathlib.Path, utterances: int = UTTERANCES, seed: int = 0) -> 
     pool = random.normal(-70, 15, (_POOL, schema.SEGMENT_FRAMES, schema.NUM_BINS)).astype(np.float32)
     words = random.normal(0, 0.3, (_POOL, schema.EMBEDDING_DIM)).astype(np.float32)
     count = number_of_shards(rows)
-    bounds = [shard * utterances // count for shard in range(count + 1)]
+    bounds, order = shard_bounds(utterances, count), record_order([row.id for row in rows])
     shards = []
     for number, (begin, end) in enumerate(itertools.pairwise(bounds)):
         path = folder / f"{folder.name}-{number:05d}-of-{count:05d}.tfrecord"
         with tf.io.TFRecordWriter(str(path)) as writer:
-            for row in rows[begin:end]:
-                writer.write(serialise(_record(row, pool, words, random)))
+            for position in order[begin:end]:
+                writer.write(serialise(_record(rows[position], pool, words, random)))
         shards.append(Shard(path.name, end - begin, path.stat().st_size, files.sha256_of_file(path)))
     write_index(folder / INDEX, rows)
     files.write_json(folder / INFO, _info(folder, rows, shards))

@@ -110,8 +110,10 @@ def features(count: int, words: int) -> dict[str, np.ndarray]:
 def _trained(folder):
     """A run of the full model on the synthetic corpus."""
     from tfcr.config import Config
-    from tfcr.preparation.prepare import Preparation, prepare
-    from tfcr.training.train import plan, train_fold
+    from tfcr.preparation.options import Preparation
+    from tfcr.preparation.prepare import prepare
+    from tfcr.training.experiment import plan
+    from tfcr.training.train import train_fold
 
     click.echo("Training a model to export…", err=True)
     data = folder / "data"
@@ -122,8 +124,8 @@ def _trained(folder):
 def _exported(run, folder):
     """Its export, and its ONNX form where the packages for it are there."""
     from tfcr.errors import TfcrError
-    from tfcr.serving.export import export_run
-    from tfcr.serving.onnx_export import export_onnx
+    from tfcr.serving.export.onnx_export import export_onnx
+    from tfcr.serving.export.saved_model import export_run
 
     export = export_run(run, folder / "tfcr")
     try:
@@ -131,7 +133,7 @@ def _exported(run, folder):
 
         return export, export_onnx(run, folder / "onnx")
     except (ImportError, TfcrError) as error:
-        click.echo(f"No ONNX here, so its row is left out ({error}): pip install 'tfcr[onnx]' onnxruntime", err=True)
+        click.echo(f"No ONNX here, so its row is left out ({error}): pip install '.[onnx]' onnxruntime", err=True)
         return export, None
 
 
@@ -159,8 +161,8 @@ def _load_pytorch(process, run, folder, asked):
     """Gives PyTorch the run's weights, its words and the recordings."""
     from tfcr.dataset_info import open_dataset
     from tfcr.features.vocabulary import read_vocabulary
-    from tfcr.models.pair_discriminator import PairDiscriminator
-    from tfcr.serving.export import restored_network
+    from tfcr.models.heads.pair_discriminator import PairDiscriminator
+    from tfcr.serving.export.saved_model import restored_network
 
     network = restored_network(run)
     discriminator = PairDiscriminator(name="discriminator")  # which an export does not have

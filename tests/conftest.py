@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+import subprocess
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -82,6 +83,7 @@ def gpu(tensorflow, monkeypatch) -> FakeGPU:
     monkeypatch.setattr(config, "list_physical_devices", listed)
     monkeypatch.setattr(config, "get_visible_devices", lambda kind=None: listed(kind) if fake.visible else [])
     monkeypatch.setattr(config, "set_visible_devices", see)
+    monkeypatch.setattr(config.experimental, "get_device_details", lambda device: {"device_name": "a GPU of a test"})
     monkeypatch.setattr(config.experimental, "set_memory_growth", lambda device, on: setattr(device, "grows", on))
     return fake
 
@@ -107,7 +109,8 @@ def iemocap_tree(tmp_path_factory) -> pathlib.Path:
 @pytest.fixture(scope="session")
 def small_dataset(tensorflow, small_corpus, tmp_path_factory) -> Dataset:
     """The small corpus, prepared. Not to be changed; a test that breaks something copies the folder."""
-    from tfcr.preparation.prepare import Preparation, prepare
+    from tfcr.preparation.options import Preparation
+    from tfcr.preparation.prepare import prepare
 
     out = tmp_path_factory.mktemp("small-dataset")
     return prepare(Preparation("synthetic", small_corpus, out, "small", options={"utterances": SMALL_UTTERANCES}))
@@ -117,7 +120,8 @@ def small_dataset(tensorflow, small_corpus, tmp_path_factory) -> Dataset:
 def full_dataset(tensorflow, small_corpus, tmp_path_factory) -> Dataset:
     """The small corpus with the features of every system. Not to be changed."""
     from tfcr.features.sets import SETS
-    from tfcr.preparation.prepare import Preparation, prepare
+    from tfcr.preparation.options import Preparation
+    from tfcr.preparation.prepare import prepare
 
     out, options = tmp_path_factory.mktemp("full-dataset"), {"utterances": SMALL_UTTERANCES}
     return prepare(Preparation("synthetic", small_corpus, out, "small", features=tuple(SETS), options=options), 2)
@@ -140,7 +144,8 @@ def small_config() -> Config:
 @pytest.fixture(scope="session")
 def authors_dataset(tensorflow, small_corpus, tmp_path_factory) -> Dataset:
     """The small corpus, prepared with the preset `authors`. Not to be changed."""
-    from tfcr.preparation.prepare import Preparation, prepare
+    from tfcr.preparation.options import Preparation
+    from tfcr.preparation.prepare import prepare
 
     out, options = tmp_path_factory.mktemp("authors-dataset"), {"utterances": SMALL_UTTERANCES}
     return prepare(Preparation("synthetic", small_corpus, out, "small", preset="authors", options=options))
@@ -183,3 +188,28 @@ def tiny_corpus(tmp_path) -> pathlib.Path:
         )
     (root / "manifest.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return root
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system in memory, with a function that makes it (also while it is in use) so many bytes large."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def resize(size: int) -> None:
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"{'remount,' if mounted else ''}size={size}", "tmpfs", folder],
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            pytest.skip(f"a small disk needs the right to mount one ({done.stderr.strip()})")
+        mounted.append(size)
+
+    mounted: list[int] = []
+    try:
+        resize(1 << 20)
+        yield folder, resize
+    finally:
+        if mounted:
+            subprocess.run(["umount", "--lazy", folder], check=True)

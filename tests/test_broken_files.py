@@ -512,7 +512,8 @@ def check(numbers, prepared: pathlib.Path, folder: pathlib.Path) -> None:
 
 @pytest.fixture
 def prepared(tensorflow, tiny_corpus, tmp_path) -> pathlib.Path:
-    from tfcr.preparation.prepare import Preparation, prepare
+    from tfcr.preparation.options import Preparation
+    from tfcr.preparation.prepare import prepare
 
     return prepare(Preparation("manifest", tiny_corpus, tmp_path / "prepared", "tiny"), 2).folder
 

@@ -12,7 +12,7 @@ from scipy import stats
 
 from tfcr import config, files, published, runs, statistics
 from tfcr.runs import Predictions
-from tfcr.statistics import Interval, compare, conclusion, mcnemar_from_margins, wilson_interval
+from tfcr.statistics import Interval, clusters, compare, conclusion, mcnemar_from_margins, wilson_interval
 
 PAGE = (pathlib.Path(__file__).parents[1] / "docs" / "conclusions.md").read_text(encoding="utf-8")
 WORDS = " ".join(PAGE.split())
@@ -108,7 +108,7 @@ def test_half_width_by_seeds():
 def test_the_rule_that_is_stated():
     assert f"at least {statistics.MIN_SPEAKERS} speakers and at least {statistics.MIN_SEEDS} seeds" in WORDS
     assert (statistics.LEVEL, statistics.CONFIDENCE) == (0.05, 0.95)
-    assert f"Above {statistics._MOST_EXACT} speakers the signs are drawn 99,999 times" in WORDS
+    assert f"Above {clusters._MOST_EXACT} speakers the signs are drawn 99,999 times" in WORDS
     assert statistics.sign_flip_test(np.ones(100)) == pytest.approx(1 / 100_000)
     assert f"Ten folds, 5 seeds and two systems are {10 * statistics.MIN_SEEDS * 2} trainings" in WORDS
 

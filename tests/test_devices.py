@@ -43,7 +43,8 @@ def test_what_tensorflow_has_begun_with_stays(begun, gpu):
 
 @pytest.mark.parametrize("seam", ["training", "answering", "export"])
 def test_the_library_shares_it_as_the_commands_do(seam, gpu, tmp_path, monkeypatch):
-    from tfcr.serving import export, predict
+    from tfcr.serving import predict
+    from tfcr.serving.export import saved_model
     from tfcr.training import runtime
 
     if seam == "training":
@@ -55,9 +56,9 @@ def test_the_library_shares_it_as_the_commands_do(seam, gpu, tmp_path, monkeypat
         with pytest.raises(OSError):
             predict.Predictor(tmp_path)  # nothing there to load
     else:
-        monkeypatch.setattr(export, "read_run_config", lambda folder: __import__("tfcr.config").config.Config())
-        monkeypatch.setattr(export, "check_weights", lambda run: None)
-        monkeypatch.setattr(export, "restore_network", lambda *arguments, **named: None)
+        monkeypatch.setattr(saved_model, "read_run_config", lambda folder: __import__("tfcr.config").config.Config())
+        monkeypatch.setattr(saved_model, "check_weights", lambda run: None)
+        monkeypatch.setattr(saved_model, "restore_network", lambda *arguments, **named: None)
         run = type("Run", (), {"folder": tmp_path, "emotions": []})
-        export.restored_network(run)
+        saved_model.restored_network(run)
     assert gpu.grows

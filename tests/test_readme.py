@@ -76,7 +76,7 @@ def test_every_command_of_the_readme_works(readers_folder, capfd):
         if program != "tfcr":
             continue  # the scripts are run by CI itself
         if arguments[0] == "serve":
-            continue  # tests/serving/test_server.py runs it; it does not end by itself
+            continue  # tests/serving/server/test_server.py runs it; it does not end by itself
         if arguments == ["prepare-tfrecords"]:
             arguments += ["--utterances", "120"]
         if "iemocap" in arguments and arguments[0] == "prepare-tfrecords":

@@ -23,7 +23,7 @@ def commands(section: str) -> list[str]:
 
 @pytest.mark.full
 @pytest.mark.skipif(
-    importlib.util.find_spec("apache_beam") is None, reason="Apache Beam is not installed: pip install 'tfcr[beam]'"
+    importlib.util.find_spec("apache_beam") is None, reason="Apache Beam is not installed: pip install '.[beam]'"
 )
 def test_the_commands_on_apache_beam_work(tensorflow, tiny_corpus, tmp_path, monkeypatch, capfd):
     tiny_corpus.rename(tmp_path / "my-corpus")

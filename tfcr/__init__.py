@@ -1,8 +1,12 @@
-"""Contrastive regularization for multimodal emotion recognition (Qian and Han, 2021)."""
+"""Contrastive regularization for multimodal emotion recognition (Qian and Han, 2021).
+
+`ContrastiveModel` is imported from here, everything else from its own file; each package says what it holds. `import
+tfcr` loads no TensorFlow.
+"""
 
 import importlib
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 _LAZY = {"ContrastiveModel": "tfcr.models.contrastive"}  # what needs TensorFlow is loaded when it is asked for
 
@@ -10,6 +14,9 @@ _LAZY = {"ContrastiveModel": "tfcr.models.contrastive"}  # what needs TensorFlow
 def __getattr__(name: str):
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from tfcr.keras_settings import choose_backend
+
+    choose_backend()
     return getattr(importlib.import_module(_LAZY[name]), name)
 
 

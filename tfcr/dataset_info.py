@@ -19,11 +19,12 @@ from tfcr.errors import TfcrError
 from tfcr.features.sets import SETS, FeatureSet, Field
 from tfcr.features.vocabulary import VOCABULARY
 from tfcr.protocols import Labelled
+from tfcr.record_order import record_order
 
 INFO = "dataset_info.json"
 INDEX = "utterances.csv"
 JOBS = ".beam"  # the folder in a dataset's folder through which launcher and workers of Apache Beam speak
-SCHEMA = 1
+SCHEMA = 2  # since 2, records stand in an order drawn from their ids
 _VERIFIED = ".verified.json"
 _PREPARE_AGAIN = "`tfcr prepare-tfrecords` with the same options writes it anew"
 
@@ -40,7 +41,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class IndexRow:
-    """One utterance of the index; rows stand in the order of the records, sorted by id.
+    """One utterance of the index; rows are sorted by id, whatever the order of the records.
 
     `recording` is the beginning of the SHA-256 of the recording's file, by which it is known again in another dataset.
     """
@@ -150,6 +151,11 @@ class Dataset:
         return rows
 
     @cached_property
+    def order(self) -> list[int]:
+        """The positions of the utterances, which count by their sorted ids, in the order of the records."""
+        return record_order([row.id for row in self.index])
+
+    @cached_property
     def labelled(self) -> Labelled:
         """What a protocol needs to know."""
         rows = self.index
@@ -173,11 +179,33 @@ def open_dataset(folder: str | os.PathLike) -> Dataset:
         )
     info = files.read_json(folder / INFO)
     keys = {"schema", "name", "emotions", "shards", "dataset_sha256", "utterances", "preset", "embeddings", "counts"}
+    _refuse_sorted_records(folder, info)
     if not isinstance(info, dict) or not keys <= set(info) or info["schema"] != SCHEMA:
         raise TfcrError(f"{folder / INFO} is not of schema {SCHEMA}; {_PREPARE_AGAIN}")
     if not _keeps_its_sha256(info):
         raise TfcrError(f"{folder / INFO} was changed since it was written; {_PREPARE_AGAIN}")
     return Dataset(folder, info)
+
+
+def refuse_sorted_records(folder: pathlib.Path) -> None:
+    """Refuses to mend a dataset of an earlier version, whose records are sorted by id.
+
+    Raises:
+        TfcrError: it is one.
+    """
+    try:
+        info = files.read_json(folder / INFO)
+    except TfcrError:  # none, or a broken one, which is mended
+        return
+    _refuse_sorted_records(folder, info)
+
+
+def _refuse_sorted_records(folder: pathlib.Path, info) -> None:
+    if isinstance(info, dict) and info.get("schema") == 1:
+        raise TfcrError(
+            f"dataset {folder} was prepared by an earlier version of tfcr, which let the names of recordings decide "
+            "the order of a training; remove the folder, and prepare it again by the same `tfcr prepare-tfrecords`"
+        )
 
 
 def _keeps_its_sha256(info: dict) -> bool:

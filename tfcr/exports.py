@@ -5,6 +5,7 @@ import pathlib
 from tfcr import files
 from tfcr.errors import TfcrError
 
+MODEL = "tfcr"  # the name that a model is served by where its folder has none that every server takes
 SAVED_MODEL = "saved_model.pb"
 ONNX = "model.onnx"
 MANIFEST = pathlib.Path("assets.extra") / "tfcr.json"  # TF Serving leaves assets.extra alone

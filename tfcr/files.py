@@ -12,11 +12,18 @@ from collections.abc import Callable, Iterator
 
 from tfcr.errors import TfcrError
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_REMEDIES = {
+    errno.ENOSPC: "make room",
+    errno.EDQUOT: "make room",
+    errno.EFBIG: "raise the limit on the size of a file (ulimit -f)",
+}
 
 
 class NoRoomError(TfcrError, OSError):
-    """The disk, or the user's share of it, is full. An `OSError` too: what can be done without is skipped as before."""
+    """The disk, or the user's share of it, is full, or a file may grow no more.
+
+    An `OSError` too: what can be done without is skipped as before.
+    """
 
 
 class HeldError(TfcrError):
@@ -52,12 +59,24 @@ def full_disk_named(path: pathlib.Path) -> Iterator[None]:
     """Where the block finds the disk full, the error names `path` and the remedy (`NoRoomError`)."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in _NO_ROOM:
+    except NoRoomError:
+        raise
+    except Exception as error:
+        if (lacking := room_lacking(error)) is None:
             raise
+        reason, remedy = lacking
         raise NoRoomError(
-            f"{path.parent} cannot take {path.name} ({error.strerror}); make room, and the same command goes on"
+            f"{path.parent} cannot take {path.name} ({reason}); {remedy}, and the same command goes on"
         ) from None
+
+
+def room_lacking(error: Exception) -> tuple[str, str] | None:
+    """What the system says where it has no room for a file, and the remedy; None of any other error.
+
+    TensorFlow and HDF5 pass the system's words on, under types and numbers of their own.
+    """
+    said = os.strerror(error.errno) if getattr(error, "errno", None) in _REMEDIES else str(error)
+    return next(((os.strerror(each), remedy) for each, remedy in _REMEDIES.items() if os.strerror(each) in said), None)
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

@@ -19,8 +19,9 @@ def test_it_is_intact_and_its_records_are_as_the_index_says(made_up, tensorflow)
     verify(made_up)
     paths = [str(made_up.folder / shard.name) for shard in made_up.shards]
     found = [records.to_record(records.parse(record)) for record in tensorflow.data.TFRecordDataset(paths)]
-    assert [record.id for record in found] == [row.id for row in made_up.index]
-    for record, row in zip(found, made_up.index, strict=True):
+    rows = [made_up.index[position] for position in made_up.order]
+    assert [record.id for record in found] == [row.id for row in rows]
+    for record, row in zip(found, rows, strict=True):
         assert (len(record.spectrogram), record.num_frames) == (row.num_segments, row.num_frames)
         assert not record.embeddings[row.num_tokens :].any() and record.embeddings[0].any()
 

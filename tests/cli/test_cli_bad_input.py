@@ -153,13 +153,13 @@ def test_a_full_disk_is_one_line(tfcr, tiny_corpus, tmp_path, monkeypatch):
 
 
 def test_interrupting_is_one_line(tfcr, tiny_corpus, tmp_path, monkeypatch):
-    from tfcr.preparation import prepare
+    from tfcr.preparation import writers
 
     def interrupted(*_):
         raise KeyboardInterrupt
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(prepare, "write_shards", interrupted)
+    monkeypatch.setattr(writers, "write_shards", interrupted)
     outcome = tfcr(*MANIFEST, "--root", tiny_corpus)
     assert outcome.code == 1
     assert outcome.err.splitlines()[-1].startswith("Error: interrupted")

@@ -22,6 +22,7 @@ class ReachedError(TfcrError):
 def planned(tfcr, tmp_path, monkeypatch):
     """Types `tfcr train` with a file and options; returns what the library is asked to train, and where."""
     from tfcr import dataset_info
+    from tfcr.training import experiment as experiments
     from tfcr.training import train
 
     asked = {}
@@ -36,7 +37,7 @@ def planned(tfcr, tmp_path, monkeypatch):
         asked["run"] = str(folder)
         raise ReachedError
 
-    monkeypatch.setattr(train, "plan", plan)
+    monkeypatch.setattr(experiments, "plan", plan)
     monkeypatch.setattr(train, "train_fold", train_fold)
 
     def run(content, *arguments):

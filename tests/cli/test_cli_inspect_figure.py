@@ -18,7 +18,7 @@ from tfcr.cli import inspect
 from tfcr.cli.display import durations_table, print_table
 from tfcr.dataset_info import Dataset, open_dataset
 from tfcr.errors import TfcrError
-from tfcr.report.figures import Drawing
+from tfcr.report.figures.drawing import Drawing
 
 Row = collections.namedtuple("Row", "emotion num_samples speaker", defaults=("s1",))
 
@@ -71,7 +71,7 @@ def test_what_a_preset_makes_of_an_utterance_has_its_name(small_dataset, authors
 
 def test_the_figure_says_what_a_column_of_the_authors_picture_is(authors_dataset, monkeypatch):
     drawn = []
-    monkeypatch.setattr("tfcr.report.dataset_figures.draw_dataset", lambda *arguments: drawn.append(arguments))
+    monkeypatch.setattr("tfcr.report.figures.dataset_figures.draw_dataset", lambda *arguments: drawn.append(arguments))
     inspect.draw(authors_dataset)
     assert drawn[0][3].endswith("in 1/Hz; mean over 8 frames, at most 8 s")
 
@@ -155,7 +155,8 @@ def test_a_shard_that_changed_after_it_was_verified_is_named(copied):
 
 
 def test_the_picture_lies_beside_the_shards_and_is_no_part_of_the_dataset(copied, small_corpus, tfcr):
-    from tfcr.preparation.prepare import Preparation, prepare
+    from tfcr.preparation.options import Preparation
+    from tfcr.preparation.prepare import prepare
 
     before = open_dataset(copied)
     told = tfcr("inspect", copied)

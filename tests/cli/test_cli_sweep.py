@@ -137,7 +137,7 @@ def test_no_report(asked):
 
 @pytest.mark.parametrize("command", ["sweep", "cross-validate"])
 def test_ray_may_stand_in_a_file_and_another_backend_leaves_its_options_there(asked, command):
-    pytest.importorskip("ray", reason="needs tfcr[ray]")
+    pytest.importorskip("ray", reason="needs the extra ray")
     file = {"backend": "ray", "address": "head:6379", "gpus-per-cell": 0.1}
     cluster = asked(file, command=command)["backend"]
     assert (cluster.address, cluster.gpus_per_cell) == ("head:6379", 0.1)
@@ -150,7 +150,10 @@ def test_ray_may_stand_in_a_file_and_another_backend_leaves_its_options_there(as
 def test_without_ray_one_line_names_the_extra(fails, small_dataset, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     line = fails("sweep", "--data", small_dataset.folder, "--backend", "ray", code=1)
-    assert line == "Error: --backend ray needs a package that is not installed (ray); pip install 'tfcr[ray]'"
+    assert (
+        line
+        == "Error: --backend ray needs a package that is not installed (ray); in tfcr's clone, pip install '.[ray]'"
+    )
 
 
 @pytest.mark.parametrize(

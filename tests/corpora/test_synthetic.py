@@ -10,6 +10,8 @@ import pytest
 import soundfile
 
 from tfcr.corpora import read, synthetic
+from tfcr.corpora.synthetic.plans import planned
+from tfcr.corpora.synthetic.sentences import transcript
 from tfcr.errors import TfcrError, UsageError
 
 SMALL = 60
@@ -31,7 +33,7 @@ def truth(root):
 
 
 def plans(seed=0, conflict_rate=0.2, utterances=1200):
-    return list(synthetic._plans(seed, conflict_rate, utterances))
+    return list(planned(seed, conflict_rate, utterances))
 
 
 def test_the_same_seed_gives_the_same_bytes(small, tmp_path):
@@ -106,13 +108,13 @@ def test_its_files_have_iemocaps_quirks(small):
 
 
 def test_transcripts_hold_tags_and_colons():
-    transcripts = [synthetic._transcript(plan, 0) for plan in plans()]
+    transcripts = [transcript(plan, 0) for plan in plans()]
     assert any("[LAUGHTER]" in transcript for transcript in transcripts)
     assert any(": " in transcript for transcript in transcripts)
 
 
 def test_sentences_have_2_to_12_words_of_a_vocabulary_of_200_to_300():
-    sentences = [re.sub(r"\[.*?\]|[.:?!]", "", synthetic._transcript(plan, 0)).split() for plan in plans()]
+    sentences = [re.sub(r"\[.*?\]|[.:?!]", "", transcript(plan, 0)).split() for plan in plans()]
     lengths = [len(sentence) for sentence in sentences]
     assert min(lengths) == 2
     assert max(lengths) <= 12
@@ -122,7 +124,7 @@ def test_sentences_have_2_to_12_words_of_a_vocabulary_of_200_to_300():
 def test_scripted_lines_repeat_across_sessions_and_improvised_ones_hardly():
     speakers = {"script": collections.defaultdict(set), "impro": collections.defaultdict(set)}
     for plan in plans():
-        words = re.sub(r"\[.*?\]|[.:?!]", "", synthetic._transcript(plan, 0)).lower().strip()
+        words = re.sub(r"\[.*?\]|[.:?!]", "", transcript(plan, 0)).lower().strip()
         if len(words.split()) >= 6:
             speakers["script" if "script" in plan.dialog else "impro"][words].add(plan.session)
     repeated = {kind: sum(len(sessions) > 1 for sessions in said.values()) for kind, said in speakers.items()}

@@ -1,6 +1,7 @@
 """SpecAugment: what a mask is, and that a resumed run draws the same ones."""
 
 import dataclasses
+import sys
 
 import numpy as np
 import pytest
@@ -45,6 +46,26 @@ def test_a_time_mask_hides_whole_frames_and_no_more_than_its_width(masked):
     assert widths.max() == 5 and widths.min() == 0
 
 
+def test_without_tensorflow_io_the_same_masks_are_drawn(tensorflow, masked, small_dataset, monkeypatch):
+    pytest.importorskip("tensorflow_io")
+    from tfcr.data.pipeline import Pipeline
+    from tfcr.data.spec_augment import SpecAugment
+
+    def in_a_pipeline():
+        data = Pipeline(small_dataset, ("spectrogram", "num_frames")).training(
+            np.arange(8), batch_size=8, seed=3, shuffle_buffer=8, augment=SpecAugment(100, 100, MEAN)
+        )
+        return np.concatenate([x["spectrogram"].numpy() for x, _, _ in data])
+
+    def drawn():
+        return [masked(128, 128), masked(0, 5, seed=1), masked(5, 0, seed=2), in_a_pipeline()]
+
+    theirs = drawn()
+    monkeypatch.setitem(sys.modules, "tensorflow_io.python.ops.audio_ops", None)
+    for one, other in zip(theirs, drawn(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_the_masks_of_an_epoch_are_a_function_of_seed_and_epoch(tensorflow, small_dataset):
     from tfcr.data.pipeline import Pipeline
     from tfcr.data.spec_augment import SpecAugment
@@ -67,7 +88,9 @@ def test_the_masks_of_an_epoch_are_a_function_of_seed_and_epoch(tensorflow, smal
 @pytest.mark.full
 def test_a_masked_training_resumes_to_the_same_bits(tensorflow, small_config, small_dataset, tmp_path):
     from tfcr import runs
-    from tfcr.training.train import Observer, plan, train_fold
+    from tfcr.training.experiment import plan
+    from tfcr.training.observer import Observer
+    from tfcr.training.train import train_fold
 
     class Interrupt(Observer):
         def step(self, epoch, step):

@@ -27,7 +27,9 @@ from tfcr.experiments.sweep import Sweep, run_sweep
 
 def test_without_ray_one_line_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(TfcrError, match=r"--backend ray needs a package .* \(ray\); pip install 'tfcr\[ray\]'$"):
+    with pytest.raises(
+        TfcrError, match=r"--backend ray needs a package .* \(ray\); in tfcr's clone, pip install '\.\[ray\]'$"
+    ):
         RayCluster()
 
 
@@ -233,7 +235,10 @@ def test_twelve_cells_on_two_nodes_have_the_bits_of_the_local_backend(ray, nodes
     (taken / "thesis.tex").write_text("years of work")
     with RayCluster(nodes.address) as cluster:
         swept = run_sweep(
-            sweep, say=said.append, on_epoch=lambda cell, row, best: heard.append((cell, row)), backend=cluster
+            sweep,
+            say=said.append,
+            on_epoch=lambda cell, history, best: heard.append((cell, history[-1])),
+            backend=cluster,
         )
     assert said[0].startswith("12 trainings, 2 at a time: ")
     # a failure stops no other, and is told as the local backend tells it

@@ -25,7 +25,8 @@ from tfcr.errors import TfcrError, UsageError
 from tfcr.experiments import sweep as module
 from tfcr.experiments.sweep import Sweep, part, run_sweep, states
 from tfcr.models.systems import resolve
-from tfcr.training.train import plan, train_fold
+from tfcr.training.experiment import plan
+from tfcr.training.train import train_fold
 
 WORDS = {"systems": ("text",), "folds": (0, 1)}  # the system that trains fastest
 

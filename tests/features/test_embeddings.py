@@ -1,12 +1,15 @@
 """Word vectors: every format, the words of a transcript, and files that are no vectors."""
 
+import bz2
 import gzip
 import hashlib
 import io
+import lzma
 import os
 import pickle
 import subprocess
 import sys
+import tarfile
 import time
 import tracemalloc
 import zipfile
@@ -63,8 +66,26 @@ FORMATS = [
 PACKINGS = {
     "plain": lambda content: content,
     "gzip": gzip.compress,
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
     "zip": lambda content: zipped({"vectors": content}),
+    "tar": lambda content: tarred({"v/vectors": content}),
+    "tar.gz": lambda content: gzip.compress(tarred({"v/README": b"of words\n", "v/vectors": content})),
 }
+
+
+def tarred(members):
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for name, content in members.items():
+            for shown, there in (
+                (f"{name.rpartition('/')[0]}/._{name.rpartition('/')[2]}", b"of macOS"),
+                (name, content),
+            ):
+                header = tarfile.TarInfo(shown)
+                header.size = len(there)
+                archive.addfile(header, io.BytesIO(there))
+    return packed.getvalue()
 
 
 def zipped(members, compression=zipfile.ZIP_DEFLATED):
@@ -206,6 +227,52 @@ def test_text_of_short_numbers_is_told_from_binary(tmp_path):
     assert set(load_word_vectors(path, ["a", "b"]).vectors) == {"a", "b"}
 
 
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["no mark", "byte order mark"])
+@pytest.mark.parametrize("separator", [" ", "\t", "word"])
+@pytest.mark.parametrize("header", [True, False])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_text_with_a_byte_order_mark_and_with_tabs_is_read(mark, separator, header, end, table, tmp_path):
+    lines = [
+        line.replace(" ", separator.replace("word", "\t"), 1 if separator == "word" else -1)
+        for line in text_lines(table)
+    ]
+    if header:
+        lines.insert(0, f"{len(lines)}{' ' if separator == 'word' else separator}300")
+    found = load_word_vectors(write(tmp_path / "v.txt", mark + (end.join(lines) + end).encode()), WORDS).vectors
+    assert set(found) == set(WORDS)
+    for word, vector in table.items():
+        np.testing.assert_array_equal(found[word], vector)
+
+
+@pytest.mark.parametrize("promised", [5, 7])
+@pytest.mark.parametrize("binary", [True, False])
+@pytest.mark.parametrize("newline", [b"", b"\n"])
+def test_a_header_that_is_wrong_by_one_word_is_only_said(promised, binary, newline, table, tmp_path):
+    header, said = f"{promised} 300\n", []
+    if binary:
+        content = binary_bytes(table, header.encode(), newline)
+    else:
+        content = header.encode() + "\n".join(text_lines(table)).encode() + newline
+    path = write(tmp_path / "vectors", content)
+    assert set(load_word_vectors(path, WORDS, said.append).vectors) == set(WORDS)
+    assert f"--embeddings {path}: its header promises {promised} words and the file has 6, which are read" in said
+
+
+class TestTar:
+    def test_the_file_with_300_numbers_is_taken_of_several_widths(self, table, tmp_path):
+        members = {f"g/glove.{width}d.txt": "\n".join(text_lines(table, width)).encode() for width in (50, 300)}
+        path = write(tmp_path / "glove.tar.xz", lzma.compress(tarred(members)))
+        assert set(load_word_vectors(path, WORDS).vectors) == set(WORDS)
+
+    def test_two_with_300_numbers(self, table, tmp_path):
+        lines = "\n".join(text_lines(table)).encode()
+        message = refusal(write(tmp_path / "v.tgz", gzip.compress(tarred({"a.txt": lines, "b.txt": lines}))))
+        assert "holds 2 files with vectors of 300 numbers; expected one of them: unpack it" in message
+
+    def test_an_archive_without_files(self, tmp_path):
+        refusal(write(tmp_path / "v.tar", tarred({})))
+
+
 class TestZip:
     def test_the_file_with_300_numbers_is_taken_of_several_widths(self, table, tmp_path):
         members = {f"glove.6B.{width}d.txt": "\n".join(text_lines(table, width)) for width in (50, 100, 200, 300)}
@@ -253,9 +320,9 @@ class TestZip:
 
 
 @pytest.mark.parametrize("kind", ["binary", "glove"])
-@pytest.mark.parametrize("suffix", ["gz", "zip"])
+@pytest.mark.parametrize("suffix", ["gzip", "zip", "bzip2", "xz", "tar.gz"])
 def test_a_packed_file_that_is_cut_off_anywhere(kind, suffix, table, tmp_path):
-    content = PACKINGS["gzip" if suffix == "gz" else "zip"](content_of(kind, table, tmp_path))
+    content = PACKINGS[suffix](content_of(kind, table, tmp_path))
     for length in (1, 3, 10, 100, len(content) // 2, len(content) - 9, len(content) - 1):
         refusal(write(tmp_path / f"vectors.{suffix}", content[:length]))
 
@@ -342,11 +409,11 @@ def test_coverage_counts_words_and_names_the_most_frequent_missing():
 
 LIES = {
     # name: (file name, header's count)
-    "too many": 7,
+    "too many": 8,
     "huge": 10**12,
     "beyond 64 bits": 10**30,
     "thousands of digits": "9" * 5_000,
-    "too few": 5,
+    "too few": 4,
     "none": 0,
 }
 
@@ -437,6 +504,9 @@ class TestRefused:
         b"\x80\x04\x95" + b"\x00" * 10_000,  # the start of a pickle
         b"\xff" * 3_000_000,  # one long line
         b"a b " * 1_000_000,
+        b"\x28\xb5\x2f\xfd" + bytes(1000),  # zstd
+        b"7z\xbc\xaf\x27\x1c" + bytes(1000),
+        b"Rar!\x1a\x07" + bytes(1000),
         "{\"words\": [1, 2]}\n".encode("utf-16"),
         b"<!DOCTYPE html>\n<html><body>Not found</body></html>\n",
     ], ids=lambda content: repr(content[:12]))  # fmt: skip

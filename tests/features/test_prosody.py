@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tfcr.corpora import manifest
 from tfcr.corpora.audio import read_audio
-from tfcr.corpora.voices import Manner, Speaker, spoken
+from tfcr.corpora.synthetic.voices import Manner, Speaker, spoken
 from tfcr.features.prosody import NAMES, contours, num_prosody_frames, prosody
 from tfcr.schema import SAMPLE_RATE
 

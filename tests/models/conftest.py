@@ -8,7 +8,7 @@ import pytest
 
 from tfcr.config import Config
 from tfcr.models.contrastive import ContrastiveModel
-from tfcr.models.pair_discriminator import PairDiscriminator
+from tfcr.models.heads.pair_discriminator import PairDiscriminator
 from tfcr.models.sizes import Sizes
 from tfcr.models.systems import system
 from tfcr.schema import EMBEDDING_DIM, MAX_TOKENS, NUM_BINS, SEGMENT_FRAMES

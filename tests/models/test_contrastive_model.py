@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from tfcr.models.contrastive import ContrastiveModel
-from tfcr.models.pair_discriminator import PairDiscriminator
+from tfcr.models.heads.pair_discriminator import PairDiscriminator
 from tfcr.objectives.info_nce import info_nce
 from tfcr.objectives.negatives import negative_weights
-from tfcr.training.train import reseed
+from tfcr.training.epochs import reseed
 
 # Keras warns of the softmax over one word, which is 1 as it should be
 pytestmark = pytest.mark.filterwarnings("ignore:You are using a softmax over axis 1:UserWarning")

@@ -11,8 +11,8 @@ from tfcr.config import Config
 from tfcr.devices import leave_gpus
 from tfcr.errors import TfcrError
 from tfcr.models.contrastive import ContrastiveModel
+from tfcr.models.cpu.packed_lstm import PackedLSTM
 from tfcr.models.kernels import KERNELS, compiles, cudnn_of, kernels
-from tfcr.models.packed_lstm import PackedLSTM
 from tfcr.models.systems import names, system
 
 RECURRENT = (layers.LSTM, layers.GRU)

@@ -10,9 +10,9 @@ from tensorflow.python.framework.config import is_op_determinism_enabled
 
 from tfcr.config import Config
 from tfcr.models.contrastive import ContrastiveModel
+from tfcr.models.cpu.packed_lstm import PackedLSTM
+from tfcr.models.heads.pair_discriminator import PairDiscriminator
 from tfcr.models.kernels import KERNELS
-from tfcr.models.packed_lstm import PackedLSTM
-from tfcr.models.pair_discriminator import PairDiscriminator
 from tfcr.models.systems import system
 from tfcr.models.xla.looped_lstm import looped_lstm
 from tfcr.models.xla.pooling import max_pool

@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras import layers
 
 from tfcr.models.contrastive import ContrastiveModel
-from tfcr.models.pair_discriminator import PairDiscriminator
+from tfcr.models.heads.pair_discriminator import PairDiscriminator
 from tfcr.objectives.negatives import negative_weights
 
 CLASSES, AUDIO_UNITS, TEXT_UNITS, HIDDEN = 4, 3, 2, 4

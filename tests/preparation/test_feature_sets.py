@@ -21,7 +21,8 @@ def prepared(tiny_corpus, tmp_path):
     """Prepares the tiny corpus with any options; returns the dataset and what was said."""
 
     def run(workers=1, **options):
-        from tfcr.preparation.prepare import Preparation, Progress, prepare
+        from tfcr.preparation.options import Preparation, Progress
+        from tfcr.preparation.prepare import prepare
 
         said = []
         defaults = {"corpus": "manifest", "root": tiny_corpus, "out": tmp_path / "out", "name": "tiny"}
@@ -44,7 +45,7 @@ def own(tmp_path):
 
 
 def stored(dataset, name) -> list[tuple[str, dict[str, np.ndarray]]]:
-    """Id and arrays of every record of a feature set, read without the pipeline."""
+    """Id and arrays of every record of a feature set, sorted by id, read without the pipeline."""
     import tensorflow as tf
 
     features = dataset.features[name]
@@ -59,7 +60,7 @@ def stored(dataset, name) -> list[tuple[str, dict[str, np.ndarray]]]:
                 for field in features.fields
             }
             found.append((fields["id"].bytes_list.value[0].decode(), arrays))
-    return found
+    return sorted(found, key=lambda record: record[0])
 
 
 def bytes_of(dataset) -> dict[str, bytes]:

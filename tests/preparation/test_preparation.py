@@ -28,7 +28,8 @@ def prepared(tiny_corpus, tmp_path):
     """Prepares the tiny corpus with any options and returns the dataset."""
 
     def run(workers=1, **options):
-        from tfcr.preparation.prepare import Preparation, prepare
+        from tfcr.preparation.options import Preparation
+        from tfcr.preparation.prepare import prepare
 
         defaults = {"corpus": "manifest", "root": tiny_corpus, "out": tmp_path / "out", "name": "tiny"}
         return prepare(Preparation(**{**defaults, **options}), workers)
@@ -59,7 +60,8 @@ def records(dataset) -> list:
     from tfcr.data.records import parse, to_record
 
     paths = [str(dataset.folder / shard.name) for shard in dataset.shards]
-    return [to_record(parse(record)) for record in tf.data.TFRecordDataset(paths)]
+    found = [to_record(parse(record)) for record in tf.data.TFRecordDataset(paths)]
+    return sorted(found, key=lambda record: record.id)
 
 
 def edit_manifest(root: pathlib.Path, change) -> None:
@@ -158,7 +160,7 @@ def test_the_dataset_is_intact_and_its_identity_is_its_content(prepared, tmp_pat
     ],
 )
 def test_a_shard_has_about_100_mb_and_there_are_eight_at_least(small_dataset, segments, utterances, shards):
-    from tfcr.preparation.prepare import number_of_shards
+    from tfcr.preparation.description import number_of_shards
 
     row = dataclasses.replace(small_dataset.index[0], num_segments=0)
     rows = [row] * (utterances - 1) + [dataclasses.replace(row, num_segments=segments)]
@@ -368,7 +370,8 @@ def test_the_same_command_goes_on_after_a_kill(prepared, tiny_corpus, tmp_path):
 
 
 def test_going_on_says_what_is_there_already_and_reading_is_said_first(prepared, tiny_corpus, tmp_path):
-    from tfcr.preparation.prepare import Preparation, Progress, prepare
+    from tfcr.preparation.options import Preparation, Progress
+    from tfcr.preparation.prepare import prepare
 
     said: list[str] = []
     out = prepared().folder
@@ -380,7 +383,8 @@ def test_going_on_says_what_is_there_already_and_reading_is_said_first(prepared,
 
 
 def test_the_synthetic_corpus_is_announced_before_it_is_written(tmp_path):
-    from tfcr.preparation.prepare import Preparation, Progress, prepare
+    from tfcr.preparation.options import Preparation, Progress
+    from tfcr.preparation.prepare import prepare
 
     said: list[str] = []
     corpus = Preparation("synthetic", tmp_path / "corpus", tmp_path / "out", "synthetic", options={"utterances": 40})
@@ -394,7 +398,7 @@ def test_the_synthetic_corpus_is_announced_before_it_is_written(tmp_path):
 
 def broken_flac(tiny_corpus, damage) -> tuple[pathlib.Path, bytes]:
     """Breaks a recording whose header stays good; it is in the fifth of eight shards."""
-    path = tiny_corpus / "wav" / "u08.flac"
+    path = tiny_corpus / "wav" / "u04.flac"
     good = path.read_bytes()
     half = len(good) // 2
     path.write_bytes(good[:half] + (b"\0" * (len(good) - half) if damage == "zeros" else b""))
@@ -408,7 +412,7 @@ def test_a_broken_recording_is_named_and_once_it_is_mended_the_same_command_comp
 ):
     path, good = broken_flac(tiny_corpus, damage)
     out = tmp_path / "out"
-    with pytest.raises(TfcrError, match=r"u08.flac"):
+    with pytest.raises(TfcrError, match=r"u04.flac"):
         prepared(workers=workers)
     assert not (out / INFO).exists()
     finished = stamps(out)
@@ -625,7 +629,8 @@ def test_words_without_a_vector_are_counted(prepared, tmp_path):
     [("word0 word1 word2 of", False), ("of", True)],  # "of" is one word in three
 )
 def test_vectors_of_less_than_half_of_the_words_are_pointed_out(tiny_corpus, tmp_path, tensorflow, known, warned):
-    from tfcr.preparation.prepare import Preparation, Progress, prepare
+    from tfcr.preparation.options import Preparation, Progress
+    from tfcr.preparation.prepare import prepare
 
     vectors, said = tmp_path / "vectors.txt", []
     vectors.write_text("".join(f"{word} {' '.join(['0.5'] * 300)}\n" for word in known.split()), encoding="utf-8")
@@ -668,7 +673,7 @@ def test_recordings_that_are_too_short_or_stand_twice_are_noted(prepared, tiny_c
 
 def test_an_id_that_stands_twice_in_a_corpus_is_an_error(small_dataset):
     from tfcr.corpora.utterance import Utterance
-    from tfcr.preparation.prepare import select
+    from tfcr.preparation.selection import select
 
     twice = [Utterance("a", pathlib.Path("a.wav"), "", "anger", "s")] * 3
     with pytest.raises(TfcrError, match="'a' stands 3 times"):

@@ -89,7 +89,7 @@ def test_every_file_is_where_the_report_says(report):
     assert set(report.paths) == written
     assert {path.name for path in report.tables} == {
         *("table1.csv", "table1.md", "table1.tex", "alpha.csv", "alpha.tex", "comparison.csv"),
-        *("confusion.csv", "conflicts.csv", "agreement.csv"),
+        *("confusion.csv", "conflicts.csv", "agreement.csv", "modalities.tex"),
     }
     assert {path.suffix for path in report.figures} == {".svg", ".png"}
     assert [path.stem for path in report.figures if path.suffix == ".svg"] == [

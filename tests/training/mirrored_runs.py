@@ -15,7 +15,9 @@ from tfcr.errors import UsageError
 from tfcr.experiments.sweep import Sweep, run_sweep
 from tfcr.models.systems import configure
 from tfcr.training import distribution
-from tfcr.training.train import Observer, plan, train_fold
+from tfcr.training.experiment import plan
+from tfcr.training.observer import Observer
+from tfcr.training.train import train_fold
 
 distribution.divide_processor()  # before TensorFlow computes anything
 

@@ -8,10 +8,10 @@ import tensorflow as tf
 from tfcr.config import Config
 from tfcr.models import global_batch
 from tfcr.models.contrastive import ContrastiveModel
-from tfcr.models.pair_discriminator import PairDiscriminator
+from tfcr.models.heads.pair_discriminator import PairDiscriminator
 from tfcr.models.systems import system
 from tfcr.training import distribution
-from tfcr.training.train import reseed
+from tfcr.training.epochs import reseed
 
 NUM_CLASSES = 4
 

@@ -12,8 +12,9 @@ from tfcr.errors import TfcrError, UsageError
 from tfcr.models.restore import restore_network
 from tfcr.models.systems import resolve_start
 from tfcr.training import train
+from tfcr.training.experiment import plan, read_run_config
 from tfcr.training.pretraining import origins_of
-from tfcr.training.train import plan, train_fold
+from tfcr.training.train import train_fold
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +120,7 @@ def test_a_stage_takes_the_encoders_and_draws_its_head(stages, authors_dataset, 
         begun[experiment.config.start] = {weight.path: weight.numpy() for weight in model.network.weights}
         raise StoppedError
 
-    monkeypatch.setattr(train, "_fit", fit)
+    monkeypatch.setattr(train, "train_epochs", fit)
     for alpha in (0.0, 0.1):
         experiment = plan(dataclasses.replace(small_authors, alpha=alpha), authors_dataset.folder)
         for origin in origins_of(experiment.config):
@@ -131,7 +132,7 @@ def test_a_stage_takes_the_encoders_and_draws_its_head(stages, authors_dataset, 
 
     def trained(name):
         run = runs.open_run(stages / name)
-        network = restore_network(train.read_run_config(run.folder), 4, run.folder / runs.WEIGHTS)
+        network = restore_network(read_run_config(run.folder), 4, run.folder / runs.WEIGHTS)
         return {weight.path: weight.numpy() for weight in network.weights}
 
     audio, text = trained("authors-audio-a0-f0-s0"), trained("authors-text-a0-f0-s0")

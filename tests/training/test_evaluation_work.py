@@ -13,7 +13,8 @@ def test_the_text_encoder_runs_once_an_utterance(small_config, small_dataset, sy
 
     from tfcr.models.network import AUDIO, TEXT
     from tfcr.training import evaluate
-    from tfcr.training.train import build_model, pipeline_of, plan
+    from tfcr.training.build import build_model
+    from tfcr.training.experiment import pipeline_of, plan
 
     rows = collections.Counter()
     experiment = plan(dataclasses.replace(small_config, system=system), small_dataset.folder)

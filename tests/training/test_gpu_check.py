@@ -7,9 +7,11 @@ import pytest
 import tensorflow as tf
 
 from tfcr.errors import TfcrError
-from tfcr.models.packed_lstm import PackedLSTM
-from tfcr.training import gpu_check, train
-from tfcr.training.gpu_check import check_recurrent_layers, look_at_device
+from tfcr.models.cpu.packed_lstm import PackedLSTM
+from tfcr.training.experiment import plan
+from tfcr.training.gpu_check import check_recurrent_layers
+from tfcr.training.observer import Observer
+from tfcr.training.train import train_fold
 
 
 def network_of(*recurrent):
@@ -57,34 +59,15 @@ def test_without_recurrent_layers_there_is_nothing_to_check():
     assert "no recurrent layer" in check_recurrent_layers(network_of(keras.layers.Dense(2)))
 
 
-def test_a_cpu_is_not_checked_and_a_change_of_device_is_told(monkeypatch, gpu):
-    monkeypatch.setattr(gpu_check, "check_recurrent_layers", lambda network: "checked")
-
-    def told(history):
-        said = []
-        look_at_device(None, history, said.append)
-        return said
-
-    assert told([]) == ["checked"]
-    assert told([{"on_gpu": 1.0}]) == ["checked"]
-    assert told([{}])[1].startswith("the epochs before were trained on a CPU, and this goes on on a GPU")
-    gpu.visible = False
-    assert told([]) == told([{}]) == []
-    assert told([{"on_gpu": 1.0}])[0].startswith("the epochs before were trained on a GPU, and this goes on on a CPU")
-
-
 def test_a_training_on_a_gpu_begins_with_the_check(small_config, small_dataset, tmp_path, gpu, monkeypatch):
     said = []
 
-    class Hear(train.Observer):
-        def on_gpu(self, sentence):
-            said.append(sentence)
+    class Hear(Observer):
+        def on_gpu(self, run, found):
+            said.append(found)
 
-    experiment = train.plan(
-        dataclasses.replace(small_config, epochs=1, precision="mixed_bfloat16"), small_dataset.folder
-    )
-    run = train.train_fold(experiment, tmp_path / "run", Hear())
+    experiment = plan(dataclasses.replace(small_config, epochs=1, precision="mixed_bfloat16"), small_dataset.folder)
+    run = train_fold(experiment, tmp_path / "run", Hear())
     assert said[0].startswith("gradients on the GPU are those of float32 on the CPU: PackedLSTM in bfloat16")
-    assert [row["on_gpu"] for row in run.history] == [1.0]
     assert gpu.grows
     assert run.metrics["fast_layers"] == []  # Keras's own layers, where no GPU was really there

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from tfcr import corpora, runs
-from tfcr.training.train import plan, train_fold
+from tfcr.training.experiment import plan
+from tfcr.training.train import train_fold
 
 CONFIG = {"fold": 3, "alpha": 0.1}
 
@@ -15,7 +16,8 @@ CONFIG = {"fold": 3, "alpha": 0.1}
 @pytest.fixture(scope="module")
 def as_manifest(tensorflow, small_corpus, tmp_path_factory):
     """Prepares the small corpus as a manifest whose emotions a test may change."""
-    from tfcr.preparation.prepare import Preparation, prepare
+    from tfcr.preparation.options import Preparation
+    from tfcr.preparation.prepare import prepare
 
     utterances = corpora.read("synthetic", small_corpus, utterances=120).utterances
 

@@ -12,10 +12,14 @@ from tfcr.config import PRESETS
 from tfcr.data.pipeline import Pipeline
 from tfcr.errors import TfcrError, UsageError
 from tfcr.models import systems
+from tfcr.models.layers.standardization import Standardization
+from tfcr.models.layers.word_table import WordTable
 from tfcr.models.sizes import Sizes
-from tfcr.models.standardization import Standardization
-from tfcr.models.word_table import WordTable
-from tfcr.training.train import Observer, build_model, learning_rate, parts_of, pipeline_of, plan, train_fold
+from tfcr.training.build import build_model, parts_of
+from tfcr.training.epochs import learning_rate
+from tfcr.training.experiment import pipeline_of, plan
+from tfcr.training.observer import Observer
+from tfcr.training.train import train_fold
 
 TINY = {
     "conv_filters": 2,
@@ -226,7 +230,8 @@ def test_the_decisions_are_weighed_by_the_validation_part(full_dataset, tmp_path
 def test_words_of_another_vector_space_are_refused_also_without_scores_of_their_own(full_dataset, tmp_path):
     """Feature-level fusion reads word vectors, and has one score alone."""
     from tfcr.corpora import synthetic
-    from tfcr.preparation.prepare import Preparation, prepare
+    from tfcr.preparation.options import Preparation
+    from tfcr.preparation.prepare import prepare
     from tfcr.training.evaluate_run import evaluate_run
 
     run = train_fold(plan(tiny("early-fusion"), full_dataset.folder), tmp_path / "run")

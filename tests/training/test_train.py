@@ -17,7 +17,9 @@ import yaml
 from tfcr import files, runs, schema
 from tfcr.errors import TfcrError, UsageError
 from tfcr.models.systems import system
-from tfcr.training.train import Observer, plan, read_run_config, train_fold
+from tfcr.training.experiment import plan, read_run_config
+from tfcr.training.observer import Observer
+from tfcr.training.train import train_fold
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +157,9 @@ def test_a_resumed_run_has_the_bits_of_an_undisturbed_one(small_config, small_da
 _TRAIN = """
 import pathlib, sys
 from tfcr.config import from_mapping
-from tfcr.training.train import Observer, plan, train_fold
+from tfcr.training.experiment import plan
+from tfcr.training.observer import Observer
+from tfcr.training.train import train_fold
 import json
 class Tell(Observer):
     def step(self, epoch, step):
@@ -209,8 +213,8 @@ def test_alpha_0_trains_the_baseline_with_or_without_a_discriminator_bit_for_bit
 
     from tfcr.data.pipeline import Pipeline
     from tfcr.models.contrastive import ContrastiveModel
-    from tfcr.models.pair_discriminator import PairDiscriminator
-    from tfcr.training.train import build_model
+    from tfcr.models.heads.pair_discriminator import PairDiscriminator
+    from tfcr.training.build import build_model
 
     experiment = plan(dataclasses.replace(small_config, alpha=0.0), small_dataset.folder)
 
@@ -233,7 +237,7 @@ def test_alpha_0_trains_the_baseline_with_or_without_a_discriminator_bit_for_bit
 
 def test_alpha_1_leaves_the_head_untouched(small_config, small_dataset):
     from tfcr.data.pipeline import Pipeline
-    from tfcr.training.train import build_model
+    from tfcr.training.build import build_model
 
     experiment = plan(dataclasses.replace(small_config, alpha=1.0), small_dataset.folder)
     model = build_model(experiment)
@@ -262,17 +266,16 @@ def test_nothing_of_the_test_part_reaches_training(finished, small_config, small
     folder = tmp_path / "poisoned"
     folder.mkdir()
     shutil.copy(small_dataset.folder / VOCABULARY, folder)
-    position, info = 0, json.loads((small_dataset.folder / INFO).read_text())
+    places, info = iter(small_dataset.order), json.loads((small_dataset.folder / INFO).read_text())
     for shard in info["shards"]:
         with tf.io.TFRecordWriter(str(folder / shard["name"])) as writer:
             for serialised in tf.data.TFRecordDataset(str(small_dataset.folder / shard["name"])):
                 record = to_record(parse(serialised))
-                if position in test:
+                if next(places) in test:
                     record = dataclasses.replace(
                         record, spectrogram=record.spectrogram * 0 + 7, embeddings=record.embeddings * 0 - 3
                     )
                 writer.write(serialise(record))
-                position += 1
         shard["sha256"] = sha256_of_file(folder / shard["name"])
     rows = read_index(small_dataset.folder / INDEX)
     write_index(folder / INDEX, rows)
@@ -361,7 +364,8 @@ def test_evaluate_repeats_the_test_and_takes_another_dataset(finished, small_dat
 
 
 def _prepared(tmp_path, name, **options):
-    from tfcr.preparation.prepare import Preparation, prepare
+    from tfcr.preparation.options import Preparation
+    from tfcr.preparation.prepare import prepare
 
     emotions = options.pop("emotions", schema.EMOTIONS)
     merge = schema.MERGE if emotions == schema.EMOTIONS else {}
@@ -392,7 +396,8 @@ def test_evaluate_on_another_dataset_tests_every_utterance(audio_run, tmp_path):
 def test_evaluate_never_tests_what_the_run_was_trained_or_stopped_by(audio_run, small_corpus, tmp_path):
     """The same recordings with other words are another dataset, of which only the test part is unseen."""
     from tfcr.corpora import iemocap
-    from tfcr.preparation.prepare import Preparation, prepare
+    from tfcr.preparation.options import Preparation
+    from tfcr.preparation.prepare import prepare
     from tfcr.training.evaluate_run import evaluate_run
 
     said = "".join(f"{utterance.id},No words.\n" for utterance in iemocap.read_layout(small_corpus).utterances)
@@ -465,8 +470,9 @@ def test_a_finished_run_may_be_read_only_and_loses_a_checkpoint_that_a_kill_left
 
 
 def test_three_classes_in_another_order_follow_through(small_config, tmp_path):
-    from tfcr.preparation.prepare import Preparation, prepare
-    from tfcr.serving.export import export_run
+    from tfcr.preparation.options import Preparation
+    from tfcr.preparation.prepare import prepare
+    from tfcr.serving.export.saved_model import export_run
 
     emotions = ("anger", "excitement", "neutral")
     dataset = prepare(

@@ -1,4 +1,7 @@
-"""The command line: a command parses, calls one function of the library and prints what comes of it."""
+"""The command line: a command parses, calls one function of the library and prints what comes of it.
+
+One file per command, and beside them what commands share. Nothing imports from here.
+"""
 
 import importlib
 import re
@@ -6,7 +9,7 @@ import sys
 
 import click
 
-from tfcr import __version__
+from tfcr import __version__, files
 from tfcr.errors import TfcrError, UsageError
 
 # The help lines stand here so that `tfcr --help` imports no command; a test compares them with the commands' own.
@@ -90,9 +93,12 @@ def run(command: click.Command, arguments: list[str] | None = None) -> None:
             f"{error.strerror or error}{where}; finished work is kept, and the same command goes on with it", 1
         )
     except Exception as error:
-        if not _is_tensorflows(error):
+        if (lacking := files.room_lacking(error)) is not None:
+            code = _fail(f"a disk has no room ({lacking[0]}); {lacking[1]}, and the same command goes on", 1)
+        elif _is_tensorflows(error):
+            code = _fail(_of_tensorflow(error), 1)
+        else:
             raise
-        code = _fail(_of_tensorflow(error), 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 

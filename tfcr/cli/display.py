@@ -6,7 +6,7 @@ import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rich import box
 from rich.console import Console
@@ -14,13 +14,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
-from tfcr.durations import duration
 from tfcr.schema import SAMPLE_RATE
-from tfcr.wording import counted
+from tfcr.wording import counted, duration
 
 _EPOCHS_BETWEEN_SIGNS = 5
 _LOG_EVERY = 10.0  # seconds between two lines of a log
-_MOST_WAITING = 0.1, 1.0  # what share of an epoch, and seconds, its steps may wait for data without a word
+_MOST_WAITING = 0.2, 1.0  # what share of an epoch, and seconds, its steps may wait for data without a word
 _MOST_SPEAKERS = 30  # that a table gives rows to
 _MOST_NAMED = 4  # speakers of a session
 _WIDEST = 10_000  # columns of a table that nothing cuts
@@ -106,10 +105,15 @@ class TrainingProgress:
     def __init__(self, label: str = ""):
         self.label = f"{label}: " if label else ""
         self.bar = None
-        self.told_of_input = False
 
     def waiting(self, run):
         say(f"{self.label}waiting for {run}, which another process trains")
+
+    def elsewhere(self, run, changes):
+        say(
+            f"{self.label}{run} goes on in another environment than before ({'; '.join(changes)}): "
+            "its bits may be others than those of a training in one go"
+        )
 
     def started(self, run, sizes, steps, epochs, done):
         self.stop()  # of the stage before
@@ -128,8 +132,8 @@ class TrainingProgress:
         shared = "batches are divided among them" if len(devices) > 1 else "no other is visible, so it is not divided"
         say(f"{self.label}mirrored on {counted(len(devices), 'device')}, {', '.join(devices)}: {shared}")
 
-    def on_gpu(self, sentence):
-        say(f"{self.label}{sentence}")
+    def on_gpu(self, run, found):
+        say(f"{self.label}{found}")
 
     def step(self, epoch, step):
         if self.bar is not None:
@@ -146,8 +150,7 @@ class TrainingProgress:
         )
         out = self.bar.console if self.bar is not None else console()
         out.print(line, markup=False)
-        if not self.told_of_input and _is_held_back(row):
-            self.told_of_input = True
+        if _is_first_held_back(state.history):
             out.print(f"{self.label}{_of_input(row)}", markup=False)
 
     def stop(self):
@@ -212,16 +215,22 @@ def _nothing(*arguments) -> None:
     """Says nothing."""
 
 
-def cell_epoch(cell, row, best_epoch: int) -> None:
-    """A sign of life from one of several trainings: every fifth epoch, with a word where input holds it back."""
+def cell_epoch(cell, history: Sequence[Mapping[str, float]], best_epoch: int) -> None:
+    """A sign of life from one of several trainings: every fifth epoch, and once where input holds it back."""
+    row = history[-1]
     if row["epoch"] % _EPOCHS_BETWEEN_SIGNS == 0:
         say(f"{cell.run.name}: epoch {row['epoch']:.0f}, val UA {row['val_ua']:.4f}, best epoch {best_epoch}")
-        if _is_held_back(row):
-            say(f"{cell.run.name}: {_of_input(row)}")
+    if _is_first_held_back(history):
+        say(f"{cell.run.name}: {_of_input(row)}")
 
 
-def _is_held_back(row) -> bool:
-    """Whether an epoch waited long for its data. A second is granted: the shuffle fills, which counts in short ones."""
+def _is_first_held_back(history: Sequence[Mapping[str, float]]) -> bool:
+    """Whether the last epoch of a run, which may have been resumed, is the first that waited long for its data."""
+    return [row["epoch"] for row in history if _is_held_back(row)] == [history[-1]["epoch"]]
+
+
+def _is_held_back(row: Mapping[str, float]) -> bool:
+    """Whether an epoch waited long. A second is granted: the shuffle fills first, which counts in short ones."""
     share, seconds = _MOST_WAITING
     return row.get("seconds_waiting", 0.0) > max(seconds, share * row["seconds"])
 

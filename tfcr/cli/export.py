@@ -47,10 +47,10 @@ def command(run, out, format, data, vocabulary, embeddings):
 
     import_quietly(on_gpus=False)
     if format == "onnx":
-        from tfcr.serving.onnx_export import export_onnx
+        from tfcr.serving.export.onnx_export import export_onnx
 
         click.echo(export_onnx(trained, out or _OUT[format], data=data))
     else:
-        from tfcr.serving.export import export_run
+        from tfcr.serving.export.saved_model import export_run
 
         click.echo(export_run(trained, out or _OUT[format], data=data, vocabulary=vocabulary, embeddings=embeddings))

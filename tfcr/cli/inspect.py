@@ -74,7 +74,7 @@ def draw(dataset):
 
     import_quietly(on_gpus=False)
     from tfcr.data.examples import typical_examples
-    from tfcr.report.dataset_figures import draw_dataset
+    from tfcr.report.figures.dataset_figures import draw_dataset
 
     audio = dataset.info["audio"]
     durations = {
@@ -126,6 +126,7 @@ def describe_dataset(dataset, place: str | os.PathLike | None = None) -> None:
         f"{sum(shard.bytes for shard in dataset.shards) / 1e6:.0f} MB"
     )
     click.echo("emotion: " + ", ".join(f"{emotion} {count}" for emotion, count in info["counts"]["emotion"].items()))
+    click.echo(f"order: records stand in an order drawn from their ids ({info['order']}), so that names decide nothing")
     scripts = [script for script in info["counts"]["script"] if script]
     if scripts:
         click.echo(f"script: {len(scripts)} groups")
@@ -214,9 +215,12 @@ def describe_run(folder: pathlib.Path) -> None:
     click.echo(f"run {folder}")
     click.echo(", ".join(f"{name} {value}" for name, value in config.items()))
     if not (folder / runs.METRICS).is_file():
-        state = folder / "checkpoints" / "state.json"
-        done = len(read_json(state)["history"]) if state.is_file() else 0
-        click.echo(f"not finished: {done} epochs are done; the same `tfcr train` command goes on with it")
+        path = folder / "checkpoints" / "state.json"
+        state = read_json(path) if path.is_file() else {"history": []}
+        describe_environments(state.get("environments", []))
+        click.echo(
+            f"not finished: {len(state['history'])} epochs are done; the same `tfcr train` command goes on with it"
+        )
         return
     run = runs.open_run(folder)
     sizes = ", ".join(f"{part} {count}" for part, count in run.metrics["sizes"].items())
@@ -230,6 +234,7 @@ def describe_run(folder: pathlib.Path) -> None:
         click.echo(f"trained on a CPU by tfcr's faster kernels: {', '.join(run.metrics['fast_layers'])}")
     if run.metrics.get("distribution", "none") != "none":
         click.echo(f"{run.metrics['distribution']} on {counted(run.metrics['replicas'], 'device')}")
+    describe_environments(run.metrics.get("environments", []))  # the first runs recorded none
     tested = len(run.predictions.id)
     if tested != run.metrics["sizes"]["test"]:
         raise TfcrError(f"{folder / runs.PREDICTIONS} has {tested} rows; expected {run.metrics['sizes']['test']}")
@@ -237,6 +242,18 @@ def describe_run(folder: pathlib.Path) -> None:
         raise TfcrError(f"{folder / runs.METRICS} and {runs.PREDICTIONS} contradict each other; train the run again")
     runs.check_weights(run)
     click.echo("intact: metrics, predictions and weights are as they were written")
+
+
+def describe_environments(environments) -> None:
+    """Where a run was trained, and under which settings, on standard output: a line for each change."""
+    for environment in environments:
+        since = f" from epoch {environment['from_epoch']}" if len(environments) > 1 else ""
+        versions = ", ".join(f"{name} {version}" for name, version in environment["versions"].items())
+        variables = ", ".join(f"{name}={value}" for name, value in environment["variables"].items())
+        click.echo(
+            f"environment{since}: {environment['cpu']}, {', '.join(environment['gpus']) or 'no GPU'}; {versions}; "
+            f"{variables or 'no variable that decides bits'}"
+        )
 
 
 def describe_export(folder: pathlib.Path) -> None:

@@ -16,7 +16,7 @@ from click.core import ParameterSource
 from tfcr import corpora, schema
 from tfcr.cli.options import PATH, Names, config_option, fields_of_config
 from tfcr.config import Preset
-from tfcr.errors import TfcrError, UsageError
+from tfcr.errors import UsageError, missing_extra
 
 
 def own_features(of: str) -> dict:
@@ -51,7 +51,7 @@ class Place(click.ParamType):
 @click.option(
     "--embeddings",
     metavar="FILE",
-    help="Word vectors of 300 numbers: word2vec (.bin or text), GloVe (.txt) or fastText (.vec), also in gzip or zip; "
+    help="Word vectors of 300 numbers: word2vec (.bin or text), GloVe (.txt) or fastText (.vec), also packed; "
     "or gensim:NAME, which gensim downloads, say gensim:word2vec-google-news-300.",
 )
 @click.option("--name", help="The dataset's name.  [default: the corpus's; for a manifest the root folder's]")
@@ -139,7 +139,8 @@ def command(
     is_typed = context.get_parameter_source("runner") is ParameterSource.COMMANDLINE
     engine = None if runner is None else _engine(runner, engine_options, is_typed)
     import_quietly(on_gpus=False)
-    from tfcr.preparation.prepare import Preparation, Progress, prepare
+    from tfcr.preparation.options import Preparation, Progress
+    from tfcr.preparation.prepare import prepare
 
     preparation = Preparation(
         corpus=corpus,
@@ -160,7 +161,7 @@ def command(
         held.callback(audio.stop)
         writer, tell = None, say
         if engine is not None:
-            from tfcr.preparation.beam import beam_writer
+            from tfcr.preparation.beam.writer import beam_writer
 
             folder, writer = held.enter_context(beam_writer(engine, out, say))
             preparation = dataclasses.replace(preparation, out=folder)
@@ -187,7 +188,7 @@ def _options_of_beam(context: click.Context, runner: str | None, out: pathlib.Pa
     """
     if runner is not None:
         if importlib.util.find_spec("apache_beam") is None:
-            raise TfcrError("--runner needs a package that is not installed (apache_beam); pip install 'tfcr[beam]'")
+            raise missing_extra("--runner", "apache_beam", "beam")
         return context.args
     if context.args and context.args[0].startswith("-"):
         name = context.args[0].split("=")[0]
@@ -207,7 +208,7 @@ def _engine(runner: str, options: list[str], is_typed: bool):
     handlers = list(logging.root.handlers)
     logging.disable(logging.WARNING)
     try:
-        from tfcr.preparation.beam_options import Engine
+        from tfcr.preparation.beam.options import Engine
 
         engine = Engine(runner, options, is_typed)
         engine.check()

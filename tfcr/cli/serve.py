@@ -6,7 +6,7 @@ import os
 import click
 
 from tfcr.cli.options import PATH, config_option
-from tfcr.errors import TfcrError
+from tfcr.errors import missing_extra
 
 _PACKAGES = ("fastapi", "uvicorn", "prometheus_client", "orjson")
 _OF_THE_PAGE = ("gradio",)
@@ -31,15 +31,15 @@ def command(export, host, port, max_body, threads, no_page):
     """Serve an export: TF Serving's REST interface for one model, and a page to try it on."""
     for name in _PACKAGES if no_page else _PACKAGES + _OF_THE_PAGE:
         if importlib.util.find_spec(name) is None:
-            raise TfcrError(f"tfcr serve needs a package that is not installed ({name}); pip install 'tfcr[serve]'")
+            raise missing_extra("tfcr serve", name, "serve")
 
     from tfcr.cli.tensorflow import import_quietly
     from tfcr.exports import latest_version
 
     latest_version(export)  # before the seconds that TensorFlow takes
     import_quietly()
-    from tfcr.serving.served import ServedModel
-    from tfcr.serving.server import MODELS, listen, serve
+    from tfcr.serving.server.app import MODELS, listen, serve
+    from tfcr.serving.server.served import ServedModel
 
     def ready(address):
         at = f"{address}{MODELS}{model.name}:predict"

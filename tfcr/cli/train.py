@@ -67,7 +67,9 @@ def command(context, data, run, **options):
     refuse_other_preparation(context, dataset)
     import_quietly()
     from tfcr.models.systems import configure
-    from tfcr.training.train import Observer, plan, train_fold
+    from tfcr.training.experiment import plan
+    from tfcr.training.observer import Observer
+    from tfcr.training.train import train_fold
 
     class Display(TrainingProgress, Observer):
         """The library's observer, shown."""

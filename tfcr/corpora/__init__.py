@@ -17,7 +17,7 @@ from tfcr.corpora.utterance import Utterance
 from tfcr.errors import UsageError
 
 _UNKNOWN = "unknown: ask its owner"
-_PARTS = {"audio", "containers", "layout", "utterance", "voices"}  # modules of this folder that are no corpora
+_PARTS = {"audio", "containers", "layout", "utterance"}  # modules of this folder that are no corpora
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,19 @@
 """Recordings of any common format as 16 kHz mono samples (soundfile decodes, soxr resamples)."""
 
+import contextlib
+import io
+import itertools
 import math
 import pathlib
+from collections.abc import Iterator
 
 import numpy as np
 import soundfile
 import soxr
 
-from tfcr.corpora.containers import EXPECTED, fault
+from tfcr.corpora import containers
+from tfcr.corpora.containers import EXPECTED
+from tfcr.corpora.containers.source import Stream
 from tfcr.errors import TfcrError
 from tfcr.schema import SAMPLE_RATE
 
@@ -16,17 +22,24 @@ _BLOCK = 1 << 20  # samples decoded at a time
 
 
 def num_samples(path: str | pathlib.Path) -> int:
-    """How many samples `read_audio` will return, from the file's header alone.
+    """How many samples `read_audio` will return, from the file's header where that can be trusted.
 
     Raises:
         TfcrError: no such file, not a recording, empty, or shorter than its header says.
     """
-    with _opened(path) as recording:
-        return math.ceil(recording.frames * SAMPLE_RATE / recording.samplerate)
+    path = pathlib.Path(path)
+    lengths = []
+    for stream in _streams(path):
+        with _opened(path, stream) as recording:
+            count = recording.frames if stream.is_promised else len(_decoded(path, recording))
+            lengths.append((recording.samplerate, count))
+    runs = itertools.groupby(lengths, key=lambda length: length[0])
+    counts = [_resampled_length(sum(count for _, count in run), rate) for rate, run in runs]
+    return _some(path, sum(counts))
 
 
 def read_audio(path: str | pathlib.Path) -> np.ndarray:
-    """Decodes a recording.
+    """Decodes a recording, all of its streams behind one another.
 
     Returns:
         float64 [samples] in [-1, 1), 16 kHz; several channels are averaged.
@@ -34,48 +47,86 @@ def read_audio(path: str | pathlib.Path) -> np.ndarray:
     Raises:
         TfcrError: as `num_samples`, or a sample that is not finite.
     """
-    with _opened(path) as recording:
-        try:
-            samples = _decoded(recording)
-        except soundfile.LibsndfileError as error:
-            raise TfcrError(f"{path} cannot be decoded ({error.error_string.rstrip('.')}); {EXPECTED}") from None
+    path = pathlib.Path(path)
+    decoded = [_mono(path, stream) for stream in _streams(path)]
+    runs = itertools.groupby(decoded, key=lambda rate_and_samples: rate_and_samples[0])
+    resampled = [_resampled(_joined([samples for _, samples in run]), rate) for rate, run in runs]
+    samples = _joined(resampled)
+    _some(path, len(samples))
+    return samples
+
+
+def is_file_itself(path: pathlib.Path) -> bool:
+    """Whether a recording is one stream, told by its header as it is, with nothing before or behind."""
+    return [stream.content for stream in _streams(path)] == [None]
+
+
+def _mono(path: pathlib.Path, stream: Stream) -> tuple[int, np.ndarray]:
+    """The rate of a stream and its samples, float64 [samples]."""
+    with _opened(path, stream) as recording:
+        samples = _decoded(path, recording)
         declared, rate = recording.frames, recording.samplerate
-    if len(samples) != declared:
+    if stream.is_promised and len(samples) != declared:
         raise TfcrError(f"{path} is cut short: {len(samples)} of {declared} samples are there; copy it again")
     mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
     if not np.isfinite(mono).all():
         raise TfcrError(f"{path} holds samples that are not finite numbers; {EXPECTED}")
-    if rate == SAMPLE_RATE:
-        return mono
-    resampled = soxr.resample(mono, rate, SAMPLE_RATE)
-    expected = math.ceil(declared * SAMPLE_RATE / rate)
+    return rate, mono
+
+
+def _resampled(samples: np.ndarray, rate: int) -> np.ndarray:
+    """float64 [samples] at 16 kHz."""
+    if rate == SAMPLE_RATE or not len(samples):
+        return samples
+    expected = _resampled_length(len(samples), rate)
+    resampled = soxr.resample(samples, rate, SAMPLE_RATE)
     return np.pad(resampled, (0, max(0, expected - len(resampled))))[:expected]
 
 
-def _decoded(recording: soundfile.SoundFile) -> np.ndarray:
+def _resampled_length(count: int, rate: int) -> int:
+    return math.ceil(count * SAMPLE_RATE / rate)
+
+
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _some(path: pathlib.Path, count: int) -> int:
+    if not count:
+        raise TfcrError(f"{path} holds no samples; {EXPECTED}")
+    return count
+
+
+def _decoded(path: pathlib.Path, recording: soundfile.SoundFile) -> np.ndarray:
     """float64 [samples, channels]; a header that promises too much costs no memory."""
     blocks = []
-    while not blocks or len(blocks[-1]) == _BLOCK:
-        frames = min(_BLOCK, recording.frames - sum(map(len, blocks)))
-        blocks.append(recording.read(frames, dtype="float64", always_2d=True))
-    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+    try:
+        while not blocks or len(blocks[-1]) == _BLOCK:
+            frames = min(_BLOCK, recording.frames - sum(map(len, blocks)))
+            blocks.append(recording.read(frames, dtype="float64", always_2d=True))
+    except soundfile.LibsndfileError as error:
+        raise TfcrError(f"{path} cannot be decoded ({error.error_string.rstrip('.')}); {EXPECTED}") from None
+    return _joined(blocks)
 
 
-def _opened(path: str | pathlib.Path) -> soundfile.SoundFile:
-    path = pathlib.Path(path)
+def _streams(path: pathlib.Path) -> list[Stream]:
     if not path.is_file():
         raise TfcrError(f"{path} does not exist; {EXPECTED}")
-    size = path.stat().st_size
-    if size == 0:
+    if path.stat().st_size == 0:
         raise TfcrError(f"{path} is empty (0 bytes); {EXPECTED}")
+    return containers.streams(path)
+
+
+@contextlib.contextmanager
+def _opened(path: pathlib.Path, stream: Stream) -> Iterator[soundfile.SoundFile]:
     try:
-        recording = soundfile.SoundFile(path)
+        recording = soundfile.SoundFile(path if stream.content is None else io.BytesIO(stream.content))
     except soundfile.LibsndfileError as error:
         # what its MP3 decoder cannot read, libsndfile calls a file that does not exist
         reason = "Format not recognised" if error.code == _NO_FILE else error.error_string.rstrip(".")
         raise TfcrError(f"{path} is not a recording ({reason}); {EXPECTED}") from None
-    wrong = fault(path, size, recording)
-    if wrong:
-        recording.close()
-        raise TfcrError(f"{path}{wrong}")
-    return recording
+    with recording:
+        wrong = containers.fault(recording)
+        if wrong:
+            raise TfcrError(f"{path}{wrong}")
+        yield recording

@@ -71,10 +71,10 @@ def typical_positions(
 def _read(dataset: Dataset, positions: Sequence[int]) -> dict[int, Example]:
     found, start = {}, 0
     for shard in dataset.shards:
-        inside = [position for position in positions if start <= position < start + shard.records]
-        path = dataset.folder / shard.name
-        for number, data in _serialised(path, [position - start for position in inside]).items():
-            found[start + number] = _parsed(path, data, dataset.index[start + number])
+        path, inside = dataset.folder / shard.name, dataset.order[start : start + shard.records]
+        numbers = [number for number, position in enumerate(inside) if position in positions]
+        for number, data in _serialised(path, numbers).items():
+            found[inside[number]] = _parsed(path, data, dataset.index[inside[number]])
         start += shard.records
     return found
 

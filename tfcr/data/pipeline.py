@@ -1,7 +1,8 @@
 """tf.data pipelines over a dataset's shards: segments for training, whole utterances for evaluation.
 
-Records are addressed by their position in the dataset, that is among utterances sorted by id. Every order is a function
-of (seed, epoch), so a resumed run sees what an undisturbed one would.
+Utterances are addressed by their position, which counts by their sorted ids; their records stand in the shards in an
+order drawn from the ids (`tfcr.record_order`). Every order is a function of (seed, epoch), so a resumed run sees what
+an undisturbed one would.
 """
 
 import hashlib
@@ -13,14 +14,13 @@ from types import MappingProxyType
 import numpy as np
 import tensorflow as tf
 
-from tfcr.data import feature_records, open_files, records
+from tfcr.data import feature_records, records
 from tfcr.dataset_info import Dataset, Features
 from tfcr.features.sets import COUNT, Field
 from tfcr.schema import SEGMENT_FRAMES
 
 _SEGMENT_BOUNDS = (2, 3, 4, 5, 6, 8, 11, 16, 24)  # utterances of like length are batched together
 _OF_A_SEGMENT = ("spectrogram", "num_frames")  # the inputs that segments of an utterance do not share
-_MOST_OPEN = 1024  # shards that are read in turn; each holds a file and 256 kB of every feature set
 _VALIDATION_EPOCH = -1  # the one order that the validation part is always batched in
 
 
@@ -65,6 +65,7 @@ class Pipeline:
         self._paths = [[str(dataset.folder / shard.name) for shard in some] for some in zip(*shards, strict=True)]
         self._shapes = {name: shape for _, fields in self._sets for field in fields for name, shape in _shapes(field)}
         self._starts = np.cumsum([0, *(shard.records for shard in dataset.shards)])[:-1]
+        self._order = np.array(dataset.order, np.int64)
         self._labels = np.array([row.label for row in dataset.index], np.int64)
         unknown = sorted(set(self.inputs) - set(of_records) - set(self._shapes))
         if unknown:
@@ -99,20 +100,16 @@ class Pipeline:
             shuffle_buffer: how many examples the shuffle holds.
             augment: what is done to each spectrogram, float32 [128 frames, 128 bins] in dB; it may draw.
 
-        Raises:
-            TfcrError: the machine lets a process open fewer files than there are shards to read in turn.
-
         Returns:
             `(x, y, sample_weight)`: x by the names of the inputs, y with `label` and `utterance` int64 [batch], weights
             float32 [batch] that give every utterance the same sum and have a mean of 1 over the epoch.
         """
-        open_files.allow(2 * self._at_a_time * self._sources)  # those of the training part and of the validation part
         weight = self.examples_per_epoch(positions, segments) / len(positions)
         epoch_seed = derived_seed(seed, "epoch", epoch)
 
         def examples(_):
             tf.compat.v1.set_random_seed(epoch_seed)  # of this function's graph: no draw depends on the process's seed
-            found = self._examples(self._interleaved(positions, epoch_seed), segments, weight, epoch_seed)
+            found = self._examples(self._in_drawn_order(positions, epoch_seed), segments, weight, epoch_seed)
             if augment is not None and self.has_segments:
                 with warnings.catch_warnings():
                     warnings.filterwarnings("ignore", "Seed .* from outer graph")  # it is meant to be used
@@ -139,7 +136,7 @@ class Pipeline:
         def whole(position, serialised):
             return self._inputs_of(self._parsed(serialised, *self.inputs)), position
 
-        data = self._in_order(positions).map(whole, num_parallel_calls=self.threads, deterministic=True)
+        data = self._in_record_order(positions).map(whole, num_parallel_calls=self.threads, deterministic=True)
         if not self.has_segments:
             return self._finish(self._batched(data, batch_size))
         # long utterances in smaller batches: a batch never takes much more memory than its 4-segment ones
@@ -149,23 +146,31 @@ class Pipeline:
         )
         return self._finish(data)
 
+    def in_record_order(self, positions: np.ndarray) -> np.ndarray:
+        """Some positions in the order in which their records stand."""
+        return self._order[np.isin(self._order, positions)]
+
     def spectrograms(self, positions: np.ndarray) -> tf.data.Dataset:
-        """The spectrogram float32 [segments, 128, 128] and the number of real frames of each utterance, in order."""
+        """The spectrogram float32 [segments, 128, 128] and number of real frames of each utterance, in record order."""
 
         def parsed(position, serialised):
             fields = self._parsed(serialised, "spectrogram", "num_frames")
             return fields["spectrogram"], fields["num_frames"]
 
-        return self._finish(self._in_order(positions).map(parsed, num_parallel_calls=self.threads, deterministic=True))
+        data = self._in_record_order(positions)
+        return self._finish(data.map(parsed, num_parallel_calls=self.threads, deterministic=True))
 
     def steps(self, positions: np.ndarray, name: str) -> Iterator[np.ndarray]:
-        """The real steps of one input of each utterance, in order: [steps, dim], one step where it is no sequence."""
+        """The real steps of one input of each utterance, in record order.
+
+        Each is an array [steps, dim], of one step where the input is no sequence.
+        """
         if name == "spectrogram":
             for spectrogram, num_frames in self.spectrograms(positions).as_numpy_iterator():
                 yield spectrogram.reshape(-1, spectrogram.shape[-1])[:num_frames]
             return
         alone = Pipeline(self.dataset, [name], self.threads, [each for each, _ in self._sets], self.longest)
-        data = alone._in_order(positions).map(lambda position, serialised: alone._parsed(serialised, name)[name])
+        data = alone._in_record_order(positions).map(lambda position, serialised: alone._parsed(serialised, name)[name])
         for array in self._finish(data).as_numpy_iterator():
             yield array if array.ndim > 1 else array[None]
 
@@ -181,31 +186,28 @@ class Pipeline:
     def _sources(self) -> int:
         return len(self._paths[0])
 
-    @property
-    def _at_a_time(self) -> int:
-        """How many shards of each set a training reads in turn."""
-        return min(len(self._paths), _MOST_OPEN)
-
-    def _in_order(self, positions: np.ndarray) -> tf.data.Dataset:
-        """`(position, (serialised, …))`, ascending."""
+    def _in_record_order(self, positions: np.ndarray) -> tf.data.Dataset:
+        """`(position, (serialised, …))` as the records stand."""
         return self._keep(self._records(tf.constant(self._paths)).enumerate(), positions)
 
-    def _interleaved(self, positions: np.ndarray, seed: int) -> tf.data.Dataset:
-        """`(position, (serialised, …))`, one from each shard in turn: ids that stand together part company.
+    def _in_drawn_order(self, positions: np.ndarray, seed: int) -> tf.data.Dataset:
+        """`(position, (serialised, …))`, shard after shard in a drawn order.
 
-        Of more than 1,024 shards, so many at a time.
+        Every shard is a random sample of the utterances (`tfcr.record_order`). Shards that were read in turn would let
+        each utterance come at about the same time in every epoch, beside the same others.
         """
         shards = tf.data.Dataset.from_tensor_slices((self._paths, self._starts)).shuffle(len(self._paths), seed=seed)
-        data = shards.interleave(
-            lambda paths, start: self._records(paths[None]).enumerate(start=start), cycle_length=self._at_a_time
+        return self._keep(
+            shards.flat_map(lambda paths, start: self._records(paths[None]).enumerate(start=start)), positions
         )
-        return self._keep(data, positions)
 
     def _keep(self, data: tf.data.Dataset, positions: np.ndarray) -> tf.data.Dataset:
-        wanted = np.zeros(self.dataset.info["utterances"], bool)
+        """Of records with their number the wanted ones, with their utterance's position."""
+        wanted = np.zeros(len(self._order), bool)
         wanted[positions] = True
-        table = tf.constant(wanted)
-        return data.filter(lambda position, record: table[position])
+        table, order = tf.constant(wanted[self._order]), tf.constant(self._order)
+        kept = data.filter(lambda number, record: table[number])
+        return kept.map(lambda number, record: (order[number], record))
 
     def _examples(self, utterances: tf.data.Dataset, segments: str, weight: float, seed: int) -> tf.data.Dataset:
         """`(own, (x, y, weight))`: the inputs that segments do not share, if any, and the rest of an example."""

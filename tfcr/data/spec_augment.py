@@ -1,4 +1,4 @@
-"""SpecAugment (Park et al., Interspeech 2019): masks over frequency and time, as tensorflow_io draws them."""
+"""SpecAugment (Park et al., Interspeech 2019): masks over frequency and time, as tensorflow-io draws them."""
 
 import contextlib
 import io
@@ -39,8 +39,14 @@ class SpecAugment:
 
 
 def _masks() -> tuple[Callable, Callable]:
-    """The two functions, which are plain TensorFlow; the package warns of native parts that are not used here."""
+    """tensorflow-io's two functions, or ours where it is not installed.
+
+    They are plain TensorFlow; the package warns of native parts that are not used here.
+    """
     with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
-        from tensorflow_io.python.ops.audio_ops import freq_mask, time_mask
+        try:
+            from tensorflow_io.python.ops.audio_ops import freq_mask, time_mask
+        except ImportError:
+            from tfcr.data.masks import freq_mask, time_mask
     return freq_mask, time_mask

@@ -2,7 +2,7 @@
 
 import pathlib
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tfcr import runs
@@ -49,13 +49,17 @@ class Ended:
     trace: str = ""
 
 
+OnEpoch = Callable[[Cell, Sequence[Mapping[str, float]], int], None]  # it hears of a cell's history and best epoch
+
+
 def nothing(*arguments) -> None:
     """Does nothing with what it hears."""
 
 
 def time_cell(cell: Cell) -> float:
     """Seconds that an epoch of a cell takes in this process."""
-    from tfcr.training.train import plan, seconds_per_epoch
+    from tfcr.training.experiment import plan
+    from tfcr.training.forecast import seconds_per_epoch
 
     try:
         return seconds_per_epoch(plan(cell.config, cell.data))
@@ -63,17 +67,19 @@ def time_cell(cell: Cell) -> float:
         _forget()
 
 
-def train_cell(cell: Cell, on_epoch: Callable[[Cell, Mapping, int], None] = nothing) -> Ended:
+def train_cell(cell: Cell, on_epoch: OnEpoch = nothing) -> Ended:
     """Trains a cell in this process, whatever comes of it.
 
     Args:
-        on_epoch: called after each epoch, with its line of `history.csv` and the best epoch so far.
+        on_epoch: called after each epoch, with all lines of `history.csv` and the best epoch so far.
     """
-    from tfcr.training.train import Observer, plan, train_fold
+    from tfcr.training.experiment import plan
+    from tfcr.training.observer import Observer
+    from tfcr.training.train import train_fold
 
     class Worker(Observer):
         def epoch(self, row, state):
-            on_epoch(cell, row, state.best_epoch)
+            on_epoch(cell, state.history, state.best_epoch)
 
     if cell.is_done:  # meanwhile, by another process
         return ended_before(cell)

@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from tfcr import runs
-from tfcr.durations import duration
 from tfcr.experiments.backends.backend import LOCAL, Backend
 from tfcr.experiments.cells import Cell, Ended, nothing
+from tfcr.wording import duration
 
 _TYPICAL_BEST = 15  # the epoch after which validation no longer improves, on the corpora tried
 

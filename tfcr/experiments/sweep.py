@@ -11,7 +11,7 @@ from tfcr.config import Config, from_mapping
 from tfcr.dataset_info import INFO, Dataset, verify
 from tfcr.errors import TfcrError, UsageError
 from tfcr.experiments.backends.backend import LOCAL, Backend, train_cells
-from tfcr.experiments.cells import Cell, nothing
+from tfcr.experiments.cells import Cell, OnEpoch, nothing
 from tfcr.experiments.progress import forecast, tell
 from tfcr.models import systems
 from tfcr.report import Report, write_report
@@ -177,7 +177,7 @@ def run_sweep(
     say: Callable[[str], None] = nothing,
     on_end: Callable[[int, float], None] = nothing,
     prepare_process: Callable[[], None] = nothing,
-    on_epoch: Callable[[Cell, Mapping[str, float], int], None] = nothing,
+    on_epoch: OnEpoch = nothing,
     backend: Backend = LOCAL,
 ) -> Swept:
     """Trains what is missing of a sweep, and reports once all of it is there.

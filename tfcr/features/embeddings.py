@@ -144,7 +144,7 @@ def load_word_vectors(
                     raise TfcrError(_missing(path, known, wanted))
                 file = gensim_data.download(named.removeprefix(gensim_data.PREFIX), say)
             say(f"Reading word vectors from {file}")
-            source, new = _read(file, source, wanted)
+            source, new = _read(file, source, wanted, say)
             known = new
     except OSError as error:
         raise TfcrError(f"--embeddings {path} cannot be read ({error}); {vector_files.FORMATS}") from None
@@ -155,13 +155,17 @@ def load_word_vectors(
     return WordVectors(vectors, named if by_name else file.name, sha256=source.sha256)
 
 
-def _read(file: pathlib.Path, source: Source | None, wanted: list[str]) -> tuple[Source, Vocabulary]:
+def _read(
+    file: pathlib.Path, source: Source | None, wanted: list[str], say: Callable[[str], None]
+) -> tuple[Source, Vocabulary]:
     """Reads the large file; its SHA-256 is of the very bytes, not recalled."""
     if source is None or source.recalled:
         source = vector_cache.hashed(file)
     vectors = vector_files.read_vectors(file, wanted)
     if files.stamp(file) != source.stamp:
         raise TfcrError(f"--embeddings {file} has changed while it was read; try again")
+    if vectors.note:
+        say(vectors.note)
     return source, Vocabulary(vectors, frozenset(wanted) - vectors.keys())
 
 

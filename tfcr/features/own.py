@@ -146,6 +146,10 @@ class OwnFeatures:
     def _open(self) -> h5py.File:
         try:
             return h5py.File(self.path, "r")
+        except BlockingIOError:
+            raise TfcrError(
+                f"{self.option} is open in another process, which may still write to it; wait for that, or end it"
+            ) from None
         except (OSError, RuntimeError, ValueError) as error:
             raise TfcrError(f"{self.option} cannot be read as HDF5 ({error}); {FORMAT}") from None
 

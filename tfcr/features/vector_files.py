@@ -1,28 +1,22 @@
-"""Files of pretrained word vectors: word2vec's binary and text formats, GloVe's and fastText's text; as they are, in
-gzip, or in the zip archive they ship in.
+"""Files of pretrained word vectors: word2vec's binary and text formats, GloVe's and fastText's text; as they are or
+packed (`tfcr.features.packed_files`).
 
 gensim's `KeyedVectors.load_word2vec_format` cannot be told which words are wanted: it sets aside memory for all of them
 (3.6 GB for Google News) and parses every number of a text file. Here a file streams by and the wanted vectors are kept.
 What a file means is gensim's to say; the tests compare every format with its reader.
 """
 
-import contextlib
-import functools
-import gzip
 import io
-import lzma
 import pathlib
 import re
-import struct
-import zipfile
-import zlib
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
 
 from tfcr.errors import TfcrError
+from tfcr.features.packed_files import DAMAGES, Open, contents
 from tfcr.schema import EMBEDDING_DIM
 
 FORMATS = "expected word2vec vectors (.bin or text), GloVe vectors (.txt) or fastText vectors (.vec)"
@@ -33,25 +27,17 @@ _LONGEST_LINE = 1 << 17  # bytes; ten times what 300 numbers take
 _LONGEST_WORD = 1 << 16  # bytes; a longer one is no word
 _BLOCK = 1 << 22  # bytes read at a time
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
-_GZIP = b"\x1f\x8b"
-_ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the second one is empty
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _OTHER_FORMATS = {
     b"\x80": "is a Python pickle, which is never opened; save gensim's vectors by save_word2vec_format",
     b"\x93NUMPY": "is a NumPy array, without words; save the vectors in word2vec's format",
     b"\xba\x16\x4f\x2f": "is a fastText model; pass the .vec file of the same vectors",
+    b"\x28\xb5\x2f\xfd": "is packed by zstd; unpack it and pass the file within",
+    b"7z\xbc\xaf\x27\x1c": "is a 7-Zip archive; unpack it and pass the file within",
+    b"Rar!": "is a RAR archive; unpack it and pass the file within",
+    b"\xff\xfe": "is text in UTF-16; save it in UTF-8",
+    b"\xfe\xff": "is text in UTF-16; save it in UTF-8",
 }
-_DAMAGES = (
-    OSError,
-    EOFError,
-    ValueError,
-    RuntimeError,  # an encrypted archive, or one packed in a way that zipfile does not know
-    struct.error,
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-)
-
-_Open = Callable[[], BinaryIO]
 
 
 @dataclass(frozen=True)
@@ -62,28 +48,43 @@ class _Layout:
         binary: float32, little-endian; else decimal numbers, a word a line.
         width: numbers a word.
         count: words, by the header; None without one.
+        separator: of text, behind the word.
     """
 
     binary: bool
     width: int
     count: int | None
+    separator: bytes = b" "
 
 
-def read_vectors(path: pathlib.Path, words: Iterable[str]) -> dict[str, np.ndarray]:
+class Vectors(dict[str, np.ndarray]):
+    """word → float32 [300].
+
+    Attributes:
+        note: what a user should know of the file; or an empty string.
+    """
+
+    note = ""
+
+
+def read_vectors(path: pathlib.Path, words: Iterable[str]) -> Vectors:
     """Reads the vectors of `words`; of a word that stands twice the first one, as gensim does.
 
     The content decides the format, not the name: what gensim downloads is called `.gz` and nothing else.
 
     Returns:
-        word → float32 [300] for the words that the file has, in the order of `words`.
+        Those of the words that the file has, in the order of `words`; with a note if its header counts one word too
+        many or too few.
 
     Raises:
         TfcrError: the file is damaged, has another format, another width than 300, numbers that are not finite, or a
             header that it does not keep.
     """
     wanted = {word.encode(): word for word in words}
-    found = _read(path, wanted)
-    return {word: found[form] for form, word in wanted.items() if form in found}
+    found, note = _read(path, wanted)
+    vectors = Vectors({word: found[form] for form, word in wanted.items() if form in found})
+    vectors.note = note
+    return vectors
 
 
 def first_vectors(path: pathlib.Path, count: int | None = None) -> dict[str, np.ndarray]:
@@ -97,7 +98,8 @@ def first_vectors(path: pathlib.Path, count: int | None = None) -> dict[str, np.
     Raises:
         TfcrError: as `read_vectors`.
     """
-    return {word.decode(): vector for word, vector in _read(path, _First(count)).items()}
+    found, _ = _read(path, _First(count))
+    return {word.decode(): vector for word, vector in found.items()}
 
 
 class _First(Container[bytes]):
@@ -118,46 +120,42 @@ class _First(Container[bytes]):
         return wanted
 
 
-def _read(path: pathlib.Path, wanted: Container[bytes]) -> dict[bytes, np.ndarray]:
-    """The vectors of the wanted words of a file."""
+def _read(path: pathlib.Path, wanted: Container[bytes]) -> tuple[dict[bytes, np.ndarray], str]:
+    """The vectors of the wanted words of a file, and a note on it or an empty string."""
     try:
-        with _contents(path) as contents:
-            name, open_content, layout = _choose(path, contents)
+        with contents(path) as files:
+            name, open_content, layout = _choose(path, files)
             with io.BufferedReader(open_content(), _BLOCK) as stream:
+                if stream.peek(len(_BYTE_ORDER_MARK)).startswith(_BYTE_ORDER_MARK):
+                    stream.read(len(_BYTE_ORDER_MARK))
                 if layout.count is not None:
                     stream.readline()
                 read = _read_binary if layout.binary else _read_text
-                found = read(name, stream, layout.count, wanted)
-    except _DAMAGES as error:
+                found, words = read(name, stream, layout, wanted)
+    except DAMAGES as error:
         reason = " ".join(str(error).split())[:200]
         raise TfcrError(f"--embeddings {path} cannot be read ({reason}); {FORMATS}") from None
     if not all(np.isfinite(vector).all() for vector in found.values()):
         raise TfcrError(f"{name} holds numbers that are not finite; {FORMATS}")
-    return found
+    return found, _count_note(name, layout.count, words)
 
 
-@contextlib.contextmanager
-def _contents(path: pathlib.Path) -> Iterator[dict[str, _Open]]:
-    """Name, for messages → what opens it: the file itself, unpacked from gzip, or every file of a zip archive."""
-    with open(path, "rb") as file:
-        start = file.read(4)
-    if not start.startswith(_ZIP):
-        yield {f"--embeddings {path}": functools.partial(gzip.open if start.startswith(_GZIP) else open, path, "rb")}
-        return
-    with zipfile.ZipFile(path) as archive:
-        yield {
-            f"--embeddings {path} ({_shown(member.filename)})": functools.partial(archive.open, member)
-            for member in archive.infolist()
-            if not member.is_dir() and not member.filename.startswith("__MACOSX/")
-        }
+def _count_note(name: str, promised: int | None, words: int) -> str:
+    """Refuses a header that counts other words than there are; by one it may be wrong, which is a note."""
+    if promised is None or words == promised:
+        return ""
+    fact = f"{name}: its header promises {promised} words and the file has {words}"
+    if not words or abs(words - promised) > 1:
+        raise TfcrError(f"{fact}; {_DOWNLOAD_AGAIN}")
+    return f"{fact}, which are read"
 
 
-def _choose(path: pathlib.Path, contents: dict[str, _Open]) -> tuple[str, _Open, _Layout]:
+def _choose(path: pathlib.Path, contents: dict[str, Open]) -> tuple[str, Open, _Layout]:
     """The one content with vectors of 300 numbers, by the first lines: `glove.6B.zip` holds four widths."""
     layouts, widths = {}, set()
     for name, open_content in contents.items():
         with io.BufferedReader(open_content(), _LONGEST_LINE) as stream:
-            start = stream.read(_LONGEST_LINE)
+            start = stream.read(_LONGEST_LINE).removeprefix(_BYTE_ORDER_MARK)
         other = next((what for magic, what in _OTHER_FORMATS.items() if start.startswith(magic)), None)
         layout = None if other else _layout(start)
         if len(contents) == 1:
@@ -192,41 +190,70 @@ def _layout(start: bytes) -> _Layout | None:
         # Floats hold zeros, signs and exponents, which are no text; 300 of them without one would be a wonder.
         binary = not re.split(rb"[ \r\n]", numbers, maxsplit=1)[0].isascii()
         binary = binary or _CONTROL.search(numbers[:_VECTOR_BYTES]) is not None
-        return _Layout(binary, width, count)
+        return _Layout(binary, width, count, _separator(rest.partition(b"\n")[0]))
     if not newline and len(start) == _LONGEST_LINE:
         return None
-    width = _num_numbers(first.rstrip().split(b" "))
-    return _Layout(False, width, None) if width else None
+    separator = _separator(first)
+    width = _num_numbers(_fields(first.rstrip(), separator))
+    return _Layout(False, width, None, separator) if width else None
 
 
-def _read_binary(name: str, stream: BinaryIO, count: int, wanted: Container[bytes]) -> dict[bytes, np.ndarray]:
-    """Word, space, 300 × float32, `count` times; some writers end each with a newline."""
+def _separator(line: bytes) -> bytes:
+    """What ends the word of a line; behind a tab, tabs or spaces may stand between the numbers."""
+    return b"\t" if b"\t" in line else b" "
+
+
+def _fields(line: bytes, separator: bytes) -> list[bytes]:
+    """A line's word and its numbers; the word of a line with spaces may be several fields."""
+    if separator == b" ":
+        return line.split(b" ")
+    word, _, numbers = line.partition(separator)
+    return [word, *numbers.replace(b"\t", b" ").split(b" ")]
+
+
+def _read_binary(
+    name: str, stream: BinaryIO, layout: _Layout, wanted: Container[bytes]
+) -> tuple[dict[bytes, np.ndarray], int]:
+    """Word, space, 300 × float32, as often as the header says; some writers end each with a newline.
+
+    Returns:
+        The vectors that are wanted, and how many words there are.
+    """
     found, block, start, words = {}, b"", 0, 0
-    while words < count:
+    while True:
         space = block.find(b" ", start, start + _LONGEST_WORD)
         end = space + 1 + _VECTOR_BYTES
-        if space >= 0 and end <= len(block):
+        if space >= 0 and end <= len(block) and words <= layout.count:
             word = block[start:space].lstrip(b"\n")
             if word not in found and word in wanted:
                 found[word] = np.frombuffer(block, "<f4", EMBEDDING_DIM, space + 1).astype(np.float32)
             start, words = end, words + 1
             continue
-        if space < 0 and len(block) - start >= _LONGEST_WORD:
+        rest = block[start:].lstrip(b"\n")
+        if words > layout.count and rest:
+            raise TfcrError(
+                f"{name}: its header promises {layout.count} words and the file holds more; {_DOWNLOAD_AGAIN}"
+            )
+        if space < 0 and len(rest) >= _LONGEST_WORD:
             raise TfcrError(f"{name} has no word where number {words + 1} should stand; {_DOWNLOAD_AGAIN}")
         more = stream.read(_BLOCK)
         if not more:
-            raise TfcrError(f"{name}: its header promises {count} words and the file has {words}; {_DOWNLOAD_AGAIN}")
-        block, start = block[start:] + more, 0
-    rest = block[start:]
-    while not rest.strip(b"\n"):
-        rest = stream.read(_BLOCK)
-        if not rest:
-            return found
-    raise TfcrError(f"{name}: its header promises {count} words and the file holds more; {_DOWNLOAD_AGAIN}")
+            break
+        block, start = rest + more, 0
+    if rest:
+        what = f"has {words}" if words < layout.count else "holds more"
+        raise TfcrError(f"{name}: its header promises {layout.count} words and the file {what}; {_DOWNLOAD_AGAIN}")
+    return found, words
 
 
-def _read_text(name: str, stream: BinaryIO, count: int | None, wanted: Container[bytes]) -> dict[bytes, np.ndarray]:
-    """A word and 300 numbers a line. Only ASCII spaces separate: fastText's words hold others (U+00A0, U+3000)."""
+def _read_text(
+    name: str, stream: BinaryIO, layout: _Layout, wanted: Container[bytes]
+) -> tuple[dict[bytes, np.ndarray], int]:
+    """A word and 300 numbers a line. Only ASCII spaces separate: fastText's words hold others (U+00A0, U+3000).
+
+    Returns:
+        The vectors that are wanted, and how many words there are.
+    """
     found, words = {}, 0
     while line := stream.readline(_LONGEST_LINE):
         if len(line) == _LONGEST_LINE and not line.endswith(b"\n"):
@@ -235,24 +262,25 @@ def _read_text(name: str, stream: BinaryIO, count: int | None, wanted: Container
         if not line:
             continue
         words += 1
-        if line.count(b" ") == EMBEDDING_DIM:
+        if layout.separator == b" " and line.count(b" ") == EMBEDDING_DIM:
             word = line[: line.index(b" ")]
         else:
-            fields = line.split(b" ")
+            fields = _fields(line, layout.separator)
             _check_width(f"{name}, word {words},", _num_numbers(fields))
             word = b" ".join(fields[:-EMBEDDING_DIM])  # glove.840B has ". . ." and "at name@domain.com"
         if word not in found and word in wanted:
+            rest = line[len(word) + 1 :]
+            if layout.separator == b"\t":
+                rest = rest.replace(b"\t", b" ")
             try:
-                numbers = [float(number) for number in line[len(word) + 1 :].split(b" ")]
+                numbers = [float(number) for number in rest.split(b" ")]
             except ValueError:
                 raise TfcrError(f"{name}, word {words}, has something that is no number; {_DOWNLOAD_AGAIN}") from None
             with np.errstate(over="ignore"):  # becomes infinite, which is looked for
                 found[word] = np.array(numbers).astype(np.float32)
-    if count is not None and words != count:
-        raise TfcrError(f"{name}: its header promises {count} words and the file has {words}; {_DOWNLOAD_AGAIN}")
     if not words:
         raise TfcrError(f"{name} holds no vectors; {FORMATS}")
-    return found
+    return found, words
 
 
 def _num_numbers(fields: list[bytes]) -> int:
@@ -270,7 +298,3 @@ def _num_numbers(fields: list[bytes]) -> int:
 def _check_width(name: str, width: int) -> None:
     if width != EMBEDDING_DIM:
         raise TfcrError(f"{name} has vectors of {width} numbers; expected {EMBEDDING_DIM} (Sec. 4.2)")
-
-
-def _shown(name: str) -> str:
-    return (name if name.isprintable() else ascii(name))[:80]

@@ -17,7 +17,7 @@ _KNOWN = ("cpu", "keras", "xla")
 def kernels() -> Kernels:
     """`cpu` without a GPU, for which Keras and cuDNN have faster ones, and with one `keras`; or what `KERNELS` says.
 
-    - `cpu`: `tfcr.models.packed_lstm`, `conv_block` and `piecewise`.
+    - `cpu`: `tfcr.models.cpu`.
     - `keras`: Keras's layers, which are cuDNN's on a GPU.
     - `xla`: `tfcr.models.xla`, by which XLA compiles a whole step.
 
@@ -52,6 +52,6 @@ def warn_of_cudnn(encoder: keras.Model) -> None:
         if gpus() and not hasattr(layer, "is_fast") and asks and cudnn_of(asks, layer.dtype_policy) is False:
             warnings.warn(
                 f"{layer.name} of {encoder.name} is a {type(layer).__name__} in bfloat16, in which cuDNN's gradient is "
-                "wrong; give it use_cudnn=False, take tfcr.models.packed_lstm.PackedLSTM, or train in float16",
+                "wrong; give it use_cudnn=False, take tfcr.models.cpu.packed_lstm.PackedLSTM, or train in float16",
                 stacklevel=3,
             )

@@ -13,6 +13,7 @@ import pathlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import tensorflow as tf
@@ -25,6 +26,7 @@ from tfcr.dataset_info import IndexRow, Shard, is_intact
 from tfcr.errors import TfcrError
 from tfcr.features.embeddings import WordVectors
 from tfcr.features.presets import PRESETS
+from tfcr.record_order import record_order, shard_bounds
 from tfcr.schema import FEATURES_REVISION, SAMPLE_RATE
 
 
@@ -51,13 +53,15 @@ class Written:
 
 @dataclass(frozen=True)
 class ShardPlan:
-    """What goes into a dataset's shards: utterances sorted by id, with their index rows, cut into equal runs.
+    """What goes into a dataset's shards: utterances sorted by id, with their index rows.
 
-    A plan says by `fingerprint` what decides the bytes of a shard, and by `serialised` what stands in it.
+    Shards are equal runs of the records, which stand in the order of `tfcr.record_order`. A plan says by `fingerprint`
+    what decides the bytes of a shard, and by `serialised` what stands in it.
 
     Attributes:
         count: of all shards.
-        only: of a plan that was cut to one shard, which; it has the utterances of that shard alone.
+        only: of a plan that was cut to one shard, which; it has the utterances of that shard alone, in the order of
+            its records.
     """
 
     name: str
@@ -69,12 +73,19 @@ class ShardPlan:
     def file_name(self, shard: int) -> str:
         return f"{self.name}-{shard:05d}-of-{self.count:05d}.tfrecord"
 
-    def positions(self, shard: int) -> range:
-        """The utterances of a shard."""
+    @cached_property
+    def order(self) -> Sequence[int]:
+        """The positions of the utterances in the order of their records."""
         if self.only is not None:
             return range(len(self.utterances))
-        total = len(self.utterances)
-        return range(shard * total // self.count, (shard + 1) * total // self.count)
+        return record_order([utterance.id for utterance in self.utterances])
+
+    def positions(self, shard: int) -> Sequence[int]:
+        """The utterances of a shard, in the order of its records."""
+        if self.only is not None:
+            return self.order
+        bounds = shard_bounds(len(self.utterances), self.count)
+        return self.order[bounds[shard] : bounds[shard + 1]]
 
     def seconds(self, shard: int) -> float:
         """How much audio a shard holds."""

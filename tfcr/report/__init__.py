@@ -8,12 +8,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tfcr import files
-from tfcr.report import latex, tables
-from tfcr.report.chapters import illustrate
-from tfcr.report.conditions import group_by_condition
-from tfcr.report.figures import Drawing
-from tfcr.report.page import render_page
-from tfcr.report.sections import divide
+from tfcr.report.figures.drawing import Drawing
+from tfcr.report.findings.conditions import group_by_condition
+from tfcr.report.findings.sections import divide
+from tfcr.report.page.chapters import illustrate
+from tfcr.report.page.render import render_page
+from tfcr.report.tables import csv_tables, latex
+from tfcr.report.tables.markdown import table_1_markdown
+from tfcr.report.tables.summary import summary_text
 from tfcr.runs import Run
 
 __all__ = ["Report", "write_report"]
@@ -21,15 +23,16 @@ __all__ = ["Report", "write_report"]
 PAGE = "report.html"
 FIGURES = "figures"
 TABLES = {
-    "table1.csv": tables.table_1_csv,
-    "table1.md": tables.table_1_markdown,
+    "table1.csv": csv_tables.table_1_csv,
+    "table1.md": table_1_markdown,
     "table1.tex": latex.table_1_latex,
-    "alpha.csv": tables.alpha_csv,
+    "modalities.tex": latex.modalities_latex,
+    "alpha.csv": csv_tables.alpha_csv,
     "alpha.tex": latex.alpha_latex,
-    "comparison.csv": tables.comparison_csv,
-    "confusion.csv": tables.confusion_csv,
-    "conflicts.csv": tables.conflicts_csv,
-    "agreement.csv": tables.agreement_csv,
+    "comparison.csv": csv_tables.comparison_csv,
+    "confusion.csv": csv_tables.confusion_csv,
+    "conflicts.csv": csv_tables.conflicts_csv,
+    "agreement.csv": csv_tables.agreement_csv,
 }
 
 
@@ -76,7 +79,7 @@ def write_report(runs: Iterable[Run], out: pathlib.Path) -> Report:
         page=out / PAGE,
         tables=tuple(out / name for name in TABLES),
         figures=figures,
-        summary=tables.summary_text(sections),
+        summary=summary_text(sections),
     )
 
 

@@ -1,7 +1,7 @@
 """Figures and facts in words: what the page, the tables and the terminal share."""
 
 from tfcr import published
-from tfcr.report.results import Result, Spread
+from tfcr.report.findings.results import Result, Spread
 from tfcr.statistics import Interval
 
 MISSING = "–"

@@ -9,7 +9,22 @@ from tfcr.corpora import manifest
 from tfcr.errors import TfcrError, UsageError
 from tfcr.preparation.transcripts import read_transcripts
 
-SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")  # what is looked for in a folder; a file may have any name
+SUFFIXES = (
+    ".wav",
+    ".flac",
+    ".ogg",
+    ".mp3",
+    ".opus",
+    ".oga",
+    ".mp2",
+    ".aif",
+    ".aiff",
+    ".aifc",
+    ".au",
+    ".caf",
+    ".w64",
+    ".sph",
+)  # what is looked for in a folder; a file may have any name
 
 
 @dataclass(frozen=True)

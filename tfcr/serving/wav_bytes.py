@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 import soundfile
 
-from tfcr.corpora.audio import num_samples, read_audio
+from tfcr.corpora.audio import is_file_itself, num_samples, read_audio
 from tfcr.errors import TfcrError
 from tfcr.schema import MAX_SECONDS, SAMPLE_RATE
 
@@ -30,15 +30,18 @@ def recording_bytes(path: str | os.PathLike) -> bytes:
     seconds = num_samples(path) / SAMPLE_RATE
     if seconds > MAX_SECONDS:
         raise TfcrError(f"{path} lasts {seconds:.1f} s; expected at most {MAX_SECONDS} s")
+    if is_file_itself(path) and _is_ready(path):
+        content = path.read_bytes()
+        if content.startswith(b"RIFF"):  # RIFX has its numbers the other way round
+            return content
+    return encode_wav(read_audio(path))
+
+
+def _is_ready(path: pathlib.Path) -> bool:
     with soundfile.SoundFile(path) as recording:
-        ready = (
+        return (
             recording.format in ("WAV", "WAVEX")
             and recording.subtype == "PCM_16"
             and recording.samplerate == SAMPLE_RATE
             and recording.channels <= 2
         )
-    if ready:
-        content = path.read_bytes()
-        if content.startswith(b"RIFF"):  # RIFX has its numbers the other way round
-            return content
-    return encode_wav(read_audio(path))

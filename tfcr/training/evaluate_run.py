@@ -13,7 +13,7 @@ from tfcr.errors import TfcrError
 from tfcr.models.restore import restore_network
 from tfcr.models.systems import feature_names, sizes_of
 from tfcr.training import evaluate, runtime
-from tfcr.training.train import pipeline_of, plan, read_run_config
+from tfcr.training.experiment import pipeline_of, plan, read_run_config
 
 
 @dataclass(frozen=True)

@@ -5,37 +5,16 @@ kind of recurrent layer of a network computes one gradient of a small batch, onc
 float32 on the processor.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfcr.devices import gpus
 from tfcr.errors import TfcrError
 
-ON_GPU = "on_gpu"  # of an epoch's line of `history.csv`: 1 where it trained on a GPU
 LEAST_COSINE = {"float32": 0.999, "float16": 0.99, "bfloat16": 0.96}  # to float32 on a CPU; TF32 counts as float32
 MOST_RATIO = 1.1  # of the norms, either way
 _BATCH, _STEPS = 8, 12
 _COUNTS = (12, 1, 5, 12, 3, 9, 7, 2)  # real steps of each
-
-
-def look_at_device(network: keras.Model, history: Sequence[Mapping[str, float]], tell: Callable[[str], None]) -> None:
-    """Checks a GPU before a network trains on it, and says so where a training goes on elsewhere than it was.
-
-    Args:
-        history: a line of `history.csv` for each epoch so far.
-        tell: takes a sentence.
-
-    Raises:
-        TfcrError: gradients are wrong there.
-    """
-    if gpus():
-        tell(check_recurrent_layers(network))
-    if history and bool(history[-1].get(ON_GPU)) != bool(gpus()):
-        before, now = ("a CPU", "a GPU") if gpus() else ("a GPU", "a CPU")
-        tell(f"the epochs before were trained on {before}, and this goes on on {now}, whose last digits are others")
 
 
 def check_recurrent_layers(network: keras.Model) -> str:

@@ -1,11 +1,11 @@
 """Who trains the cells of an experiment: processes of this machine, or a Ray cluster. The bits are the same."""
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from tfcr.experiments.backends.local import LocalProcesses
-from tfcr.experiments.cells import Cell, Ended, ended_before, nothing
+from tfcr.experiments.cells import Cell, Ended, OnEpoch, ended_before, nothing
 
 
 class Backend(Protocol):
@@ -31,7 +31,7 @@ class Backend(Protocol):
         cells: Sequence[Cell],
         workers: int | None,
         prepare_process: Callable[[], None],
-        on_epoch: Callable[[Cell, Mapping[str, float], int], None],
+        on_epoch: OnEpoch,
     ) -> Iterator[Ended]:
         """Trains the cells, and yields each as it ends."""
 
@@ -43,7 +43,7 @@ def train_cells(
     cells: Sequence[Cell],
     workers: int | None = None,
     prepare_process: Callable[[], None] = nothing,
-    on_epoch: Callable[[Cell, Mapping[str, float], int], None] = nothing,
+    on_epoch: OnEpoch = nothing,
     backend: Backend = LOCAL,
 ) -> Iterator[Ended]:
     """Trains what is missing of the cells.
@@ -54,7 +54,7 @@ def train_cells(
     Args:
         workers: processes at a time; their number changes nothing in the bits. None for all that there is room for.
         prepare_process: called in each process before TensorFlow is imported.
-        on_epoch: called after each epoch, with its line of `history.csv` and the best epoch so far: in the worker, or
+        on_epoch: called after each epoch, with all lines of `history.csv` and the best epoch so far: in the worker, or
             in this process where workers are on other machines.
         backend: who trains; one that is not local has to be within its block.
 

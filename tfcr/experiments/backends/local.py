@@ -4,16 +4,18 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, as_completed
 
 from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
-from tfcr.experiments.cells import Cell, Ended, time_cell, train_cell
+from tfcr.errors import TfcrError
+from tfcr.experiments.cells import Cell, Ended, OnEpoch, time_cell, train_cell
 
 _DIED = "its process was ended from outside; if the memory was full, take fewer workers; the same command goes on"
 _IDLE = 300  # seconds after which a worker without work ends
+_SHARED_MEMORY = "/dev/shm"
 _LOOKS = 0.2  # seconds between a worker's looks at whether its parent still lives
 
 
@@ -46,7 +48,7 @@ class LocalProcesses:
         cells: Sequence[Cell],
         workers: int | None,
         prepare_process: Callable[[], None],
-        on_epoch: Callable[[Cell, Mapping[str, float], int], None],
+        on_epoch: OnEpoch,
     ) -> Iterator[Ended]:
         held = []
         for ended in _train_all(cells, self.at_a_time(cells, workers), prepare_process, on_epoch):
@@ -65,12 +67,18 @@ class _Workers:
 
     def __init__(self, workers: int, cells: Sequence[Cell], prepare_process: Callable[[], None]):
         threads = sorted({(cell.config.threads, cell.config.op_threads) for cell in cells})
-        self.executor = get_reusable_executor(
-            max_workers=max(1, min(workers, len(cells))),
-            timeout=_IDLE,
-            initializer=_begin,
-            initargs=(os.getpid(), prepare_process, tuple(threads)),
-        )
+        try:
+            self.executor = get_reusable_executor(
+                max_workers=max(1, min(workers, len(cells))),
+                timeout=_IDLE,
+                initializer=_begin,
+                initargs=(os.getpid(), prepare_process, tuple(threads)),
+            )
+        except OSError as error:
+            raise TfcrError(
+                f"the processes of a sweep need locks in {_SHARED_MEMORY}, which cannot be had ({error.strerror}); "
+                "make room there, or let it be written to (in a container: --shm-size); the same command goes on"
+            ) from None
 
     def __enter__(self):
         return self.executor
@@ -84,7 +92,7 @@ def _train_all(
     cells: Sequence[Cell],
     workers: int,
     prepare_process: Callable[[], None],
-    on_epoch: Callable[[Cell, Mapping[str, float], int], None],
+    on_epoch: OnEpoch,
 ) -> Iterator[Ended]:
     """Trains the cells; where a worker dies, those that were begun go on one by one, which tells the guilty one."""
     pending = list(cells)
@@ -106,7 +114,7 @@ def _round(
     cells: Sequence[Cell],
     workers: int,
     prepare_process: Callable[[], None],
-    on_epoch: Callable[[Cell, Mapping[str, float], int], None],
+    on_epoch: OnEpoch,
 ) -> Iterator[tuple[Cell, Ended | None]]:
     """Trains the cells once, first come, first served; None for a cell that was lost because a worker died."""
     with _Workers(workers, cells, prepare_process) as pool:

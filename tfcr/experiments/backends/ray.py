@@ -20,10 +20,10 @@ from typing import Any
 
 from tfcr import files
 from tfcr.dataset_info import Dataset, open_dataset
-from tfcr.errors import TfcrError, UsageError
+from tfcr.errors import TfcrError, UsageError, missing_extra
 from tfcr.experiments.backends.local import cores
 from tfcr.experiments.backends.on_node import time_on_node, train_on_node, versions
-from tfcr.experiments.cells import Cell, Ended
+from tfcr.experiments.cells import Cell, Ended, OnEpoch
 from tfcr.models.systems import on_dataset, resolve
 from tfcr.training.checkpoint import Checkpoint, State
 
@@ -107,7 +107,7 @@ class RayCluster:
         cells: Sequence[Cell],
         workers: int | None,
         prepare_process: Callable[[], None],
-        on_epoch: Callable[[Cell, Mapping[str, float], int], None],
+        on_epoch: OnEpoch,
     ) -> Iterator[Ended]:
         self._connect(cells, workers)
         epochs = _Epochs(cells, on_epoch)
@@ -267,7 +267,7 @@ class RayCluster:
 class _Epochs:
     """Tells of the epochs that cells have on other nodes, by their checkpoints."""
 
-    def __init__(self, cells: Sequence[Cell], on_epoch: Callable[[Cell, Mapping[str, float], int], None]):
+    def __init__(self, cells: Sequence[Cell], on_epoch: OnEpoch):
         self.on_epoch = on_epoch
         self.told = {cell: _state(cell).epochs for cell in cells}  # by an earlier call
         self.looked = time.monotonic()
@@ -278,8 +278,8 @@ class _Epochs:
         self.looked = time.monotonic()
         for cell in cells:
             state = _state(cell)
-            for row in state.history[self.told[cell] :]:
-                self.on_epoch(cell, row, state.best_epoch)
+            for epochs in range(self.told[cell] + 1, state.epochs + 1):
+                self.on_epoch(cell, state.history[:epochs], state.best_epoch)
             self.told[cell] = max(state.epochs, self.told[cell])
 
 
@@ -300,9 +300,7 @@ def import_ray() -> ModuleType:
     try:
         import ray
     except ImportError as error:
-        raise TfcrError(
-            f"--backend ray needs a package that is not installed ({error.name}); pip install 'tfcr[ray]'"
-        ) from None
+        raise missing_extra("--backend ray", error.name, "ray") from None
     return ray
 
 

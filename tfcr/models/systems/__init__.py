@@ -15,7 +15,8 @@ A preset says what this paper's text, or its authors' code, does to this paper's
 system of another paper, which begins its `DEFAULTS` with `ANOTHER_PAPERS`; protocol, early stopping's measure and the
 regulariser stay the preset's.
 
-To add one, add such a file; `--system` finds it by its name, without importing TensorFlow.
+To add one, add such a file; `--system` finds it by its name, without importing TensorFlow. A file that holds several
+stands in `SEVERAL`, and has a dictionary `SYSTEMS` of them, by name.
 """
 
 import importlib
@@ -23,7 +24,7 @@ import pathlib
 import pkgutil
 from collections.abc import Mapping
 from dataclasses import replace
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from tfcr.config import PRESETS, REGULARISER, Config, from_mapping
@@ -41,23 +42,27 @@ ANOTHER_PAPERS = {  # what a system of another paper takes from no preset
         *("start", "batch_size", "adam_epsilon", "epochs", "patience"),
     )
 }
+SEVERAL = {"mha": ("mha-1", "mha-2", "mha-3")}  # file → the systems in it, where it holds more than one
 DEFAULT_ALPHA = 0.1  # "The hyperparameter alpha is selected as 0.1" (Sec. 4.3)
 
 
 def names() -> list[str]:
     """The names that `--system` takes."""
-    return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__))
+    found = (module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__))
+    return sorted(name for file in found for name in SEVERAL.get(file, (file,)))
 
 
-def system(name: str) -> ModuleType:
-    """The module of a system.
+def system(name: str) -> ModuleType | SimpleNamespace:
+    """What a system's file says of it.
 
     Raises:
         UsageError: no such system.
     """
     if name not in names():
         raise UsageError(f"there is no system {name!r}; expected one of {', '.join(names())}")
-    return importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
+    file = next((file for file, several in SEVERAL.items() if name in several), name)
+    module = importlib.import_module(f"{__name__}.{file.replace('-', '_')}")
+    return module.SYSTEMS[name] if file in SEVERAL else module
 
 
 def configure(values: Mapping[str, Any], preset: str = "paper") -> Config:

@@ -4,8 +4,8 @@ import keras
 
 from tfcr.config import Config
 from tfcr.models import network
-from tfcr.models.encoders import audio_encoder_of
-from tfcr.models.initializers import linear_initializers
+from tfcr.models.encoders.configured import audio_encoder_of
+from tfcr.models.layers.initializers import linear_initializers
 from tfcr.models.sizes import Sizes
 
 REGULARISED = False

@@ -5,11 +5,11 @@ from keras import layers
 
 from tfcr.config import Config
 from tfcr.models import network
-from tfcr.models.initializers import linear_initializers
-from tfcr.models.sequences import standardized_prosody
+from tfcr.models.encoders.sequences import standardized_prosody
+from tfcr.models.layers.initializers import linear_initializers
+from tfcr.models.layers.standardization import LEAST_COEFFICIENT, Standardization
+from tfcr.models.layers.step_mean import StepMean
 from tfcr.models.sizes import NUM_COEFFICIENTS, Sizes
-from tfcr.models.standardization import LEAST_COEFFICIENT, Standardization
-from tfcr.models.step_mean import StepMean
 from tfcr.models.systems import ANOTHER_PAPERS
 from tfcr.schema import EMBEDDING_DIM, MAX_TOKENS
 

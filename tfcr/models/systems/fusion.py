@@ -4,8 +4,8 @@ import keras
 
 from tfcr.config import Config
 from tfcr.models import network
-from tfcr.models.encoders import audio_encoder_of, text_encoder_of
-from tfcr.models.linear_fusion import LinearFusion
+from tfcr.models.encoders.configured import audio_encoder_of, text_encoder_of
+from tfcr.models.heads.linear_fusion import LinearFusion
 from tfcr.models.sizes import Sizes
 
 REGULARISED = True

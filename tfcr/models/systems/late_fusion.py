@@ -5,9 +5,9 @@ import numpy as np
 
 from tfcr.config import Config
 from tfcr.models import network
-from tfcr.models.decision_fusion import DecisionFusion
-from tfcr.models.encoders import audio_encoder_of, text_encoder_of
-from tfcr.models.norm_penalty import NormPenalty
+from tfcr.models.encoders.configured import audio_encoder_of, text_encoder_of
+from tfcr.models.heads.decision_fusion import DecisionFusion
+from tfcr.models.layers.norm_penalty import NormPenalty
 from tfcr.models.sizes import Sizes
 from tfcr.objectives.metrics import unweighted_accuracy
 

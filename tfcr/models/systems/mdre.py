@@ -5,11 +5,11 @@ from keras import layers
 
 from tfcr.config import Config
 from tfcr.models import network
+from tfcr.models.cpu.piecewise import PiecewiseModel
+from tfcr.models.encoders.sequences import mfcc_sequence, standardized_prosody, word_sequence
+from tfcr.models.heads.linear_fusion import LinearFusion
 from tfcr.models.kernels import cudnn_of
-from tfcr.models.last_state import LastState
-from tfcr.models.linear_fusion import LinearFusion
-from tfcr.models.piecewise import PiecewiseModel
-from tfcr.models.sequences import mfcc_sequence, standardized_prosody, word_sequence
+from tfcr.models.layers.last_state import LastState
 from tfcr.models.sizes import NUM_FUNCTIONALS, Sizes
 from tfcr.models.systems import ANOTHER_PAPERS
 

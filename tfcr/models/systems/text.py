@@ -4,9 +4,9 @@ import keras
 
 from tfcr.config import Config
 from tfcr.models import network
-from tfcr.models.encoders import text_encoder_of
-from tfcr.models.initializers import linear_initializers
-from tfcr.models.norm_penalty import NormPenalty
+from tfcr.models.encoders.configured import text_encoder_of
+from tfcr.models.layers.initializers import linear_initializers
+from tfcr.models.layers.norm_penalty import NormPenalty
 from tfcr.models.sizes import Sizes
 
 REGULARISED = False

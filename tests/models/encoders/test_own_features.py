@@ -1,0 +1,92 @@
+"""Features of one's own in the place of the paper's: fusion, audio and text."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from oracles import dense, shake, standardized
+
+from tfcr.config import PRESETS, Config
+from tfcr.models.encoders.projection_encoder import projection_encoder
+from tfcr.models.network import over_utterances
+from tfcr.models.sizes import Sizes
+from tfcr.models.systems import system
+
+CONFIG = Config(conv_filters=1, lstm_layers=1, lstm_units=3, projection_units=5)
+
+
+def build(name, audio=None, text=None, config=CONFIG):
+    network = system(name).build(config, 4, Sizes(audio_features=audio, text_features=text))
+    shake(network)
+    return network
+
+
+@pytest.mark.parametrize(("shape", "counts"), [((None, 7), True), ((7,), False)])
+@pytest.mark.parametrize("modality", ["audio", "text"])
+def test_the_encoder_is_a_projection_averaged_over_real_steps(modality, shape, counts):
+    encoder = projection_encoder(modality, shape, 5)
+    assert encoder.name == f"{modality}_encoder"
+    assert sum(int(np.prod(weight.shape)) for weight in encoder.trainable_weights) == 7 * 5 + 5
+    shake(encoder)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(3, 6, 7) if counts else (3, 7)).astype(np.float32)
+    lengths = np.array([6, 1, 4], np.int32)
+    found = encoder([x, lengths] if counts else [x]).numpy()
+    for row in range(3):
+        real = x[row, : lengths[row]] if counts else x[row : row + 1]
+        projected = np.maximum(
+            dense(encoder.get_layer("projection"), standardized(encoder.get_layer("standardization"), real)), 0
+        )
+        np.testing.assert_allclose(found[row], projected.mean(axis=0), atol=1e-5)
+    if counts:
+        x[1, 1:] = 99
+        np.testing.assert_array_equal(encoder([x, lengths])[1], found[1])
+
+
+@pytest.mark.parametrize(("name", "audio", "text", "inputs"), [
+    ("audio", (None, 7), None, {"audio_features", "num_audio_features"}),
+    ("audio", (7,), None, {"audio_features"}),
+    ("text", None, (None, 6), {"text_features", "num_text_features"}),
+    ("fusion", (7,), (None, 6), {"audio_features", "text_features", "num_text_features"}),
+    ("fusion", (7,), None, {"audio_features", "embeddings", "num_tokens"}),
+    ("fusion", None, (6,), {"spectrogram", "num_frames", "text_features"}),
+])  # fmt: skip
+def test_a_network_takes_what_it_is_told_of_and_the_papers_for_the_rest(name, audio, text, inputs):
+    network = build(name, audio, text)
+    assert set(network.input) == inputs
+    whole = over_utterances(network)
+    if "spectrogram" in inputs:
+        assert set(whole.input) == inputs
+        assert whole.input["spectrogram"].shape == (None, None, 128, 128)
+    else:
+        assert whole is network
+
+
+def test_the_head_sees_both_projections():
+    network = build("fusion", (7,), (6,))
+    rng = np.random.default_rng(0)
+    x = {"audio_features": rng.normal(size=(2, 7)).astype("f4"), "text_features": rng.normal(size=(2, 6)).astype("f4")}
+    found = {name: np.asarray(value) for name, value in network(x).items()}
+    assert found["audio_embedding"].shape == found["text_embedding"].shape == (2, 5)
+    both = np.hstack([found["audio_embedding"], found["text_embedding"]])
+    np.testing.assert_allclose(found["logits"], both @ network.get_layer("head").kernel.numpy(), atol=1e-5)
+
+
+def test_each_standardisation_says_whose_statistics_it_takes():
+    network = build("fusion", (7,), (None, 6))
+    for modality in ("audio", "text"):
+        layer = network.get_layer(f"{modality}_encoder").get_layer("standardization")
+        assert layer.feature == f"{modality}_features"
+
+
+def test_the_authors_penalty_covers_ones_own_text_encoder():
+    config = dataclasses.replace(PRESETS["authors"], projection_units=5)
+    network = build("text", text=(6,), config=config)
+    expected = 0.0015 * sum(np.linalg.norm(weight.numpy()) for weight in network.trainable_weights)
+    assert float(sum(network.losses)) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(), (2, None, 7), (None,), (3, None)])
+def test_a_shape_that_is_neither_a_vector_nor_a_sequence_is_refused(shape):
+    with pytest.raises(ValueError, match=r"`shape` must be \(steps, dim\) or \(dim,\). Received: shape="):
+        projection_encoder("audio", shape)

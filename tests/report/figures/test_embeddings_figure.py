@@ -1,0 +1,47 @@
+"""The projection: principal components, with a sign that is always the same."""
+
+import numpy as np
+import pytest
+
+from tfcr.report.figures.embeddings_figure import draw_embeddings, project
+from tfcr.report.findings.conditions import group_by_condition
+
+
+def test_points_lie_on_the_axes_of_largest_variance_with_the_largest_weight_positive():
+    # Variance 4 along the 2nd of three dimensions and 1 along the 1st: the components are these, in this order.
+    points = np.array([[0.0, 2, 7], [0, -2, 7], [1, 0, 7], [-1, 0, 7]])
+    projection = project(points)
+    np.testing.assert_allclose(projection.points, [[2, 0], [-2, 0], [0, 1], [0, -1]], atol=1e-12)
+    assert projection.explained == pytest.approx((0.8, 0.2))  # 8 and 2 of 10
+
+
+def test_turning_the_embeddings_over_turns_nothing_else(make_run):
+    points = np.random.default_rng(0).normal(size=(20, 5)) * [5, 3, 1, 1, 1]
+    assert np.abs(project(points).points + project(-points).points).max() < 1e-9
+
+
+@pytest.mark.parametrize("points", [np.ones((8, 4)), np.eye(2), np.arange(6.0).reshape(6, 1)], ids=str)
+def test_what_has_no_two_components_is_not_drawn(points):
+    assert project(points) is None
+
+
+def test_the_caption_names_fold_and_seed_and_a_system_without_embeddings_has_no_figure(make_run):
+    random = np.random.default_rng(0)
+    embeddings = (random.normal(size=(8, 6)), random.normal(size=(8, 4)))
+    runs = [
+        make_run("f3", fold=3, seed=1, embeddings=embeddings),
+        make_run("f5", fold=5, seed=1, embeddings=embeddings),
+    ]
+    (group,) = group_by_condition(runs)
+    drawing = draw_embeddings("name", "title", [("heading", group)])
+    assert "The 8 test utterances of fold 3, seed 1" in drawing.caption
+    assert "of variance" in drawing.svg.decode()
+    (bare,) = group_by_condition([make_run("bare")])
+    assert draw_embeddings("name", "title", [("heading", bare)]) is None
+
+
+def test_one_modality_alone_is_drawn(make_run):
+    run = make_run(system="text", audio=None, embeddings=(None, np.random.default_rng(0).normal(size=(8, 4))))
+    (group,) = group_by_condition([run])
+    drawing = draw_embeddings("name", "title", [("heading", group)])
+    assert "words" in drawing.svg.decode() and "speech" not in drawing.svg.decode()

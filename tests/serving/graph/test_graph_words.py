@@ -1,0 +1,162 @@
+"""Words in a graph are Python's words, whatever is written and whatever language the machine is set to."""
+
+import json
+import os
+import subprocess
+import sys
+import unicodedata
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfcr.features import words as python
+from tfcr.features.embeddings import WordVectors
+from tfcr.serving.graph import words as graph_words
+
+_PIECES = [
+    "[LAUGHTER]", "[", "]", " ", "  ", "\t", "\n", "\r\n", "\u00a0", "\u2003", "\u3000", "\x85", "\x1f", "\x00",
+    "\ufeff", ".", ",", "!", "?", "...", "'", "-", "--", "%", "50%", "1999", "3.5", "(", ")", "/", "\\1", "\\",
+    "$0", "&amp;", "don't", "The", "THE", "cafe\u0301", "CAFÉ", "\u0301", "ß", "STRASSE", "ẞ", "DŽ", "Dž", "ﬁ", "Ⅷ",
+    "\U00010400", "İ", "İSTANBUL", "I\u0307", "ISPARTA", "J\u030c", "Ĩ", "Į\u0301", "\u2c2f", "\U00010570",
+    "ΟΔΟΣ", "Σ", "ΑΣ.", "ΣΑΣ'", "οδός", "\u4f60\u597d\u3002",
+    "\u05e9\u05dc\u05d5\u05dd", "\u200f", "\u202e", "\u0645\u0631\u062d\u0628\u0627", "\u0661\u0662",
+    "\U0001f600", "\U0001f44d\U0001f3fd", "\u2764\ufe0f", "\U0001f468\u200d\U0001f469\u200d\U0001f467",
+]  # fmt: skip
+
+
+def _characters() -> list[str]:
+    """Every assigned character but surrogates, which are no text."""
+    return [chr(code) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)) not in ("Cn", "Cs")]
+
+
+def random_transcripts(number: int, seed: int = 0) -> list[str]:
+    """Transcripts of up to 40 pieces: half of them any character, half what has rules of its own."""
+    random, characters = np.random.default_rng(seed), _characters()
+    transcripts = []
+    for _ in range(number):
+        pieces = [
+            characters[random.integers(len(characters))]
+            if random.random() < 0.5
+            else _PIECES[random.integers(len(_PIECES))]
+            for _ in range(random.integers(41))
+        ]
+        transcripts.append((" " if random.random() < 0.3 else "").join(pieces))
+    return transcripts
+
+
+@pytest.mark.parametrize(("preset", "expected"), [("paper", python.split_words), ("authors", python.split_tokens)])
+def test_a_thousand_unicode_transcripts_have_the_words_of_python(preset, expected):
+    transcripts = random_transcripts(1000)
+    assert {"İ", "ß", "ΟΔΟΣ", "\U0001f600", "\u05e9\u05dc\u05d5\u05dd", "[LAUGHTER]"} <= {
+        piece for piece in _PIECES if any(piece in transcript for transcript in transcripts)
+    }
+    found = graph_words.SPLIT[preset](tf.constant([transcript.encode() for transcript in transcripts]))
+    for transcript, words in zip(transcripts, found.to_list(), strict=True):
+        assert [word.decode() for word in words] == expected(transcript), ascii(transcript)
+
+
+def test_every_character_is_lowered_as_python_does():
+    # alone, and behind a capital sigma, which is another letter at the end of a word
+    characters = [chr(code) for code in range(1, 0x110000) if not 0xD800 <= code <= 0xDFFF]
+    for texts in (characters, [f"ΑΣ{character}" for character in characters]):
+        found = graph_words.lowered(tf.constant([text.encode() for text in texts])).numpy()
+        assert [
+            (ascii(text), ascii(small.decode()))
+            for text, small in zip(texts, found, strict=True)
+            if unicodedata.category(text[-1]) != "Cn" and small.decode() != python.lowered(text)
+        ] == []
+
+
+_LOWER = """
+import json, sys
+import tensorflow as tf
+from tfcr.serving.graph.words import lowered
+print(json.dumps([text.decode() for text in lowered(tf.constant(json.loads(sys.argv[1]))).numpy()]))
+"""
+
+
+def test_the_language_of_the_machine_changes_no_word():
+    language = "tr_TR.UTF-8"  # in Turkish, the small letter of I is \u0131
+    texts = ["TITANIC", "İSTANBUL", "I\u0307", "ÌÍĨ", "Į\u0301", "J\u0301", "i\u0307", "MAĞAZA ILIK"]
+    environment = {**os.environ, "LC_ALL": language, "LANG": language, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(
+        [sys.executable, "-c", _LOWER, json.dumps(texts)], capture_output=True, text=True, env=environment, check=True
+    )
+    assert json.loads(done.stdout) == [text.lower() for text in texts]
+
+
+WORDS = [
+    "the",
+    "The",
+    "café",
+    "straße",
+    "i\u0307",
+    "100%",
+    "two words",
+    "new\nline",
+    "tab\tbed",
+    "\rcarriage",
+    "%0A",
+    "\U0001f600",
+]
+
+
+@pytest.fixture(scope="module")
+def vectors():
+    return np.random.default_rng(0).normal(size=(len(WORDS), 300)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def vocabulary(vectors, tmp_path_factory):
+    return graph_words.Vocabulary(graph_words.write_asset(tmp_path_factory.mktemp("asset"), WORDS), vectors)
+
+
+def test_words_are_looked_up_as_embed_does_and_line_breaks_survive_in_the_asset(vocabulary, vectors):
+    sentences = [
+        [],
+        ["The", "the", "THE", "tHe", "unknown", "CAFÉ", "STRASSE", "STRAßE", "İ"],
+        WORDS,
+        ["nothing", "known"],
+        ["the", "not", *WORDS] * 5,  # more than 30 of 65 words have a vector
+    ]
+    python_vectors = WordVectors(dict(zip(WORDS, vectors, strict=True)), "made up")
+    embeddings, num_tokens, tokens = vocabulary.embed(tf.ragged.constant(sentences, tf.string))
+    assert embeddings.shape == (5, 30, 300) and tokens.shape == (5, 30)
+    for row, words in enumerate(sentences):
+        known, expected = python_vectors.embed(words)
+        np.testing.assert_array_equal(embeddings[row], expected)
+        assert num_tokens[row] == len(known)
+        shown = [token.decode() for token in tokens[row].numpy()]
+        assert shown == (known[:30] + [""] * 30)[:30]
+
+
+def test_the_asset_is_read_back(tmp_path):
+    assert graph_words.read_asset(graph_words.write_asset(tmp_path, WORDS)) == WORDS
+
+
+def test_a_vocabulary_without_words_knows_none(tmp_path):
+    asset = graph_words.write_asset(tmp_path, [])
+    nothing = graph_words.Vocabulary(asset, np.zeros((0, 300), np.float32))
+    embeddings, num_tokens, tokens = nothing.embed(tf.ragged.constant([["%", "a", ""], []], tf.string))
+    assert num_tokens.numpy().tolist() == [0, 0] and not embeddings.numpy().any() and not tokens.numpy().any()
+    assert graph_words.read_asset(asset) == []
+
+
+def test_no_transcripts_have_no_words(vocabulary):
+    words = graph_words.split_words(tf.zeros([0], tf.string))
+    embeddings, num_tokens, tokens = vocabulary.embed(words)
+    assert embeddings.shape == (0, 30, 300) and num_tokens.shape == (0,) and tokens.shape == (0, 30)
+
+
+def test_what_is_no_utf8_is_told():
+    texts = [
+        b"",
+        b"plain",
+        "Zoë \U0001f600 \x00 \ufffd \ufdd0".encode(),
+        b"\xff",
+        b"caf\xe9",
+        b"\xed\xa0\x80",
+        b"cut \xc3",
+    ]
+    assert graph_words.is_utf8(tf.constant(texts)).numpy().tolist() == [True, True, True, False, False, False, False]

@@ -1,0 +1,260 @@
+"""Which runs belong together: a condition is everything but fold and seed; those two name a cell of it."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from tfcr import published
+from tfcr.config import Config
+from tfcr.errors import TfcrError
+from tfcr.runs import PREDICTIONS, Predictions, Run, read_predictions
+
+Cell = tuple[int, int]  # fold, seed
+
+SYSTEMS = ("fusion", "audio", "text", "early-fusion", "late-fusion", "mdre", "mha-1", "mha-2", "mha-3", "ds-lstm")
+BASELINE_SYSTEM = "fusion"
+PAPER_ALPHA = 0.1  # Sec. 4.3
+
+PROTOCOLS = {
+    "random": "10 stratified folds over utterances, 8:1:1; training and test share speakers and scripts",
+    "authors": (
+        "every fifth utterance by id is tested; on IEMOCAP's four classes fold 0 is the published split; "
+        "training and test share speakers and scripts"
+    ),
+    "speaker": "each fold tests one speaker, whom training has not heard",
+    "session": "each fold tests one session; training has heard its speakers only if they speak in other sessions too",
+    "script": "5 folds, no script in two parts; training and test share speakers",
+}
+SPEAKERS_HEARD = frozenset({"random", "authors", "script"})  # protocols whose training part has the test speakers too
+FOLDS = {"random": 10, "script": 5}  # of the protocols whose number of folds no corpus changes
+
+_NAMES = {
+    "fusion": "Model-level fusion",
+    "audio": "Audio only",
+    "text": "Text only",
+    "early-fusion": "Feature-level fusion",
+    "late-fusion": "Decision-level fusion",
+}
+_NEEDED = ("dataset_sha256", "preset", "protocol", "fold_seed", "system", "alpha", "fold", "seed")
+CELL_SETTINGS = {
+    "fold",
+    "seed",
+    "run",
+    "data",
+    "threads",
+    "distribution",
+}  # may differ within a condition without a word
+ON = " on "  # behind it stand one's own features
+_CHOSEN = "α chosen per fold on validation"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What is held fixed over the folds and seeds of an experiment.
+
+    Attributes:
+        system: and behind it, where it takes some, one's own features: `fusion on hubert and bert`.
+        alpha: Eq. 7's; None where each fold has its own, chosen on its validation part
+            (`tfcr.report.findings.selection`).
+        start: whose encoders training started from, for the preset `authors` trains in stages.
+    """
+
+    dataset_sha256: str
+    preset: str
+    protocol: str
+    fold_seed: int
+    system: str
+    alpha: float | None
+    start: str = "fresh"
+
+    @property
+    def is_continued(self) -> bool:
+        """Whether it is a baseline that was trained on, to compare those with that started from it too."""
+        return self.alpha == 0 and self.start == "baseline"
+
+    @property
+    def published_row(self) -> published.PublishedRow | None:
+        """The row of Table 1 for this system and alpha, if the paper prints one."""
+        return None if self.is_continued else published.table_1_row(self.system, self.alpha)
+
+    @property
+    def name(self) -> str:
+        """The system in words."""
+        if self.is_continued:
+            return f"{self.system_name} (baseline, trained on)"
+        if self.alpha == 0:
+            return f"{self.system_name} (baseline)" if self.system == BASELINE_SYSTEM else self.system_name
+        method = "Contrastive regularization" if self.system == BASELINE_SYSTEM else f"{self.system_name} + contrastive"
+        return f"{method}, {self.alpha_text}"
+
+    @property
+    def system_name(self) -> str:
+        """The system without its alpha, in words."""
+        system, on, own = self.system.partition(ON)
+        return _NAMES.get(system, system.upper()) + on + own
+
+    @property
+    def alpha_text(self) -> str:
+        """`α = 0.1`, or how it was chosen."""
+        return _CHOSEN if self.alpha is None else f"α = {self.alpha:g}"
+
+    @property
+    def speakers_were_heard(self) -> bool:
+        """Whether training had other utterances of the test speakers."""
+        return self.protocol in SPEAKERS_HEARD
+
+    @property
+    def setting(self) -> tuple:
+        """All but alpha: conditions that agree in it can be paired."""
+        return self.dataset_sha256, self.preset, self.protocol, self.fold_seed, self.system, self.start
+
+    @property
+    def order(self) -> tuple:
+        """Sorts conditions as a table reads: by dataset, then the paper's own system first, then by alpha."""
+        system, _, _ = self.system.partition(ON)
+        rank = SYSTEMS.index(system) if system in SYSTEMS else len(SYSTEMS)
+        alpha = math.inf if self.alpha is None else self.alpha
+        stage = self.start == "baseline"
+        return self.dataset_sha256, rank, self.system, alpha, stage, self.protocol, self.fold_seed, self.preset
+
+
+@dataclass(frozen=True)
+class Group:
+    """The runs of one condition, by cell."""
+
+    condition: Condition
+    runs: Mapping[Cell, Run] = field(repr=False)
+
+    @property
+    def folds(self) -> list[int]:
+        """The folds, ascending."""
+        return sorted({fold for fold, _ in self.runs})
+
+    @property
+    def num_folds(self) -> int | None:
+        """How many folds the protocol has on this corpus, where the runs or the protocol say so."""
+        recorded = (run.metrics.get("num_folds") for run in self.runs.values())
+        return next((number for number in recorded if number), FOLDS.get(self.condition.protocol))
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds, ascending."""
+        return sorted({seed for _, seed in self.runs})
+
+    @property
+    def emotions(self) -> list[str]:
+        """The classes, in label order."""
+        return next(iter(self.runs.values())).emotions
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every fold has every seed."""
+        return len(self.runs) == len(self.folds) * len(self.seeds)
+
+    @cached_property
+    def differing_settings(self) -> list[str]:
+        """Names of configuration fields in which runs of the condition differ, other than those that name a cell."""
+        by_fold = {"alpha"} if self.condition.alpha is None else set()
+        return differing(list(self.runs.values()), ignoring=CELL_SETTINGS | by_fold)
+
+    @cached_property
+    def predictions(self) -> Mapping[Cell, Predictions]:
+        """By cell, without embeddings: they are large, and one figure alone needs them."""
+        return {
+            cell: replace(read_predictions(run.folder / PREDICTIONS), audio_embedding=None, text_embedding=None)
+            for cell, run in self.runs.items()
+        }
+
+
+def group_by_condition(runs: Iterable[Run]) -> list[Group]:
+    """Sorts runs into conditions, in the order of a table.
+
+    Raises:
+        TfcrError: there is none; two hold the same cell; or their classes differ.
+    """
+    runs = list(runs)
+    if not runs:
+        raise TfcrError("there are no runs to report; expected at least one finished run; train one with `tfcr train`")
+    _check_emotions(runs)
+    cells: dict[Condition, dict[Cell, Run]] = {}
+    for run in runs:
+        condition, cell = _place(run)
+        earlier = cells.setdefault(condition, {}).setdefault(cell, run)
+        if earlier is not run:
+            raise TfcrError(_of_one_cell(earlier, run, condition, cell))
+    ordered = sorted(cells, key=lambda condition: condition.order)
+    return [Group(condition, dict(sorted(cells[condition].items()))) for condition in ordered]
+
+
+def differing(runs: list[Run], ignoring: set[str]) -> list[str]:
+    """Names of configuration fields, dotted where nested, in which runs differ.
+
+    A field that is younger than a run counts as its default. So does the number of replicas where each has its own
+    negatives: the objective depends on it.
+    """
+    defaults = Config().to_dict()
+    settings = [flat({**defaults, **run.config}) | _replicas(run) for run in runs]
+    names = sorted(set().union(*settings))
+    return [
+        name
+        for name in names
+        if name.split(".")[-1] not in ignoring and any(other.get(name) != settings[0].get(name) for other in settings)
+    ]
+
+
+def _replicas(run: Run) -> dict[str, int]:
+    of_replica = run.config.get("negatives_scope") == "replica" and run.metrics["alpha"] > 0
+    return {"replicas": run.metrics.get("replicas", 1)} if of_replica else {}
+
+
+def _place(run: Run) -> tuple[Condition, Cell]:
+    missing = [name for name in _NEEDED if run.metrics.get(name) is None]
+    if missing:
+        raise TfcrError(
+            f"metrics.json of {run.folder} lacks {', '.join(missing)}; expected a run of this version; train it anew"
+        )
+    metrics = run.metrics
+    own = [metrics[name] for name in ("audio_features", "text_features") if metrics.get(name)]
+    condition = Condition(
+        dataset_sha256=metrics["dataset_sha256"],
+        preset=metrics["preset"],
+        protocol=metrics["protocol"],
+        fold_seed=metrics["fold_seed"],
+        system=ON.join([metrics["system"], *([" and ".join(own)] if own else [])]),
+        alpha=float(f"{metrics['alpha']:.12g}"),  # 0.1 + 0.2 is 0.3
+        start=metrics.get("start", "fresh"),
+    )
+    return condition, (metrics["fold"], metrics["seed"])
+
+
+def _of_one_cell(one: Run, other: Run, condition: Condition, cell: Cell) -> str:
+    """Why two runs cannot stand in one cell of a report."""
+    place = (
+        f"system {condition.system}, alpha {condition.alpha:g}, protocol {condition.protocol}, fold {cell[0]}, "
+        f"seed {cell[1]}"
+    )
+    settings = differing([one, other], ignoring=CELL_SETTINGS)
+    if settings:
+        return f"{one.folder} and {other.folder} ({place}) differ in {', '.join(settings)}; give them separate reports"
+    return f"{one.folder} and {other.folder} are the same experiment ({place}); report only one"
+
+
+def _check_emotions(runs: list[Run]) -> None:
+    for run in runs[1:]:
+        if run.emotions != runs[0].emotions:
+            raise TfcrError(
+                f"{runs[0].folder} has the emotions {', '.join(runs[0].emotions)}, {run.folder} has "
+                f"{', '.join(run.emotions)}; one report needs the same emotions in the same order"
+            )
+
+
+def flat(config: Mapping, prefix: str = "") -> dict[str, object]:
+    """A configuration's fields by dotted name."""
+    fields: dict[str, object] = {}
+    for name, value in config.items():
+        if isinstance(value, Mapping):
+            fields.update(flat(value, f"{prefix}{name}."))
+        else:
+            fields[f"{prefix}{name}"] = value
+    return fields

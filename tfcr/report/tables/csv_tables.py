@@ -1,0 +1,274 @@
+"""The report's figures as CSV, one function a file."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+
+from tfcr import published
+from tfcr.published import PublishedRow
+from tfcr.report.findings.comparisons import Difference
+from tfcr.report.findings.conditions import PROTOCOLS, Condition
+from tfcr.report.findings.conflicts import Disagreement
+from tfcr.report.findings.results import Result, Spread
+from tfcr.report.findings.sections import Section, Setting, mixture_of
+from tfcr.report.formatting import comparability, is_comparable
+from tfcr.statistics import Interval
+
+_CHOSEN = "chosen"  # stands in a column `alpha` where each fold has its own
+
+_PLACE = ("dataset", "dataset_sha256", "preset", "protocol", "fold_seed", "system")
+_TABLE_1 = (
+    *("source", *_PLACE, "alpha", "name", "wa_percent", "wa_deviation", "ua_percent", "ua_deviation"),
+    *("pooled_wa_percent", "pooled_ua_percent", "pooled_wa_low", "pooled_wa_high", "pooled_ua_low", "pooled_ua_high"),
+    *("pooled_intervals_over", "wa_seed_deviation", "ua_seed_deviation", "folds", "seeds", "runs", "predictions"),
+    *("conflict_percent", "conflict_centred_percent", "wa_audio_percent", "wa_text_percent"),
+    *("comparable", "measured", "split", "warning"),
+)
+_ALPHA = (*_PLACE, "alpha", "fold", "seeds", "validation_ua_percent", "wa_percent", "ua_percent", "chosen")
+_COMPARISON = (
+    *(
+        *_PLACE,
+        "system_before",
+        "alpha_before",
+        "alpha_after",
+        "role",
+        "measure",
+        "unit",
+        "estimate",
+        "low",
+        "high",
+        "p",
+    ),
+    *("clusters", "cluster", "gained", "lost", "cells", "also_differ_in"),
+)
+_CONFLICTS = (
+    *(*_PLACE, "alpha", "emotion", "predictions", "conflicts", "conflict_percent", "conflict_centred_percent"),
+    *("wa_agree_percent", "wa_conflict_percent"),
+)
+
+
+def table_1_csv(sections: Iterable[Section]) -> str:
+    """Table 1 with a row per condition, every alpha included, and the paper's rows; percentages with six decimals."""
+    rows = [_published_record(row) for row in published.TABLE_1]
+    rows += [_measured_record(section, result) for section in sections for result in section.results]
+    return _csv(_TABLE_1, rows)
+
+
+def alpha_csv(sections: Iterable[Section]) -> str:
+    """The grids: a row per alpha and fold with its validation UA, its test figures and whether it was chosen."""
+    rows = [row for section in sections for setting in section.grids for row in _alpha_records(section, setting)]
+    return _csv(_ALPHA, rows)
+
+
+def comparison_csv(sections: Iterable[Section]) -> str:
+    """Every comparison, with a baseline or with one modality alone: a row per measure, all in percentage points."""
+    rows = [
+        _place(section, difference.proposed.condition) | measure | _of_difference(difference)
+        for section in sections
+        for difference in [*section.differences, *(each for some in section.modalities for each in some.differences)]
+        for measure in _measures(difference)
+    ]
+    return _csv(_COMPARISON, rows)
+
+
+def conflicts_csv(sections: Iterable[Section]) -> str:
+    """Conflicts of every condition, of all predictions and per true emotion."""
+    rows = []
+    for section in sections:
+        for result in section.results:
+            if result.conflict:
+                parts = {"all": result.conflict.overall, **result.conflict.by_emotion}
+                place = _place(section, result.group.condition) | {"alpha": _alpha(result.group.condition)}
+                rows += [place | _conflict_record(emotion, part) for emotion, part in parts.items()]
+    return _csv(_CONFLICTS, rows)
+
+
+def agreement_csv(sections: Iterable[Section]) -> str:
+    """Every cell of every s_a × s_t matrix: test predictions by the maxima of both scores."""
+    header = (*_PLACE, "alpha", "audio", "text", "count", "percent", "right_percent")
+    return _csv(
+        header, [row for section in sections for result in section.results for row in _agreements(section, result)]
+    )
+
+
+def confusion_csv(sections: Iterable[Section]) -> str:
+    """Every cell of every confusion matrix: one row each, pooled over test predictions."""
+    header = (*_PLACE, "alpha", "true", "predicted", "count", "percent_of_true")
+    return _csv(
+        header, [row for section in sections for result in section.results for row in _confusions(section, result)]
+    )
+
+
+def _published_record(row: PublishedRow) -> dict:
+    return {
+        "source": "published",
+        "system": row.system,
+        "alpha": row.alpha,
+        "name": row.name,
+        "wa_percent": row.wa,
+        "ua_percent": "" if row.ua is None else row.ua,
+        "measured": row.measured,
+    }
+
+
+def _measured_record(section: Section, result: Result) -> dict:
+    group, condition, pooled = result.group, result.group.condition, result.pooled
+    return _place(section, condition) | {
+        "source": "measured",
+        "alpha": _alpha(condition),
+        "name": condition.name,
+        "wa_percent": _number(result.wa.mean),
+        "wa_deviation": _number(result.wa.deviation),
+        "ua_percent": _number(result.ua.mean),
+        "ua_deviation": _number(result.ua.deviation),
+        "pooled_wa_percent": _number(pooled.wa),
+        "pooled_ua_percent": _number(pooled.ua),
+        **_limits(pooled.wa_interval, "pooled_wa_low", "pooled_wa_high"),
+        **_limits(pooled.ua_interval, "pooled_ua_low", "pooled_ua_high"),
+        "pooled_intervals_over": f"{pooled.clusters} {pooled.cluster}s" if pooled.wa_interval else "",
+        "wa_seed_deviation": _number(result.wa.seed_deviation),
+        "ua_seed_deviation": _number(result.ua.seed_deviation),
+        "folds": len(group.folds),
+        "seeds": len(group.seeds),
+        "runs": len(group.runs),
+        "predictions": result.predictions,
+        "conflict_percent": _mean(result.conflict_rate),
+        "conflict_centred_percent": _mean(result.conflict_rate_centred),
+        "wa_audio_percent": _mean(result.wa_audio),
+        "wa_text_percent": _mean(result.wa_text),
+        "comparable": "yes" if is_comparable(result) else "no",
+        "measured": comparability(result),
+        "split": PROTOCOLS.get(condition.protocol, ""),
+        "warning": mixture_of(result) or "",
+    }
+
+
+def _alpha_records(section: Section, setting: Setting) -> Iterator[dict]:
+    choices = {choice.fold: choice for choice in setting.choices}
+    for result in setting.results:
+        alpha = result.group.condition.alpha
+        for fold in result.group.folds:
+            runs = [run for (each, _), run in result.group.runs.items() if each == fold]
+            choice = choices.get(fold)
+            yield _place(section, result.group.condition) | {
+                "alpha": alpha,
+                "fold": fold,
+                "seeds": len(runs),
+                "validation_ua_percent": _number(choice.validation_ua.get(alpha)) if choice else "",
+                "wa_percent": _number(result.wa.by_fold[fold]),
+                "ua_percent": _number(result.ua.by_fold[fold]),
+                "chosen": "yes" if choice and choice.alpha == alpha else "no",
+            }
+
+
+def _measures(difference: Difference) -> Iterator[dict]:
+    c = difference.comparison
+    over_dialogues = {"clusters": c.clusters, "cluster": c.cluster}
+    yield {
+        **_estimate("WA, mean over speakers", c.effect, c.interval),
+        "p": "" if c.p is None else f"{c.p:.6f}",
+        "clusters": len(c.by_speaker),
+        "cluster": "speaker",
+    }
+    yield _estimate("WA, pooled", c.wa, c.wa_interval) | over_dialogues
+    yield _estimate("UA, pooled", c.ua, c.ua_interval) | over_dialogues
+    for each in c.by_seed:
+        yield {
+            **_estimate(f"WA of seed {each.seed}, conditional on its trained models (McNemar)", each.wa, None),
+            "p": f"{each.mcnemar.p:.6f}",
+            "gained": each.mcnemar.gained,
+            "lost": each.mcnemar.lost,
+        }
+
+
+def _estimate(measure: str, value: float, interval: Interval | None) -> dict:
+    limits = _limits(interval, "low", "high")
+    return {"measure": measure, "unit": "percentage points", "estimate": _number(value), **limits}
+
+
+def _of_difference(difference: Difference) -> dict:
+    return {
+        "system_before": difference.baseline.condition.system,
+        "alpha_before": difference.baseline.condition.alpha,
+        "alpha_after": _alpha(difference.proposed.condition),
+        "role": difference.role,
+        "cells": len(difference.comparison.cells),
+        "also_differ_in": " ".join(difference.confounds),
+    }
+
+
+def _conflict_record(emotion: str, part: Disagreement) -> dict:
+    return {
+        "emotion": emotion,
+        "predictions": part.predictions,
+        "conflicts": part.conflicts,
+        "conflict_percent": _number(part.rate),
+        "conflict_centred_percent": _number(part.rate_centred),
+        "wa_agree_percent": _number(part.wa_agree),
+        "wa_conflict_percent": _number(part.wa_conflict),
+    }
+
+
+def _agreements(section: Section, result: Result) -> Iterator[dict]:
+    if not result.conflict:
+        return
+    counts, right = result.conflict.agreement, result.conflict.agreement_right
+    for row, audio in enumerate(result.group.emotions):
+        for column, text in enumerate(result.group.emotions):
+            count = int(counts[row, column])
+            yield _place(section, result.group.condition) | {
+                "alpha": _alpha(result.group.condition),
+                "audio": audio,
+                "text": text,
+                "count": count,
+                "percent": _number(count / result.predictions),
+                "right_percent": _number(int(right[row, column]) / count) if count else "",
+            }
+
+
+def _confusions(section: Section, result: Result) -> Iterator[dict]:
+    emotions = result.group.emotions
+    for true, counts in zip(emotions, result.confusion.tolist(), strict=True):
+        for predicted, count in zip(emotions, counts, strict=True):
+            yield _place(section, result.group.condition) | {
+                "alpha": _alpha(result.group.condition),
+                "true": true,
+                "predicted": predicted,
+                "count": count,
+                "percent_of_true": _number(count / sum(counts)) if sum(counts) else "",
+            }
+
+
+def _place(section: Section, condition: Condition) -> dict:
+    return {
+        "dataset": section.dataset,
+        "dataset_sha256": section.sha256,
+        "preset": condition.preset,
+        "protocol": condition.protocol,
+        "fold_seed": condition.fold_seed,
+        "system": condition.system,
+    }
+
+
+def _alpha(condition: Condition) -> float | str:
+    return _CHOSEN if condition.alpha is None else condition.alpha
+
+
+def _limits(interval: Interval | None, low: str, high: str) -> dict[str, str]:
+    return {} if interval is None else {low: _number(interval.low), high: _number(interval.high)}
+
+
+def _number(fraction: float | None) -> str:
+    return "" if fraction is None else f"{100 * fraction:.6f}"
+
+
+def _mean(value: Spread | None) -> str:
+    return "" if value is None else _number(value.mean)
+
+
+def _csv(header: Sequence[str], rows: Iterable[dict]) -> str:
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, header, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()

@@ -1,0 +1,57 @@
+"""Table 1 in Markdown, for a README or a paper's draft."""
+
+import html
+from collections.abc import Iterable, Sequence
+
+from tfcr.report.findings.results import Result
+from tfcr.report.findings.sections import Section
+from tfcr.report.formatting import MISSING, comparability, folds_and_seeds, percent, printed, spread
+from tfcr.report.tables.modality_rows import HEADER, modality_rows
+from tfcr.report.tables.summary import conclusions_of
+
+
+def table_1_markdown(sections: Iterable[Section]) -> str:
+    """Table 1 for a README or a paper's draft."""
+    header = ["System", "Source", "WA, %", "UA, %", "Pooled WA", "Pooled UA", "Conflicts, %", "Folds", "Comparable"]
+    parts = []
+    for section in sections:
+        rows = []
+        for row, results in section.rows:
+            if row:
+                figures = [printed(row.wa), printed(row.ua)] + [MISSING] * 3
+                rows.append([row.name, "published", *figures, row.measured, MISSING])
+            rows += [_markdown_row(result) for result in results]
+        warnings = [line for warning in section.warnings for line in (f"> {_markdown(warning)}", "")]
+        conclusions = [line for each in conclusions_of(section) for line in ("", _markdown(each))]
+        lines = _markdown_table(header, rows)
+        beside = ["", *_markdown_table(HEADER, modality_rows(section))] if section.modalities else []
+        parts.append("\n".join([f"### {_markdown(section.label)}", "", *warnings, *lines, *beside, *conclusions]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _markdown_row(result: Result) -> list[str]:
+    condition = result.group.condition
+    return [
+        condition.name,
+        f"ours, {condition.preset}, {condition.protocol}",
+        spread(result.wa),
+        spread(result.ua),
+        percent(result.pooled.wa),
+        percent(result.pooled.ua),
+        spread(result.conflict_rate),
+        folds_and_seeds(result),
+        comparability(result),
+    ]
+
+
+def _markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    return [_markdown_line(cells) for cells in (header, ["---"] * len(header), *rows)]
+
+
+def _markdown_line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(_markdown(cell) for cell in cells) + " |"
+
+
+def _markdown(text: str) -> str:
+    escaped = html.escape(text.replace("\\", "\\\\"), quote=False).replace("|", "\\|")
+    return " ".join(escaped.split())

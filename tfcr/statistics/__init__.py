@@ -1,0 +1,53 @@
+"""What a comparison of two systems shows: intervals and tests, two systems on the same test parts, and a conclusion.
+
+All that others may use is imported from here. `docs/conclusions.md` says why these statistics. No TensorFlow.
+"""
+
+from tfcr.statistics.clusters import (
+    CONFIDENCE,
+    Clusters,
+    Interval,
+    bootstrap_interval,
+    dialogues,
+    joined,
+    sign_flip_test,
+    t_interval,
+)
+from tfcr.statistics.comparison import MIN_SEEDS, MIN_SPEAKERS, Cell, Comparison, Pooled, SeedDifference, compare, pool
+from tfcr.statistics.sentences import caveats, conclusion, p_in_words
+from tfcr.statistics.utterances import (
+    LEVEL,
+    McNemar,
+    mcnemar,
+    mcnemar_from_margins,
+    most_changes_for_significance,
+    wilson_interval,
+)
+
+__all__ = [
+    "CONFIDENCE",
+    "LEVEL",
+    "MIN_SEEDS",
+    "MIN_SPEAKERS",
+    "Cell",
+    "Clusters",
+    "Comparison",
+    "Interval",
+    "McNemar",
+    "Pooled",
+    "SeedDifference",
+    "bootstrap_interval",
+    "caveats",
+    "compare",
+    "conclusion",
+    "dialogues",
+    "joined",
+    "mcnemar",
+    "mcnemar_from_margins",
+    "most_changes_for_significance",
+    "p_in_words",
+    "pool",
+    "sign_flip_test",
+    "t_interval",
+    "wilson_interval",
+]

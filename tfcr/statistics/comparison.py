@@ -1,0 +1,251 @@
+"""Two systems on the same test parts: what each gets right, and how they differ.
+
+Differences are after minus before, fractions from -1 to 1.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from tfcr.errors import TfcrError
+from tfcr.runs import Predictions
+from tfcr.statistics.clusters import Interval, bootstrap_interval, dialogues, joined, sign_flip_test, t_interval
+from tfcr.statistics.utterances import LEVEL, McNemar, mcnemar_of_counts
+
+Cell = tuple[int, int]  # fold, seed
+
+MIN_SPEAKERS = 8  # for a test over speakers; fewer are only described
+MIN_SEEDS = 5  # for a conclusion about systems and not only about trained models
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """One system over the test utterances of all its folds together, each averaged over its fold's seeds.
+
+    Attributes:
+        utterances: tested.
+        wa, ua: over utterances and over the classes that occur.
+        cluster, clusters: what was resampled for the intervals, and how many there are.
+        wa_interval, ua_interval: 95 % cluster bootstrap; None with one cluster.
+    """
+
+    utterances: int
+    wa: float
+    ua: float
+    cluster: str
+    clusters: int
+    wa_interval: Interval | None
+    ua_interval: Interval | None
+
+
+@dataclass(frozen=True)
+class SeedDifference:
+    """One seed's trained models, on all test utterances of the folds that both systems have with this seed.
+
+    Attributes:
+        seed: of training.
+        folds: whose models are compared.
+        utterances: tested.
+        wa, ua: differences.
+        mcnemar: conditional on these trained models: it says nothing of what another seed would give.
+    """
+
+    seed: int
+    folds: tuple[int, ...]
+    utterances: int
+    wa: float
+    ua: float
+    mcnemar: McNemar
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """After minus before on the folds and seeds both have.
+
+    Attributes:
+        cells: (fold, seed), sorted.
+        utterances: tested; each counts once, averaged over its fold's seeds.
+        by_speaker: every speaker's mean difference.
+        effect: the primary estimate, the mean of `by_speaker`: all speakers weigh the same.
+        interval: 95 % t interval of `effect` over speakers; None under `MIN_SPEAKERS`.
+        p: sign-flip test over speakers; None under `MIN_SPEAKERS`.
+        wa, ua: differences over utterances and over the classes that occur.
+        cluster, clusters: what was resampled for the next two, and how many there are.
+        wa_interval, ua_interval: 95 % cluster bootstrap; None with one cluster.
+        by_seed: each seed's trained models.
+        seed_deviation: sample standard deviation of the WA differences of the seeds that have every fold; None with
+            one such seed.
+        seed_interval: 95 % t interval of the mean of those differences; None with one such seed.
+    """
+
+    cells: tuple[Cell, ...]
+    utterances: int
+    by_speaker: Mapping[str, float]
+    effect: float
+    interval: Interval | None
+    p: float | None
+    wa: float
+    ua: float
+    cluster: str
+    clusters: int
+    wa_interval: Interval | None
+    ua_interval: Interval | None
+    by_seed: tuple[SeedDifference, ...]
+    seed_deviation: float | None
+    seed_interval: Interval | None
+
+    @property
+    def folds(self) -> tuple[int, ...]:
+        """The folds, ascending."""
+        return tuple(sorted({fold for fold, _ in self.cells}))
+
+    @property
+    def seeds(self) -> int:
+        """The number of seeds that have every fold."""
+        return len(_complete(self.by_seed, self.folds))
+
+    @property
+    def is_descriptive(self) -> bool:
+        """Whether there are too few speakers for a test."""
+        return len(self.by_speaker) < MIN_SPEAKERS
+
+    @property
+    def has_few_seeds(self) -> bool:
+        """Whether there are too few seeds to say anything of the systems behind the trained models."""
+        return self.seeds < MIN_SEEDS
+
+    @property
+    def is_agreed_on(self) -> bool:
+        """Whether the speakers agree on a difference, and so do the seeds where there are enough of them."""
+        if self.p is None or self.p >= LEVEL:
+            return False
+        if self.has_few_seeds:
+            return True
+        assert self.seed_interval is not None
+        low, high = self.seed_interval
+        return (low if self.effect > 0 else -high) > 0
+
+
+def pool(cells: Mapping[Cell, Predictions]) -> Pooled:
+    """WA and UA of one system over the test utterances of all its folds.
+
+    Raises:
+        TfcrError: there are no predictions, or two seeds tested different utterances in a fold.
+    """
+    if not cells:
+        raise TfcrError("there are no predictions to pool; expected those of at least one fold")
+    folds = {fold: [cells[cell] for cell in of_fold] for fold, of_fold in _by_fold(cells).items()}
+    for fold, runs in folds.items():
+        _check_same_utterances(fold, runs)
+    tested = joined([runs[0] for runs in folds.values()])
+    right = np.concatenate([np.mean([_right(run) for run in runs], axis=0) for runs in folds.values()])
+    clusters = dialogues(tested)
+    return Pooled(
+        utterances=len(right),
+        wa=float(right.mean()),
+        ua=_mean_over_classes(right, tested.label),
+        cluster=clusters.kind,
+        clusters=clusters.count,
+        wa_interval=bootstrap_interval(right, clusters.names),
+        ua_interval=bootstrap_interval(right, clusters.names, tested.label),
+    )
+
+
+def compare(before: Mapping[Cell, Predictions], after: Mapping[Cell, Predictions]) -> Comparison:
+    """Two systems on the folds and seeds both have.
+
+    Args:
+        before, after: predictions by (fold, seed).
+
+    Raises:
+        TfcrError: they share no fold and seed, or tested different utterances in a fold.
+    """
+    cells = sorted(before.keys() & after.keys())
+    if not cells:
+        raise TfcrError("the two systems share no fold and seed; expected at least one; train both on the same folds")
+    folds = _by_fold(cells)
+    for fold, of_fold in folds.items():
+        _check_same_utterances(fold, [system[cell] for cell in of_fold for system in (before, after)])
+    tested = joined([before[of_fold[0]] for of_fold in folds.values()])
+
+    change = {cell: _right(after[cell]).astype(np.int8) - _right(before[cell]).astype(np.int8) for cell in cells}
+    difference = np.concatenate([np.mean([change[cell] for cell in of_fold], axis=0) for of_fold in folds.values()])
+    by_speaker = _mean_by(tested.speaker, difference)
+    speakers = np.array(list(by_speaker.values()))
+    testable = len(speakers) >= MIN_SPEAKERS
+    clusters = dialogues(tested)
+    by_seed = tuple(
+        _seed_difference(seed, [cell for cell in cells if cell[1] == seed], change, before)
+        for seed in sorted({seed for _, seed in cells})
+    )
+    seeds = np.array([each.wa for each in _complete(by_seed, tuple(folds))])
+    return Comparison(
+        cells=tuple(cells),
+        utterances=len(difference),
+        by_speaker=by_speaker,
+        effect=float(speakers.mean()),
+        interval=t_interval(speakers) if testable else None,
+        p=sign_flip_test(speakers) if testable else None,
+        wa=float(difference.mean()),
+        ua=_mean_over_classes(difference, tested.label),
+        cluster=clusters.kind,
+        clusters=clusters.count,
+        wa_interval=bootstrap_interval(difference, clusters.names),
+        ua_interval=bootstrap_interval(difference, clusters.names, tested.label),
+        by_seed=by_seed,
+        seed_deviation=float(seeds.std(ddof=1)) if len(seeds) > 1 else None,
+        seed_interval=t_interval(seeds),
+    )
+
+
+def _by_fold(cells: Iterable[Cell]) -> dict[int, list[Cell]]:
+    """Fold → its cells, both ascending."""
+    folds: dict[int, list[Cell]] = {}
+    for cell in sorted(cells):
+        folds.setdefault(cell[0], []).append(cell)
+    return folds
+
+
+def _complete(by_seed: tuple[SeedDifference, ...], folds: tuple[int, ...]) -> list[SeedDifference]:
+    return [each for each in by_seed if each.folds == folds]
+
+
+def _seed_difference(
+    seed: int, cells: list[Cell], change: Mapping[Cell, np.ndarray], tested: Mapping[Cell, Predictions]
+) -> SeedDifference:
+    changes = np.concatenate([change[cell] for cell in cells])
+    labels = np.concatenate([tested[cell].label for cell in cells])
+    return SeedDifference(
+        seed=seed,
+        folds=tuple(fold for fold, _ in cells),
+        utterances=len(changes),
+        wa=float(changes.mean()),
+        ua=_mean_over_classes(changes, labels),
+        mcnemar=mcnemar_of_counts(int((changes > 0).sum()), int((changes < 0).sum())),
+    )
+
+
+def _right(predictions: Predictions) -> np.ndarray:
+    return predictions.logits.argmax(axis=1) == predictions.label
+
+
+def _mean_by(groups: np.ndarray, values: np.ndarray) -> dict:
+    names, index = np.unique(groups, return_inverse=True)
+    means = np.bincount(index, weights=values) / np.bincount(index)
+    return dict(zip(names.tolist(), means.tolist(), strict=True))
+
+
+def _mean_over_classes(values: np.ndarray, labels: np.ndarray) -> float:
+    """The mean of the classes' means: UA of what is right, and UA's difference of differences."""
+    return float(np.mean(list(_mean_by(labels, values).values())))
+
+
+def _check_same_utterances(fold: int, predictions: list[Predictions]) -> None:
+    first = predictions[0]
+    for other in predictions[1:]:
+        if not np.array_equal(first.id, other.id) or not np.array_equal(first.label, other.label):
+            raise TfcrError(
+                f"fold {fold}: expected the same test utterances and labels in every run, and they differ "
+                f"({len(first.id)} and {len(other.id)} utterances); compare runs of one dataset, protocol and fold seed"
+            )

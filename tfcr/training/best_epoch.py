@@ -1,0 +1,83 @@
+"""The one look at the test part: the best epoch's weights, and what `metrics.json` says of them."""
+
+import pathlib
+from types import ModuleType
+
+import keras
+import numpy as np
+
+from tfcr import __version__, files, protocols, runs
+from tfcr.data.pipeline import Pipeline
+from tfcr.features.sets import TOKEN_IDS
+from tfcr.models.network import HEAD
+from tfcr.models.restore import restore_network
+from tfcr.models.systems import feature_names, system
+from tfcr.training import evaluate
+from tfcr.training.build import fast_layers
+from tfcr.training.checkpoint import Checkpoint, State, save_weights
+from tfcr.training.experiment import Experiment
+
+
+def evaluate_best_epoch(
+    experiment: Experiment, run: pathlib.Path, pipeline: Pipeline, checkpoint: Checkpoint, state: State
+) -> None:
+    """The best epoch's weights, rebuilt in float32, on the validation and the test part; `metrics.json` comes last."""
+    dataset, split = experiment.dataset, experiment.split
+    config = experiment.config
+    best = checkpoint.best_weights(state)
+    network = restore_network(config, len(dataset.emotions), best, experiment.network_sizes)
+    outputs = evaluate.UtteranceOutputs(network, pipeline)
+    if config.decision_weights == "validation" and hasattr(system(config.system), "choose_share"):
+        _choose_share(network, system(config.system), outputs(split.validation), experiment.labels(split.validation))
+    save_weights(network, run / runs.WEIGHTS)
+    means = evaluate.training_means(outputs(split.train))
+    parts = {}
+    for part, positions in (("validation", split.validation), ("test", split.test)):
+        found = outputs(positions)
+        parts[part] = evaluate.figures(experiment.labels(positions), found, dataset.emotions, means)
+        if part == "test":
+            runs.write_predictions(run / runs.PREDICTIONS, evaluate.predictions(dataset, positions, found))
+    runs.write_history(run, state.history)
+    content = _describe(experiment, state, parts, means) | {"fast_layers": fast_layers(network)}
+    content["weights_sha256"] = files.sha256_of_file(run / runs.WEIGHTS)
+    files.write_json(run / runs.METRICS, content)
+
+
+def _choose_share(network: keras.Model, module: ModuleType, outputs: dict, labels: np.ndarray) -> None:
+    """Weighs the two decisions by the validation part."""
+    share = module.choose_share(outputs["audio_logits"], outputs["text_logits"], labels)
+    network.get_layer(HEAD).set_audio_share(share)
+
+
+def _describe(experiment: Experiment, state: State, parts: dict, means: dict[str, np.ndarray]) -> dict:
+    """The content of `metrics.json`."""
+    config, dataset = experiment.config, experiment.dataset
+    shared = (
+        *("preset", "system", "protocol", "fold", "alpha", "seed", "fold_seed", "start", "threads", "precision"),
+        *("audio_features", "text_features", "features_sha256", "distribution"),
+    )
+    return {
+        "schema": runs.METRICS_SCHEMA,
+        "version": __version__,
+        "versions": state.environments[-1]["versions"],
+        "environments": state.environments,
+        "dataset": dataset.name,
+        "corpus": dataset.info["corpus"],
+        "dataset_sha256": dataset.sha256,
+        "emotions": dataset.emotions,
+        "embeddings": dataset.info["embeddings"]["source"],
+        "embeddings_sha256": dataset.info["embeddings"]["sha256"],
+        "transductive": dataset.info["embeddings"]["transductive"],
+        "own_features": {name: list(shape) for name, shape in experiment.network_sizes.own_features.items()},
+        "vocabulary_sha256": dataset.info["vocabulary"]["sha256"] if TOKEN_IDS in feature_names(config) else None,
+        **{name: getattr(config, name) for name in shared},
+        "replicas": state.history[-1].get("replicas", 1),
+        "num_folds": protocols.num_folds(config.protocol, dataset.labelled),
+        "best_epoch": state.best_epoch,
+        "epochs": state.epochs,
+        "seconds": sum(row["seconds"] for row in state.history),
+        "sizes": experiment.sizes,
+        "training_means": {name: mean.tolist() for name, mean in means.items()},
+        "validation": parts["validation"],
+        "test": parts["test"],
+    }

@@ -1,0 +1,80 @@
+"""The model of an experiment before its first step: built, drawn from its seed, standardised and compiled."""
+
+import keras
+import tensorflow as tf
+
+from tfcr.data.pipeline import derived_seed
+from tfcr.features.vocabulary import read_vocabulary
+from tfcr.models.contrastive import ContrastiveModel
+from tfcr.models.heads.cosine_discriminator import CosineDiscriminator
+from tfcr.models.heads.pair_discriminator import PairDiscriminator
+from tfcr.models.kernels import compiles
+from tfcr.models.layers.standardization import Standardization
+from tfcr.models.layers.word_table import WordTable
+from tfcr.models.systems import system
+from tfcr.training import runtime
+from tfcr.training.experiment import Experiment, pipeline_of
+from tfcr.training.statistics import moments
+
+
+def build_model(experiment: Experiment) -> ContrastiveModel:
+    """The model of an experiment, freshly initialised from its seed and standardised by its training part."""
+    config = experiment.config
+    keras.utils.set_random_seed(config.seed)
+    policy = runtime.policy(config.precision)
+    network = system(config.system).build(
+        config, len(experiment.dataset.emotions), experiment.network_sizes, dtype=policy
+    )
+    _standardise(network, experiment)
+    _start_words(network, experiment)
+    discriminator = None
+    if config.alpha > 0:
+        kind = CosineDiscriminator if config.discriminator == "cosine" else PairDiscriminator
+        discriminator = kind(config.discriminator_units, config.initializers, name="discriminator", dtype=policy)
+    model = ContrastiveModel(
+        network,
+        alpha=config.alpha,
+        discriminator=discriminator,
+        negatives=config.negatives,
+        negative_weights=config.negative_weights,
+        negatives_per_anchor=config.negatives_per_anchor,
+        classification_loss=config.classification_loss,
+        negatives_scope=config.negatives_scope,
+        seed=config.seed,
+        dtype=policy,
+    )
+    # XLA is slower than the plain graph on CPU, and has no way from replica to replica
+    jit_compile = compiles(network) and not tf.distribute.has_strategy()
+    optimizer = keras.optimizers.Adam(
+        config.learning_rate, epsilon=config.adam_epsilon, clipvalue=config.clip_value, clipnorm=config.clip_norm
+    )
+    model.compile(optimizer, jit_compile=jit_compile)
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def _standardise(network: keras.Model, experiment: Experiment) -> None:
+    """Gives the network the statistics of the training part."""
+    config = experiment.config
+    if config.standardization == "none":
+        return
+    pipeline = pipeline_of(config, experiment.dataset, network)
+    for layer in parts_of(network, Standardization):
+        layer.set_statistics(*moments(pipeline.steps(experiment.split.train, layer.feature)))
+
+
+def _start_words(network: keras.Model, experiment: Experiment) -> None:
+    """Starts trained word vectors from the dataset's."""
+    for layer in parts_of(network, WordTable):
+        _, vectors, known = read_vocabulary(experiment.dataset.folder)
+        layer.set_vectors(vectors, known, derived_seed(experiment.config.seed, "words"))
+
+
+def parts_of(network: keras.Model, kind: type) -> list[keras.layers.Layer]:
+    """The layers of a kind, in the network and in the models within it."""
+    return [layer for layer in network._flatten_layers() if isinstance(layer, kind)]
+
+
+def fast_layers(network: keras.Model) -> list[str]:
+    """The names of the layers that train by tfcr's own functions for CPUs rather than by Keras's."""
+    return sorted(layer.name for layer in network._flatten_layers() if getattr(layer, "is_fast", False))

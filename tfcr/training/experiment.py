@@ -1,0 +1,101 @@
+"""What is to be trained: a configuration on a dataset, with every default resolved and its fold drawn."""
+
+import os
+import pathlib
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from tfcr import protocols, runs
+from tfcr.config import Config, from_mapping
+from tfcr.data.pipeline import Pipeline
+from tfcr.dataset_info import Dataset, open_dataset, verify
+from tfcr.errors import TfcrError, UsageError
+from tfcr.models.sizes import Sizes
+from tfcr.models.systems import check_features, feature_names, on_dataset, resolve, sizes_of
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A configuration on a dataset, with everything resolved that a default left open."""
+
+    config: Config
+    dataset: Dataset
+    split: protocols.Split
+
+    @property
+    def folder(self) -> pathlib.Path:
+        """Where its run goes by default."""
+        return runs.folder_of(self.dataset.name, self.config)
+
+    @property
+    def network_sizes(self) -> Sizes:
+        """What the network has to know of the dataset."""
+        return sizes_of(self.config, self.dataset)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Utterances of each part."""
+        return {part: len(getattr(self.split, part)) for part in ("train", "validation", "test")}
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Id, recording and part of every utterance, by id."""
+        parts = {position: part for part in self.sizes for position in getattr(self.split, part).tolist()}
+        return [(row.id, row.recording, parts[position]) for position, row in enumerate(self.dataset.index)]
+
+    def labels(self, positions: np.ndarray) -> np.ndarray:
+        return np.array([self.dataset.index[position].label for position in positions])
+
+
+def plan(config: Config, data: str | os.PathLike) -> Experiment:
+    """Resolves a configuration against a dataset, whose shards are checked.
+
+    Raises:
+        UsageError: the configuration contradicts the dataset, or names a fold or an alpha that does not exist.
+        TfcrError: no dataset, or one that is not intact.
+    """
+    config = resolve(config)
+    dataset = open_dataset(data)
+    if config.preset != dataset.info["preset"]:
+        raise UsageError(
+            f"preset {config.preset!r} contradicts dataset {dataset.folder}, which has {dataset.info['preset']!r}"
+        )
+    if config.dataset_sha256 not in (None, dataset.sha256):
+        raise UsageError(
+            f"dataset {dataset.folder} is {dataset.sha256[:12]}…; the configuration names {config.dataset_sha256[:12]}…"
+        )
+    resolved = on_dataset(config, dataset)
+    if config.features_sha256 not in (None, resolved.features_sha256):
+        names = ", ".join(feature_names(config))
+        raise UsageError(
+            f"dataset {dataset.folder} has other features {names} than the configuration names, prepared anew since; "
+            "prepare the earlier ones again, or train again into another --run"
+        )
+    verify(dataset, feature_names(config))
+    split = protocols.split(config.protocol, config.fold, dataset.labelled, config.fold_seed)
+    return Experiment(resolved, dataset, split)
+
+
+def pipeline_of(config: Config, dataset: Dataset, network: keras.Model) -> Pipeline:
+    """The pipelines that feed a network of a configuration."""
+    return Pipeline(
+        dataset,
+        network.input,
+        config.threads,
+        features=check_features(config, dataset),
+        longest={"mfcc": config.max_frames, "token_ids": config.max_token_ids},
+    )
+
+
+def read_run_config(run: pathlib.Path) -> Config:
+    """The configuration in a run's folder.
+
+    Raises:
+        TfcrError: it is missing, or no longer valid.
+    """
+    content = {name: value for name, value in runs.read_config(run).items() if name != "data"}
+    try:
+        return from_mapping(content)
+    except UsageError as error:
+        raise TfcrError(f"{run / runs.CONFIG}: {error}") from None
