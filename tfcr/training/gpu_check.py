@@ -47,15 +47,21 @@ def _compare(layer: keras.layers.Layer) -> tuple[float, float]:
     random = np.random.default_rng(0)
     sequences = random.normal(0, 1, (_BATCH, _STEPS, layer.cell.kernel.shape[0])).astype(np.float32)
     upstream = random.normal(0, 1, (_BATCH, _STEPS, layer.units)).astype(np.float32)
-    found = gradient(layer, sequences, upstream)
+    found = gradient(_copy(layer, sequences.shape), sequences, upstream)
     with tf.device("CPU:0"):
-        exact = type(layer).from_config({**layer.get_config(), "dtype": "float32"})
-        exact.use_cudnn = False
-        exact.build(sequences.shape)
-        exact.set_weights(layer.get_weights())
+        exact = _copy(layer, sequences.shape, dtype="float32", use_cudnn=False)
         expected = gradient(exact, sequences, upstream)
     norms = [float(np.linalg.norm(each)) for each in (found, expected)]
     return float(found @ expected / np.prod(norms)), norms[0] / norms[1]
+
+
+def _copy(layer: keras.layers.Layer, shape: tuple[int, ...], **settings) -> keras.layers.Layer:
+    """A layer of the same kind and weights, on one device whatever the strategy; it gives every output."""
+    config = {**layer.get_config(), "use_cudnn": layer.use_cudnn, "return_sequences": True}
+    copy = type(layer).from_config({**config, **settings})
+    copy.build(shape)
+    copy.set_weights(layer.get_weights())
+    return copy
 
 
 def gradient(layer: keras.layers.Layer, sequences: np.ndarray, upstream: np.ndarray) -> np.ndarray:
