@@ -122,6 +122,7 @@ def compiled_step(tiny: bool) -> tuple[str, str]:
 
     from tfcr.models.kernels import KERNELS
 
+    tiny |= not on_gpu()  # a CPU takes a minute or more to compile the whole one
     data = _batch(4 if tiny else 64)
     plain = _steps(_model("float32", tiny), data, 3)
     os.environ[KERNELS] = "xla"
@@ -141,7 +142,9 @@ def every_system(tiny: bool) -> tuple[str, str]:
     from tfcr.models.systems import names
 
     found = {}
-    for name in ("audio", "mdre") if tiny else names():
+    for name in (
+        names() if on_gpu() else ("audio", "text", "mdre") if tiny else ("fusion", "early-fusion", "mdre", "mha-2")
+    ):
         try:
             found[name] = _two_steps(name)
         except Exception as error:  # the others are told all the same

@@ -18,12 +18,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import click
 
 HERE = pathlib.Path(__file__).parent
+SECONDS = 230  # of all lines, where nothing else is asked for
 RIGHT, WRONG, FAILED, SKIPPED, TOLD = "right", "**wrong**", "**failed**", "skipped", "told"
 
 
@@ -34,7 +35,7 @@ class Line:
     Attributes:
         name: also of the function that does it, with `_` for a space.
         script: the file here that has the function.
-        seconds: after which it is ended.
+        seconds: after which it is ended, of `SECONDS` for all.
         needs_gpu: it says nothing about a CPU.
         timed: nothing else may run meanwhile.
     """
@@ -82,7 +83,7 @@ class Outcome:
 @click.argument("names", nargs=-1, type=click.Choice([line.name for line in LINES]))
 @click.option("--tiny", is_flag=True, help="Small models and batches: shows that everything runs.")
 @click.option(
-    "--seconds", default=230, show_default=True, type=click.IntRange(1), help="Of all; then lines are skipped."
+    "--seconds", default=SECONDS, show_default=True, type=click.IntRange(1), help="Of all; then lines are skipped."
 )
 @click.option("--out", type=click.Path(path_type=pathlib.Path), help="Write the table here too.")
 def command(names, tiny, seconds, out):
@@ -90,7 +91,8 @@ def command(names, tiny, seconds, out):
     lines = [line for line in LINES if not names or line.name in names]
     with tempfile.TemporaryDirectory() as folder:
         click.echo("| | | | s |\n|---|---|---|---|")
-        outcomes = run_all(lines, pathlib.Path(folder), has_gpu(), tiny, end, lambda outcome: click.echo(row(outcome)))
+        settings = Settings(pathlib.Path(folder), has_gpu(), tiny, end, max(1.0, seconds / SECONDS))
+        outcomes = run_all(lines, settings, lambda outcome: click.echo(row(outcome)))
     if out is not None:
         out.write_text(table(outcomes), encoding="utf-8")
     broken = [outcome.name for outcome in outcomes if outcome.verdict in (WRONG, FAILED)]
@@ -99,41 +101,55 @@ def command(names, tiny, seconds, out):
         sys.exit(1)
 
 
-def run_all(lines: Sequence[Line], folder: pathlib.Path, gpu: bool, tiny: bool, end: float, tell) -> list[Outcome]:
-    """The outcomes of lines, in their order; each is told when it is there.
+@dataclass(frozen=True)
+class Settings:
+    """How lines are run.
 
-    Args:
+    Attributes:
         folder: that lines share: the dataset lies there once one has prepared it.
+        gpu: whether there is one.
         end: when the time is over, by `time.monotonic`.
+        patience: how many times its own seconds a line may take.
     """
 
+    folder: pathlib.Path
+    gpu: bool
+    tiny: bool
+    end: float
+    patience: float = 1.0
+
+
+def run_all(lines: Sequence[Line], settings: Settings, tell: Callable[[Outcome], None]) -> list[Outcome]:
+    """The outcomes of lines, in their order; each is told when it is there."""
+
     def outcome_of(line):
-        found = run_line(line, folder, gpu, tiny, end)
+        found = run_line(line, settings)
         tell(found)
         return line, found
 
-    side_by_side = max(1, min(4, len(os.sched_getaffinity(0)) // 2))
+    side_by_side = min(4, len(os.sched_getaffinity(0)))
     with concurrent.futures.ThreadPoolExecutor(side_by_side) as pool:
         found = dict(pool.map(outcome_of, [line for line in lines if not line.timed]))
     found |= dict(outcome_of(line) for line in lines if line.timed)
     return [found[line] for line in lines]
 
 
-def run_line(line: Line, folder: pathlib.Path, gpu: bool, tiny: bool, end: float) -> Outcome:
+def run_line(line: Line, settings: Settings) -> Outcome:
     """What came of a line, whatever it was."""
-    left = end - time.monotonic()
-    if line.needs_gpu and not gpu:
+    left = settings.end - time.monotonic()
+    if line.needs_gpu and not settings.gpu:
         return Outcome(line.name, SKIPPED, "no GPU here", 0.0)
     if left < 5:
         return Outcome(line.name, SKIPPED, "no time was left; --seconds gives more", 0.0)
     began = time.monotonic()
-    verdict, said = _answer(line, folder, tiny, min(line.seconds, left))
+    verdict, said = _answer(line, settings, min(settings.patience * line.seconds, left))
     return Outcome(line.name, verdict, said, time.monotonic() - began)
 
 
-def _answer(line, folder, tiny, limit):
+def _answer(line, settings, limit):
     """The verdict and the sentence that a line's process prints last, as JSON."""
-    arguments = [sys.executable, HERE / line.script, line.name.replace(" ", "_"), folder, *(["--tiny"] if tiny else [])]
+    arguments = [sys.executable, HERE / line.script, line.name.replace(" ", "_"), settings.folder]
+    arguments += ["--tiny"] if settings.tiny else []
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
             arguments, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True

@@ -65,7 +65,7 @@ class FakeGPU:
         visible: whether this process may use it.
     """
 
-    grows, visible = False, True
+    name, grows, visible = "/physical_device:GPU:0", False, True
 
 
 @pytest.fixture

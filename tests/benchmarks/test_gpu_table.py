@@ -32,10 +32,11 @@ def run(tmp_path, monkeypatch):
     script = tmp_path / "script.py"
     script.write_text(_SCRIPT)
 
-    def run(*names, gpu=False, seconds=60.0, **settings):
-        lines = [Line(name, str(script), 20, **settings) for name in names]
+    def run(*names, gpu=False, seconds=60.0, needs_gpu=False):
+        lines = [Line(name, str(script), 20, needs_gpu) for name in names]
         told = []
-        found = gpu_table.run_all(lines, tmp_path, gpu, False, time.monotonic() + seconds, told.append)
+        settings = gpu_table.Settings(tmp_path, gpu, tiny=False, end=time.monotonic() + seconds)
+        found = gpu_table.run_all(lines, settings, told.append)
         assert sorted(told, key=str) == sorted(found, key=str)
         return found
 

@@ -127,6 +127,7 @@ def test_drawn_negatives_compile_and_stay_the_same_draws():
 
 def test_the_loops_of_the_lstm_say_how_often_they_run():
     """Else the host would ask the device after each step whether it was the last."""
+    keras.utils.set_random_seed(0)  # TensorFlow draws a number to find the device
     inputs = tf.random.stateless_normal((2, 30, 4), (0, 1))
     layer = PackedLSTM(3, return_sequences=True)
     layer.build(inputs.shape)

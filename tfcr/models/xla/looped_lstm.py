@@ -40,17 +40,17 @@ def _loop(inputs, kernel, recurrent_kernel, bias, exact):
         (steps, batch), units = _sizes(inputs), recurrent_kernel.shape[0]
         projected = _product(inputs, kernel, narrow, exact) + bias
 
-        def step(number, h, c, stores):
+        def step(number, h, c, store):
             gates = projected[number] + _product(h, recurrent_kernel, narrow, exact)
             i, f, g, o = _opened(gates)
             c = f * c + i * g
             h = o * tf.tanh(c)
-            return number + 1, h, c, [store.write(number, x) for store, x in zip(stores, (gates, c, h), strict=True)]
+            return number + 1, h, c, store.write(number, tf.concat([gates, c, h], axis=1))  # at once: a kernel each
 
         start = tf.zeros((batch, units), exact)
-        stores = [_store(exact, steps, inputs.shape[1], width) for width in (4 * units, units, units)]
-        *_, stores = tf.while_loop(lambda number, *_: number < steps, step, (0, start, start, stores))
-        gates, states, outputs = (store.stack() for store in stores)
+        store = _store(exact, steps, inputs.shape[1], 6 * units)
+        *_, store = tf.while_loop(lambda number, *_: number < steps, step, (0, start, start, store))
+        gates, states, outputs = tf.split(store.stack(), [4 * units, units, units], axis=2)
 
         def gradient(upstream):
             by_gates = _by_gates(upstream, gates, states, recurrent_kernel, narrow)
