@@ -5,12 +5,15 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from tfcr.models.kernels import KERNELS, Kernels
 from tfcr.training.gpu_check import LEAST_COSINE, MOST_RATIO
 
 PAGE = (pathlib.Path(__file__).parents[1] / "docs/gpu.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.full
 def test_the_program_prints_that_all_is_well_on_a_cpu():
     [program] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
