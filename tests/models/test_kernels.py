@@ -12,6 +12,7 @@ from tfcr.devices import leave_gpus
 from tfcr.errors import TfcrError
 from tfcr.models.contrastive import ContrastiveModel
 from tfcr.models.cpu.packed_lstm import PackedLSTM
+from tfcr.models.keras_internals import layers_within
 from tfcr.models.kernels import KERNELS, compiles, cudnn_of, kernels
 from tfcr.models.systems import names, system
 
@@ -73,7 +74,7 @@ def test_in_bfloat16_our_lstm_is_never_cudnns(cudnn, dtype, expected):
 @pytest.mark.parametrize("name", names())
 def test_in_bfloat16_no_system_asks_for_cudnn(name, make_network):
     def asking(dtype):
-        layers = make_network(name, dtype=keras.DTypePolicy(dtype))._flatten_layers()
+        layers = layers_within(make_network(name, dtype=keras.DTypePolicy(dtype)))
         return {layer.use_cudnn for layer in layers if isinstance(layer, RECURRENT) and not hasattr(layer, "is_fast")}
 
     assert asking("mixed_bfloat16") <= {False}

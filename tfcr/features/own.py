@@ -124,6 +124,7 @@ class OwnFeatures:
                         f"{self.option}: {id!r} has {_described(found)}, {first[0]!r} has "
                         f"{_described(file[first[0]])}; expected the same dimensions, but for time, of all"
                     )
+        assert first is not None  # there are utterances
         return FeatureSet(self.name, (Field(self.field, first[1]),))
 
     def read(self, id: str) -> np.ndarray:

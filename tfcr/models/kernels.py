@@ -8,6 +8,7 @@ import keras
 
 from tfcr.devices import gpus
 from tfcr.errors import TfcrError
+from tfcr.models.keras_internals import layers_within
 
 KERNELS = "TFCR_KERNELS"  # environment variable: one of the three, in place of the one that fits the device
 Kernels = Literal["cpu", "keras", "xla"]
@@ -47,7 +48,7 @@ def cudnn_of(use_cudnn: bool | str, dtype: keras.DTypePolicy | str | None) -> bo
 
 def warn_of_cudnn(encoder: keras.Model) -> None:
     """Warns of the recurrent layers of Keras in anyone's encoder that train by cuDNN in bfloat16."""
-    for layer in encoder._flatten_layers():
+    for layer in layers_within(encoder):
         asks = getattr(layer, "use_cudnn", False)
         if gpus() and not hasattr(layer, "is_fast") and asks and cudnn_of(asks, layer.dtype_policy) is False:
             warnings.warn(

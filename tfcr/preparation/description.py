@@ -96,6 +96,7 @@ def describe(
             name: dict(sorted(count.items()) if name != "emotion" else count.items()) for name, count in counts.items()
         },
         "left_out": dict(sorted(selection.left_out.items())),
+        "unreadable": [each.to_dict() for each in selection.unreadable],
         "audio": {
             "sample_rate": schema.SAMPLE_RATE,
             "fft_length": schema.FFT_LENGTH,

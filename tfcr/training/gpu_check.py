@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfcr.errors import TfcrError
+from tfcr.models.keras_internals import layers_within
 
 LEAST_COSINE = {"float32": 0.999, "float16": 0.99, "bfloat16": 0.96}  # to float32 on a CPU; TF32 counts as float32
 MOST_RATIO = 1.1  # of the norms, either way
@@ -24,7 +25,7 @@ def check_recurrent_layers(network: keras.Model) -> str:
         TfcrError: one is wrong.
     """
     found = {}
-    for layer in network._flatten_layers():
+    for layer in layers_within(network):
         if isinstance(layer, keras.layers.LSTM | keras.layers.GRU):
             kind = type(layer).__name__, layer.compute_dtype
             if kind not in found:

@@ -104,7 +104,7 @@ def measure(group: Group) -> Result:
         TfcrError: a run's metrics.json and predictions.h5 contradict each other.
     """
     confusions = {cell: _confusion(run, group.predictions[cell]) for cell, run in group.runs.items()}
-    confusion = sum(confusions.values())
+    confusion = np.sum(list(confusions.values()), axis=0)
     recall = _recall(confusion)
     return Result(
         group=group,

@@ -76,8 +76,8 @@ def printed_cells(setting: Setting | None) -> list[PrintedCell]:
         PrintedCell(
             cell,
             published.TEST_SIZES[cell.true],
-            _cell_of(setting and setting.baseline, cell),
-            _cell_of(setting and setting.proposed, cell),
+            _cell_of(setting.baseline if setting else None, cell),
+            _cell_of(setting.proposed if setting else None, cell),
         )
         for cell in published.FIGURE_2
     ]

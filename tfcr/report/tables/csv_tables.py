@@ -4,10 +4,10 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 
-from tfcr import published
+from tfcr import protocols, published
 from tfcr.published import PublishedRow
 from tfcr.report.findings.comparisons import Difference
-from tfcr.report.findings.conditions import PROTOCOLS, Condition
+from tfcr.report.findings.conditions import Condition
 from tfcr.report.findings.conflicts import Disagreement
 from tfcr.report.findings.results import Result, Spread
 from tfcr.report.findings.sections import Section, Setting, mixture_of
@@ -138,7 +138,7 @@ def _measured_record(section: Section, result: Result) -> dict:
         "wa_text_percent": _mean(result.wa_text),
         "comparable": "yes" if is_comparable(result) else "no",
         "measured": comparability(result),
-        "split": PROTOCOLS.get(condition.protocol, ""),
+        "split": protocols.meaning(condition.protocol),
         "warning": mixture_of(result) or "",
     }
 

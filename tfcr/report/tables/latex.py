@@ -109,12 +109,11 @@ def _grid(section: Section, setting: Setting, number: int) -> str:
 def _modalities(section: Section, number: int) -> str:
     caption = (
         f"Fusions minus each modality alone on {section.label}, on the folds and seeds that all of them have. UA in %, "
-        "mean ± standard deviation over folds, seeds averaged within each fold. Differences in percentage points with "
+        "mean over folds, seeds averaged within each fold. Differences in percentage points with "
         "95 % intervals where there are clusters enough: ΔUA over all test utterances (bootstrap), ΔWA as the mean "
         "over speakers (t interval), with the p of the sign-flip test."
     )
-    ragged = r"p{.15\linewidth}"
-    columns = [ragged, "r", r"p{.09\linewidth}", "r", *[r"p{.11\linewidth}"] * 2, "r", r"p{.1\linewidth}"]
+    columns = [rf"p{{{share}\linewidth}}" if share else "r" for share in (0.17, 0, 0.08, 0, 0.115, 0.115, 0, 0.1)]
     notes = [*section.warnings, *modality_conclusions(section)]
     return _table(columns, HEADER, modality_rows(section), caption, f"tab:modalities-{number}", notes)
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from tfcr.report.findings.comparisons import Difference
 from tfcr.report.findings.modalities import ua_of
 from tfcr.report.findings.sections import Section
-from tfcr.report.formatting import counted, p_value, points, points_interval, spread
+from tfcr.report.formatting import p_value, percent, points, points_interval
 
-HEADER = ("Fusion", "UA, %", "Minus", "UA, %", "ΔUA, pooled", "ΔWA by speaker", "p", "Folds and seeds")
+HEADER = ("Fusion", "UA, %", "Minus", "UA, %", "ΔUA, pooled", "ΔWA by speaker", "p", "Runs each")
 
 
 def modality_rows(section: Section) -> Iterator[list[str]]:
@@ -23,14 +23,13 @@ def modality_conclusions(section: Section) -> list[str]:
 
 def _row(difference: Difference) -> list[str]:
     c = difference.comparison
-    folds_and_seeds = f"{counted(len(c.folds), 'fold')} × {counted(len(c.by_seed), 'seed')}"
     return [
         difference.proposed.condition.name,
-        spread(ua_of(difference.proposed)),
+        percent(ua_of(difference.proposed).mean),
         difference.baseline.condition.name,
-        spread(ua_of(difference.baseline)),
+        percent(ua_of(difference.baseline).mean),
         f"{points(c.ua)} {points_interval(c.ua_interval)}".strip(),
         f"{points(c.effect)} {points_interval(c.interval)}".strip(),
         p_value(c.p),
-        f"{difference.proposed.condition.protocol}, {folds_and_seeds}",
+        f"{difference.proposed.condition.protocol}, {len(c.cells)}",
     ]
