@@ -682,19 +682,29 @@ def test_words_without_a_vector_are_counted(prepared, tmp_path):
 
 @pytest.mark.parametrize(
     ("known", "warned"),
-    [("word0 word1 word2 of", False), ("of", True)],  # "of" is one word in three
+    [("word0 word1 word2 of neutral happiness sadness anger", False), ("of", True)],  # "of" is one word in three
 )
-def test_vectors_of_less_than_half_of_the_words_are_pointed_out(tiny_corpus, tmp_path, tensorflow, known, warned):
+def test_few_words_with_a_vector_are_told_before_training(tiny_corpus, tmp_path, tensorflow, known, warned):
     from tfcr.preparation.options import Preparation, Progress
     from tfcr.preparation.prepare import prepare
 
     vectors, said = tmp_path / "vectors.txt", []
     vectors.write_text("".join(f"{word} {' '.join(['0.5'] * 300)}\n" for word in known.split()), encoding="utf-8")
-    prepare(
+    dataset = prepare(
         Preparation("manifest", tiny_corpus, tmp_path / "out", "tiny", embeddings=vectors),
         progress=Progress(said.append),
     )
-    assert any("16 of 48 words have a vector, less than half" in line for line in said) == warned
+    share = "33.3" if warned else "100.0"
+    assert f"{share} % of 48 words have a vector; 0 utterances have no word with one." in said
+    warnings = [line.removeprefix("Warning: ") for line in said if line.startswith("Warning: ")]
+    assert len(warnings) == warned and all(line in dataset.info["notes"] for line in warnings)
+
+
+def test_transcripts_of_a_script_without_spaces_have_one_note(prepared, tiny_corpus):
+    sentence = "\u4eca\u65e5\u306f\u5929\u6c17\u304c\u3044\u3044\u3067\u3059\u306d\u3002"
+    edit_manifest(tiny_corpus, lambda row: row.update(transcript=sentence if row["id"] < "u12" else "\u5929\u6c17"))
+    (note,) = (note for note in prepared().info["notes"] if "without spaces" in note)
+    assert note.startswith("75.0 % of the transcripts") and "segmented" in note
 
 
 def test_vectors_of_none_of_the_words_are_refused_unless_there_are_no_words(prepared, tiny_corpus, tmp_path):

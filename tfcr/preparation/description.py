@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from tfcr import __version__, corpora, files, schema
 from tfcr.corpora.utterance import Utterance
 from tfcr.dataset_info import INDEX, SCHEMA, IndexRow
-from tfcr.features.embeddings import Coverage, WordVectors
+from tfcr.features.coverage import Coverage, warning
+from tfcr.features.embeddings import WordVectors
 from tfcr.features.presets import PRESETS, FeaturePreset
 from tfcr.features.spectrogram import num_segments
 from tfcr.features.vocabulary import VOCABULARY
@@ -114,7 +115,7 @@ def describe(
             "transductive": vectors.transductive,
             **coverage.summary(),
         },
-        "notes": [*selection.remarks, *notes.on_recordings(rows)],
+        "notes": [*selection.remarks, *filter(None, [warning(coverage.summary())]), *notes.on_recordings(rows)],
         "order": RECORD_ORDER,
         "index": _described_file(index_path),
         "vocabulary": {

@@ -21,7 +21,8 @@ from tfcr.dataset_info import (
     write_index,
 )
 from tfcr.errors import TfcrError, UsageError
-from tfcr.features.embeddings import Coverage, refuse_missing
+from tfcr.features.coverage import Coverage
+from tfcr.features.embeddings import refuse_missing
 from tfcr.features.presets import PRESETS
 from tfcr.features.sets import SETS, TOKEN_IDS
 from tfcr.preparation import feature_sets, transcripts
