@@ -52,8 +52,8 @@ class Place(click.ParamType):
 @click.option(
     "--embeddings",
     metavar="FILE",
-    help="Word vectors of 300 numbers: word2vec (.bin or text), GloVe (.txt) or fastText (.vec), also packed; "
-    "or gensim:NAME, which gensim downloads, say gensim:word2vec-google-news-300.",
+    help="Word vectors: word2vec (.bin or text), GloVe (.txt) or fastText (.vec), also packed; "
+    "or gensim:NAME, which gensim downloads, say gensim:glove-wiki-gigaword-50 (66 MB) or the paper's, gensim:word2vec-google-news-300.",
 )
 @click.option("--name", help="The dataset's name.  [default: the corpus's; for a manifest the root folder's]")
 @click.option(
@@ -165,7 +165,7 @@ def command(
         each.check_name()
     is_typed = context.get_parameter_source("runner") is ParameterSource.COMMANDLINE
     engine = None if runner is None else _engine(runner, engine_options, is_typed)
-    import_quietly()
+    import_quietly(on_gpus=False)
     from tfcr.preparation.options import Preparation, Progress
     from tfcr.preparation.prepare import prepare
 

@@ -40,7 +40,7 @@ from tfcr.preparation.ownership import (
 )
 from tfcr.preparation.selection import look_at, read_selection
 from tfcr.preparation.shards import Fingerprint, RecordPlan, ShardPlan, in_threads, receipt
-from tfcr.preparation.unreadable import RecordingError, refuse_undecodable
+from tfcr.preparation.unreadable import RecordingError, refuse_broken
 from tfcr.preparation.word_vectors import check_coverage, word_vectors
 from tfcr.preparation.writers import Threads, Writer
 from tfcr.wording import counted, duration
@@ -84,7 +84,7 @@ def prepare(
         try:
             shards, fingerprints = write_records(preparation, plan, writer, progress)
         except RecordingError as error:
-            refuse_undecodable(selection.utterances, str(error), in_order, progress.say)
+            refuse_broken(selection.utterances, str(error), in_order, progress.say)
             raise
         recorded = recordings(plan, fingerprints)
         rows = _write_index(preparation.out, plan, recorded)

@@ -75,12 +75,13 @@ def model_card(
     )
 
 
-_UNRECORDED = {
+_UNRECORDED = {  # by runs of earlier versions
     "num_folds": None,
     "transductive": False,
+    "unreadable": 0,
     "embeddings": "unknown",
     "embedding_dim": EMBEDDING_DIM,
-}  # by runs of earlier versions
+}
 
 
 def _figures(run: Run, predictions: Predictions, clusters) -> list[dict[str, str]]:
