@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from tfcr.errors import TfcrError, UsageError
 
 PREFIX = "gensim:"
-SMALL = "glove-wiki-gigaword-50"  # 66 MB, downloaded in a minute
+SMALL = "glove-wiki-gigaword-50"  # 400,000 words of Wikipedia and newswire
 OF_THE_PAPER = "word2vec-google-news-300"  # Sec. 4.2
 _TIMEOUT = 60.0  # seconds without a byte; gensim itself would wait for ever
 
