@@ -112,6 +112,8 @@ def test_random_needs_ten_utterances_of_every_emotion():
     labels = [0] * 91 + [1] * 9
     with pytest.raises(TfcrError, match="10 utterances of every emotion; one has 9"):
         split("random", 0, Labelled(utterances.ids, labels, *[[""] * 100] * 3))
+    with pytest.raises(TfcrError, match="10 utterances of every emotion; 'anger' has 9"):
+        split("random", 0, Labelled(utterances.ids, labels, *[[""] * 100] * 3, emotions=["neutral", "anger"]))
 
 
 # ---- authors --------------------------------------------------------------------------------------------------------

@@ -160,9 +160,8 @@ class Dataset:
     def labelled(self) -> Labelled:
         """What a protocol needs to know."""
         rows = self.index
-        return Labelled(
-            *([getattr(row, name) for row in rows] for name in ("id", "label", "speaker", "session", "script"))
-        )
+        names = ("id", "label", "speaker", "session", "script")
+        return Labelled(**{f"{name}s": [getattr(row, name) for row in rows] for name in names}, emotions=self.emotions)
 
 
 def open_dataset(folder: str | os.PathLike) -> Dataset:
@@ -172,6 +171,7 @@ def open_dataset(folder: str | os.PathLike) -> Dataset:
         TfcrError: no dataset there, or one of another schema.
     """
     folder = pathlib.Path(folder)
+    files.refuse_undecodable(folder)
     if not (folder / INFO).is_file():
         what = "does not exist" if not folder.exists() else f"has no {INFO}, so it is not a finished dataset"
         raise TfcrError(

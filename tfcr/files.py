@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable, Iterator
 
 from tfcr.errors import TfcrError
+from tfcr.wording import printable
 
 _REMEDIES = {
     errno.ENOSPC: "make room",
@@ -28,6 +29,20 @@ class NoRoomError(TfcrError, OSError):
 
 class HeldError(TfcrError):
     """Another process holds the folder."""
+
+
+def refuse_undecodable(path: str | os.PathLike) -> None:
+    """Refuses a path that is not UTF-8 from its root on: TensorFlow opens none, and no text file can name it.
+
+    Raises:
+        TfcrError: naming it.
+    """
+    absolute = os.path.abspath(path)
+    if printable(absolute) != absolute:
+        raise TfcrError(
+            f"{printable(absolute)} has a name that is not UTF-8 (\\x… are its bytes), which TensorFlow cannot open; "
+            "rename that folder, or work in another one"
+        )
 
 
 @contextlib.contextmanager
@@ -129,7 +144,9 @@ def held(folder: str | os.PathLike, purpose: str, on_wait: Callable[[], None] | 
     Raises:
         HeldError: another process holds it.
         NoRoomError: the disk is full.
+        TfcrError: its path is not UTF-8.
     """
+    refuse_undecodable(folder)
     path = pathlib.Path(folder) / ".lock"
     with full_disk_named(path):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -37,6 +37,14 @@ def test_a_stream_without_greek_letters_gets_a_question_mark(encoding):
     assert (done.returncode, done.stdout, done.stderr) == (0, b"? = 0.1\n", b"? is no number\n")
 
 
+def test_a_path_keeps_its_bytes_on_a_stream():
+    code = "from tfcr import cli; cli._replace_what_cannot_be_encoded(); print('M\\udce4rz \u03b1 \\ud800')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, env={**os.environ, "PYTHONIOENCODING": "utf-8"}
+    )
+    assert done.stdout == b"M\xe4rz \xce\xb1 ?\n"
+
+
 def test_a_full_memory_in_tensorflow_is_said_in_one_line(tensorflow, capsys):
     from tensorflow import errors
 

@@ -194,6 +194,7 @@ def test_absolute_paths_stay_out_of_the_report(make_run, tmp_path):
     [
         ({"dataset": "synthetic"}, "This corpus is synthetic"),
         ({"dataset": "mine", "corpus": "synthetic"}, "This corpus is synthetic"),
+        ({"unreadable": 3}, "3 recordings cannot be read and are not in this dataset"),
         ({"transductive": True}, "want pretrained vectors"),
     ],
 )

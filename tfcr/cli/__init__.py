@@ -3,6 +3,7 @@
 One file per command, and beside them what commands share. Nothing imports from here.
 """
 
+import codecs
 import importlib
 import os
 import re
@@ -12,6 +13,7 @@ import click
 
 from tfcr import __version__, files
 from tfcr.errors import TfcrError, UsageError
+from tfcr.wording import printable
 
 # The help lines stand here so that `tfcr --help` imports no command; a test compares them with the commands' own.
 _COMMANDS = {
@@ -105,15 +107,24 @@ def run(command: click.Command, arguments: list[str] | None = None) -> None:
 
 
 def _fail(message, code: int) -> int:
-    click.echo("Error: " + " ".join(str(message).split()), err=True)
+    click.echo("Error: " + printable(" ".join(str(message).split())), err=True)
     return code
 
 
 def _replace_what_cannot_be_encoded() -> None:
-    """A terminal or a log without an alpha gets a question mark instead, and the command goes on."""
+    """A terminal or a log without an alpha gets a question mark instead, and a path keeps the bytes that it has."""
+    codecs.register_error("tfcr", _encoded)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors="tfcr")
+
+
+def _encoded(error: UnicodeEncodeError) -> tuple[bytes, int]:
+    text = error.object[error.start : error.end]
+    encoded = (
+        each.encode(error.encoding, "surrogateescape") if "\udc80" <= each <= "\udcff" else b"?" for each in text
+    )
+    return b"".join(encoded), error.end
 
 
 _FROM_OUTSIDE = ("ResourceExhaustedError", "DataLossError", "NotFoundError", "PermissionDeniedError")

@@ -137,6 +137,9 @@ class TrainingProgress:
         shared = "batches are divided among them" if len(devices) > 1 else "no other is visible, so it is not divided"
         say(f"{self.label}mirrored on {counted(len(devices), 'device')}, {', '.join(devices)}: {shared}")
 
+    def on_gpu(self, run, found):
+        say(f"{self.label}{found}")
+
     def step(self, epoch, step):
         if self.bar is not None:
             self.bar.update(self.task, completed=step + 1, description=f"{self.label}epoch {epoch + 1}/{self.epochs}")

@@ -53,6 +53,7 @@ def command(folder, figure, no_figure):
 def write_figure(dataset, path: pathlib.Path | None) -> None:
     """Draws a dataset into a file; without a path into its folder, unless that cannot be written to."""
     from tfcr import files
+    from tfcr.report.figures.glyphs import note
 
     to = path or dataset.folder / _FIGURE
     try:
@@ -66,13 +67,15 @@ def write_figure(dataset, path: pathlib.Path | None) -> None:
         click.echo(f"no figure: {reason}; --figure FILE puts it elsewhere", err=True)
     else:
         click.echo(f"figure: {to}")
+        if drawing.missing:
+            click.echo(f"note: {note(drawing.missing)}")
 
 
 def draw(dataset):
     """The figure of a dataset."""
     from tfcr.cli.tensorflow import import_quietly
 
-    import_quietly()
+    import_quietly(on_gpus=False)
     from tfcr.data.examples import typical_examples
     from tfcr.report.figures.dataset_figures import draw_dataset
 
@@ -132,6 +135,8 @@ def describe_dataset(dataset, place: str | os.PathLike | None = None) -> None:
         click.echo(f"script: {len(scripts)} groups")
     if info["left_out"]:
         click.echo("left out: " + ", ".join(f"{emotion} {count}" for emotion, count in info["left_out"].items()))
+    if info.get("unreadable"):
+        click.echo(f"unreadable: {_listed([each['id'] for each in info['unreadable']])} left out")
     if info.get("transcripts"):
         click.echo(f"words: {info['transcripts']['source']} replaced {counted(info['utterances'], 'transcript')}")
     words = info["embeddings"]
@@ -153,6 +158,12 @@ def describe_dataset(dataset, place: str | os.PathLike | None = None) -> None:
     describe_protocols(dataset)
     print_table(durations_table(dataset.index, dataset.emotions))
     print_table(counts_table(dataset.index, dataset.emotions))
+
+
+def _listed(ids: list[str]) -> str:
+    """How many recordings, and the first twenty."""
+    more = f" and {len(ids) - 20} more" if len(ids) > 20 else ""
+    return f"{counted(len(ids), 'recording')} ({', '.join(ids[:20])}{more})"
 
 
 def describe_features(features) -> str:

@@ -14,7 +14,10 @@ from tfcr.experiments.ranges import shard
 
 PATH = click.Path(path_type=pathlib.Path)
 _OTHER_FIELDS = "tfcr.cli.fields"
-_PREPARE = ("corpus", "root", "embeddings", "name", "out", "features", "emotions", "merge", "transcripts", "workers")
+_PREPARE = (
+    *("corpus", "root", "embeddings", "name", "out", "features", "emotions", "merge", "transcripts", "workers"),
+    *("emotion_names", "skip_unreadable"),
+)
 _BEAM = ("runner",)
 _PREPARATION = ("emotions", "merge")  # a file may say them for several commands; those that train compare them
 _SYNTHETIC = ("conflict_rate", "corpus_seed", "utterances", "allow_partial")

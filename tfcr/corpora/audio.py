@@ -4,6 +4,7 @@ import contextlib
 import io
 import itertools
 import math
+import os
 import pathlib
 from collections.abc import Iterator
 
@@ -120,7 +121,7 @@ def _streams(path: pathlib.Path) -> list[Stream]:
 @contextlib.contextmanager
 def _opened(path: pathlib.Path, stream: Stream) -> Iterator[soundfile.SoundFile]:
     try:
-        recording = soundfile.SoundFile(path if stream.content is None else io.BytesIO(stream.content))
+        recording = soundfile.SoundFile(os.fsencode(path) if stream.content is None else io.BytesIO(stream.content))
     except soundfile.LibsndfileError as error:
         # what its MP3 decoder cannot read, libsndfile calls a file that does not exist
         reason = "Format not recognised" if error.code == _NO_FILE else error.error_string.rstrip(".")

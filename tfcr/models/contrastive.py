@@ -8,13 +8,15 @@ from tfcr.models import compiling, global_batch
 from tfcr.models import network as network_module
 from tfcr.models.heads.linear_fusion import LinearFusion
 from tfcr.models.heads.pair_discriminator import PairDiscriminator
+from tfcr.models.keras_internals import WithBuiltMetrics
+from tfcr.models.kernels import warn_of_cudnn
 from tfcr.objectives.info_nce import info_nce
 from tfcr.objectives.negatives import check_settings, negative_weights
 from tfcr.objectives.weighting import combine
 
 
 @keras.saving.register_keras_serializable("tfcr")
-class ContrastiveModel(keras.Model):
+class ContrastiveModel(WithBuiltMetrics):
     """Trains a network with (1 - alpha) L1 + alpha L2 (Eq. 7): cross-entropy and InfoNCE.
 
     Args:
@@ -116,6 +118,8 @@ class ContrastiveModel(keras.Model):
         if head is None:
             head = LinearFusion(num_classes, name=network_module.HEAD, dtype=settings.get("dtype"))
         network_module.check_parts(audio_encoder, text_encoder, head)
+        for encoder in (audio_encoder, text_encoder):
+            warn_of_cudnn(encoder)
         return cls(network_module.connect(audio_encoder, text_encoder, head), **settings)
 
     def compile(
@@ -233,16 +237,12 @@ class ContrastiveModel(keras.Model):
         self.compute_loss(x, y, outputs, sample_weight, training=False)
         return self.compute_metrics(x, y, outputs, sample_weight)
 
-    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        """Makes the metrics of `compile` outside a step, where a strategy wants their variables.
-
-        Keras would build from the first batch, and average its parts over the replicas: they differ in size.
-        """
-        metrics = self._compile_metrics
-        if self._distribute_strategy is not None and metrics is not None and not metrics.built:
-            with self.distribute_strategy.scope():
-                outputs = {name: ops.zeros((1, *output.shape[1:])) for name, output in self.network.output.items()}
-                metrics.build(*self._measured(ops.zeros((1,), "int32"), outputs))
+    def zero_example(self):
+        outputs = {
+            name: ops.zeros((1, *(size or 1 for size in output.shape[1:])))
+            for name, output in self.network.output.items()
+        }
+        return self._measured(ops.zeros((1,), "int32"), outputs)
 
     @property
     def metrics(self):

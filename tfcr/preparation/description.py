@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from tfcr import __version__, corpora, files, schema
 from tfcr.corpora.utterance import Utterance
 from tfcr.dataset_info import INDEX, SCHEMA, IndexRow
-from tfcr.features.embeddings import Coverage, WordVectors
+from tfcr.features.coverage import Coverage, warning
+from tfcr.features.embeddings import WordVectors
 from tfcr.features.presets import PRESETS, FeaturePreset
 from tfcr.features.spectrogram import num_segments
 from tfcr.features.vocabulary import VOCABULARY
@@ -96,6 +97,7 @@ def describe(
             name: dict(sorted(count.items()) if name != "emotion" else count.items()) for name, count in counts.items()
         },
         "left_out": dict(sorted(selection.left_out.items())),
+        "unreadable": [each.to_dict() for each in selection.unreadable],
         "audio": {
             "sample_rate": schema.SAMPLE_RATE,
             "fft_length": schema.FFT_LENGTH,
@@ -113,7 +115,7 @@ def describe(
             "transductive": vectors.transductive,
             **coverage.summary(),
         },
-        "notes": [*selection.remarks, *notes.on_recordings(rows)],
+        "notes": [*selection.remarks, *filter(None, [warning(coverage.summary())]), *notes.on_recordings(rows)],
         "order": RECORD_ORDER,
         "index": _described_file(index_path),
         "vocabulary": {

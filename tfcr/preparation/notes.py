@@ -1,11 +1,24 @@
-"""What a user should know of the recordings of a dataset, in sentences for `dataset_info.json`."""
+"""What a user should know of the words and recordings of a dataset, in sentences for `dataset_info.json`."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tfcr.dataset_info import IndexRow
+from tfcr.features import unspaced
+from tfcr.features.words import split_words
 from tfcr.schema import FFT_LENGTH
 from tfcr.wording import counted
+
+
+def on_words(transcripts: Iterable[str]) -> list[str]:
+    """Whether what should be words are sentences of a script without spaces."""
+    share = unspaced.share_of_sentences(map(split_words, transcripts))
+    if not share:
+        return []
+    return [
+        f"{100 * share:.1f} % of the transcripts hold sentences of a script without spaces, whose words cannot be told "
+        "apart; give them segmented, with a space between words (--transcripts)."
+    ]
 
 
 def on_recordings(rows: Sequence[IndexRow]) -> list[str]:

@@ -1,5 +1,6 @@
 """From a corpus to verified TFRecords."""
 
+import functools
 import os
 import pathlib
 from collections.abc import Sequence
@@ -7,7 +8,6 @@ from dataclasses import asdict, replace
 
 from tfcr import corpora, files, schema
 from tfcr.corpora import synthetic
-from tfcr.corpora.audio import num_samples
 from tfcr.corpora.utterance import Utterance
 from tfcr.dataset_info import (
     INDEX,
@@ -21,7 +21,8 @@ from tfcr.dataset_info import (
     write_index,
 )
 from tfcr.errors import TfcrError, UsageError
-from tfcr.features.embeddings import Coverage, refuse_missing
+from tfcr.features.coverage import Coverage
+from tfcr.features.embeddings import refuse_missing
 from tfcr.features.presets import PRESETS
 from tfcr.features.sets import SETS, TOKEN_IDS
 from tfcr.preparation import feature_sets, transcripts
@@ -37,8 +38,9 @@ from tfcr.preparation.ownership import (
     refuse_other_modality,
     remove_other_shards,
 )
-from tfcr.preparation.selection import read_selection
-from tfcr.preparation.shards import Fingerprint, RecordPlan, ShardPlan, in_threads, naming, receipt
+from tfcr.preparation.selection import look_at, read_selection
+from tfcr.preparation.shards import Fingerprint, RecordPlan, ShardPlan, in_threads, receipt
+from tfcr.preparation.unreadable import RecordingError, refuse_broken
 from tfcr.preparation.word_vectors import check_coverage, word_vectors
 from tfcr.preparation.writers import Threads, Writer
 from tfcr.wording import counted, duration
@@ -65,8 +67,10 @@ def prepare(
     refuse_other(preparation)
     refuse_missing_files(preparation)
     progress.say(announcement(preparation))
-    selection = read_selection(preparation, progress)
-    samples = in_threads(length, selection.utterances, workers)
+    in_order = functools.partial(in_threads, workers=workers)
+    selection, samples = look_at(
+        read_selection(preparation, progress), preparation.skip_unreadable, in_order, progress.say
+    )
     own_sets = [own.feature_set([utterance.id for utterance in selection.utterances]) for own in preparation.own]
     plan, coverage = plan_records(preparation, selection.utterances, samples, progress)
     vocabulary = feature_sets.vocabulary_of(plan.words, plan.vectors)
@@ -77,7 +81,11 @@ def prepare(
         there = _features_there(preparation.out / INFO)
         refuse_other_modality(preparation, there)
         was_finished = (preparation.out / INFO).is_file()
-        shards, fingerprints = write_records(preparation, plan, writer, progress)
+        try:
+            shards, fingerprints = write_records(preparation, plan, writer, progress)
+        except RecordingError as error:
+            refuse_broken(selection.utterances, str(error), in_order, progress.say)
+            raise
         recorded = recordings(plan, fingerprints)
         rows = _write_index(preparation.out, plan, recorded)
         vocabulary.write(preparation.out)
@@ -224,9 +232,3 @@ def say_what_is_there(preparation: Preparation, plan: ShardPlan, progress: Progr
     there = sum(path.is_file() and receipt(path).is_file() for path in paths)
     if there:
         progress.say(f"{there} of {counted(plan.count, 'shard')} {'is' if there == 1 else 'are'} there already")
-
-
-def length(utterance: Utterance) -> int:
-    """The samples of an utterance at 16 kHz."""
-    with naming(utterance):
-        return num_samples(utterance.audio)

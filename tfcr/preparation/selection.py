@@ -2,14 +2,16 @@
 
 import difflib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tfcr import corpora
 from tfcr.corpora.utterance import Utterance
 from tfcr.errors import TfcrError
+from tfcr.preparation import notes
 from tfcr.preparation.options import Preparation, Progress
 from tfcr.preparation.transcripts import Transcripts, read_transcripts
+from tfcr.preparation.unreadable import Unreadable, note, readable
 from tfcr.wording import counted
 
 
@@ -22,12 +24,14 @@ class Selection:
         left_out: the count of each emotion left out.
         replaced: the transcripts that stand for the corpus's; None for its own.
         remarks: sentences that the dataset keeps.
+        unreadable: utterances that were left out because their recordings cannot be read.
     """
 
     utterances: list[Utterance]
     left_out: Counter
     replaced: Transcripts | None
     remarks: list[str]
+    unreadable: Sequence[Unreadable] = ()
 
 
 def read_selection(preparation: Preparation, progress: Progress) -> Selection:
@@ -36,17 +40,46 @@ def read_selection(preparation: Preparation, progress: Progress) -> Selection:
     Raises:
         TfcrError: the corpus or the transcripts are missing or broken, or an emotion does not occur.
     """
-    corpus = corpora.read(preparation.corpus, preparation.root, **preparation.options)
-    for note in corpus.notes:
-        progress.say(note)
+    corpus = corpora.read(preparation.corpus, preparation.root, **preparation.reader_options)
+    for sentence in corpus.notes:
+        progress.say(sentence)
     utterances, left_out = select(corpus.utterances, preparation.emotions, preparation.merge)
     for hint in misspelt(left_out, preparation.emotions, preparation.merge):
         progress.say(hint)
     if preparation.transcripts is None:
-        return Selection(utterances, left_out, None, list(corpus.notes))
+        return Selection(utterances, left_out, None, [*corpus.notes, *_on_words(utterances, progress)])
     replaced = read_transcripts(preparation.transcripts)
     utterances = replaced.replace(utterances)
-    return Selection(utterances, left_out, replaced, [*corpus.notes, replaced.note(utterances)])
+    replacements = replaced.notes(utterances, corpus.utterances)
+    for sentence in replacements[1:]:
+        progress.say(sentence)
+    remarks = [*corpus.notes, *replacements, *_on_words(utterances, progress)]
+    return Selection(utterances, left_out, replaced, remarks)
+
+
+def _on_words(utterances: Sequence[Utterance], progress: Progress) -> list[str]:
+    found = notes.on_words(utterance.transcript for utterance in utterances)
+    for sentence in found:
+        progress.say(sentence)
+    return found
+
+
+def look_at(
+    selection: Selection, skip: bool, in_order: Callable[[Callable, Sequence], list], say: Callable[[str], None]
+) -> tuple[Selection, list[int]]:
+    """The selection without what cannot be read, and the samples of its utterances (`unreadable.readable`).
+
+    Raises:
+        TfcrError: some recordings cannot be read, and are not to be left out.
+    """
+    utterances, samples, unreadable = readable(selection.utterances, skip, in_order, say)
+    if not unreadable:
+        return selection, samples
+    remark = note(unreadable, len(selection.utterances))
+    say(remark)
+    return replace(
+        selection, utterances=utterances, remarks=[*selection.remarks, remark], unreadable=unreadable
+    ), samples
 
 
 def select(

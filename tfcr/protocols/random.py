@@ -15,9 +15,10 @@ FOLDS = 10  # "10-fold cross validation" (Sec. 4.3)
 
 def num_folds(utterances: Labelled) -> int:
     """Ten, if every emotion has as many utterances."""
-    least = min(Counter(utterances.labels).values())
+    label, least = min(Counter(utterances.labels).items(), key=lambda count: count[1])
     if least < FOLDS:
-        raise TfcrError(f"protocol 'random' needs {FOLDS} utterances of every emotion; one has {least}")
+        rarest = repr(utterances.emotions[label]) if utterances.emotions else "one"
+        raise TfcrError(f"protocol 'random' needs {FOLDS} utterances of every emotion; {rarest} has {least}")
     return FOLDS
 
 

@@ -67,6 +67,7 @@ def write_report(runs: Iterable[Run], out: pathlib.Path) -> Report:
         TfcrError: there are no runs, two are the same experiment, their emotions differ, or one contradicts itself.
     """
     out = pathlib.Path(out)
+    files.refuse_undecodable(out)
     sections = divide(group_by_condition(runs))
     chapters = illustrate(sections)
     figures = tuple(

@@ -12,6 +12,8 @@ from typing import TextIO
 import numpy as np
 import tensorflow as tf
 
+from tfcr.corpora.paths import in_place_of_recording
+from tfcr.devices import share_gpus
 from tfcr.errors import TfcrError
 from tfcr.exports import latest_version, read_manifest
 from tfcr.serving.recordings import Recording
@@ -66,6 +68,7 @@ class Predictor:
             )
         self.emotions: list[str] = self.described["emotions"]
         self.inputs: list[str] = self.described["signatures"]["serving_default"]
+        share_gpus()
         self.model = tf.saved_model.load(str(self.version))
         self._answer = self.model.signatures["serving_default"]
 
@@ -109,7 +112,7 @@ class Predictor:
         try:
             return recording_bytes(recording.path), ""
         except (TfcrError, OSError) as error:
-            return b"", " ".join(str(error).split())
+            return b"", " ".join((in_place_of_recording(recording.path) or str(error)).split())
 
     def _of_row(self, recording: Recording, row: dict) -> Answer:
         if row["error"]:

@@ -64,6 +64,7 @@ def _describe(experiment: Experiment, state: State, parts: dict, means: dict[str
         "dataset": dataset.name,
         "corpus": dataset.info["corpus"],
         "dataset_sha256": dataset.sha256,
+        "unreadable": len(dataset.info.get("unreadable", [])),
         "emotions": dataset.emotions,
         "embeddings": dataset.info["embeddings"]["source"],
         "embeddings_sha256": dataset.info["embeddings"]["sha256"],

@@ -14,6 +14,7 @@ from tfcr.report.findings.modalities import MODALITIES, BesideModalities, beside
 from tfcr.report.findings.results import Result, measure
 from tfcr.report.findings.selection import LEAST_ALPHAS, Choice, choose_alphas, chosen_group
 from tfcr.runs import Run
+from tfcr.wording import counted
 
 _STARTS = {"unimodal": " from encoders of one modality", "baseline": " from the baseline's encoders"}
 
@@ -104,6 +105,7 @@ class Section:
         dataset: its name.
         label: its name, with its preset or its hash where two datasets share the name.
         synthetic, transductive: what a reader must be warned of.
+        unreadable: recordings that were left out of it because they cannot be read.
         modalities: per setting of a fusion, what it adds to the better of speech alone and words alone.
     """
 
@@ -114,6 +116,7 @@ class Section:
     transductive: bool
     settings: list[Setting]
     modalities: list[BesideModalities]
+    unreadable: int = 0
 
     @property
     def results(self) -> list[Result]:
@@ -174,6 +177,13 @@ class Section:
             warnings.append(
                 "Transductive: the word vectors were trained on this dataset's own transcripts, test utterances "
                 "included (without labels). Figures for a paper want pretrained vectors."
+            )
+        if self.unreadable:
+            recordings = counted(
+                self.unreadable, "recording cannot be read and is", "recordings cannot be read and are"
+            )
+            warnings.append(
+                f"{recordings} not in this dataset (--skip-unreadable): its figures are not those of the whole corpus."
             )
         return warnings + _mixtures(self.results)
 
@@ -245,6 +255,7 @@ def _section(sha256: str, name: str, label: str, groups: list[Group]) -> Section
         transductive=any(each.get("transductive") for each in metrics),
         settings=settings,
         modalities=[each for each in beside if each],
+        unreadable=max(each.get("unreadable", 0) for each in metrics),
     )
 
 
