@@ -13,6 +13,7 @@ from tfcr.features.spectrogram import num_segments
 from tfcr.features.vocabulary import VOCABULARY
 from tfcr.preparation import transcripts
 from tfcr.preparation.feature_sets import Vocabulary
+from tfcr.preparation.made import Made
 from tfcr.preparation.options import Preparation
 from tfcr.preparation.shards import Fingerprint, ShardPlan
 from tfcr.record_order import RECORD_ORDER
@@ -57,6 +58,13 @@ def index(
 def recordings(plan: ShardPlan, fingerprints: Sequence[Fingerprint]) -> list[str]:
     """SHA-256 of every utterance's recording, by position."""
     in_record_order = [digest for fingerprint in fingerprints for digest in fingerprint.recordings]
+    by_position = dict(zip(plan.order, in_record_order, strict=True))
+    return [by_position[position] for position in range(len(by_position))]
+
+
+def heard(plan: ShardPlan, results: Sequence[Made]) -> list[tuple[str, str]]:
+    """What was heard of every utterance's recording (`Made`), by position."""
+    in_record_order = [each for result in results for each in result.heard]
     by_position = dict(zip(plan.order, in_record_order, strict=True))
     return [by_position[position] for position in range(len(by_position))]
 

@@ -15,7 +15,7 @@ from tfcr.features.embeddings import refuse_missing
 from tfcr.features.presets import PRESETS
 from tfcr.features.sets import SETS, TOKEN_IDS
 from tfcr.preparation import feature_sets, notes, transcripts
-from tfcr.preparation.description import describe, index, number_of_shards, recordings
+from tfcr.preparation.description import describe, heard, index, number_of_shards, recordings
 from tfcr.preparation.feature_sets import FeaturePlan, Vocabulary
 from tfcr.preparation.options import Preparation, Progress
 from tfcr.preparation.ownership import (
@@ -95,7 +95,7 @@ def prepare(
         rows = [replace(row, recording=digest[:_RECORDING_DIGITS]) for row, digest in zip(rows, recorded, strict=True)]
         write_index(preparation.out / INDEX, rows)
         vocabulary.write(preparation.out)
-        remarks += notes.on_recordings(rows)
+        remarks += notes.on_recordings(rows, heard(plan, results))
         info = describe(preparation, rows, replaced, vectors, coverage, vocabulary, left_out, remarks)
         info["shards"] = [asdict(result.shard) for result in results]
         info["dataset_sha256"] = content_sha256(info)

@@ -97,6 +97,7 @@ def streams(source: Source, start: int) -> tuple[list[Stream], int]:
     else:
         end = min(source.size, begin + promised)
         _refuse_lost(source, start, end, promised, form)
+        _refuse_another_within(source, begin, end, form)
     if _is_mpeg(source, form, chunks):
         inner = source.part(source.read(begin, end))
         return mpeg.streams(inner, 0)[0], end
@@ -173,6 +174,14 @@ def _refuse_lost(source: Source, start: int, end: int, promised: int, form: _For
             f": its header says {promised} bytes of samples, yet {source.size - end} bytes follow that are no chunk; "
             "copy it again"
         )
+
+
+def _refuse_another_within(source: Source, begin: int, end: int, form: _Form) -> None:
+    """Refuses samples among which another file begins, of which so more follows: this one lacks a part."""
+    if end < source.size and (match := form.begins.search(source.read(begin, end + _LONGEST_MAGIC))):
+        missing = end - begin - match.start()
+        if missing > 0:
+            raise source.fault(f" is cut short: {missing} bytes before another recording begins in it; copy it again")
 
 
 def _chunk_begins(source: Source, position: int) -> bool:
