@@ -470,7 +470,7 @@ def rarer_kinds() -> dict[str, Kind]:
     return {
         **{container: audio(container, header=header) for container, header in headers.items()},
         **{
-            f"two {container} joined": audio(container, header=header, behind=recording(container, rate=24_000))
+            f"two {container} joined": audio(container, rate=24_000, header=header, behind=recording(container))
             for container, header in joined.items()
         },
     }

@@ -140,6 +140,17 @@ def test_streams_that_sound_at_the_same_time_are_refused(path):
     assert "a.wav holds 2 streams that sound at the same time" in refusal(path, content)
 
 
+@pytest.mark.parametrize("kind", [*CONTAINERS, "FLAC in Ogg", "MP3 in WAV"])
+def test_a_file_that_ends_within_its_header_is_one_line(path, kind):
+    contents = {
+        "FLAC in Ogg": lambda: ogg_flac(made("FLAC", sound(0.1))),
+        "MP3 in WAV": lambda: mpeg_in_wav(varying()[1]),
+    }
+    content = contents.get(kind, lambda: made(kind, sound(0.1)))()
+    for kept in range(1, 100):
+        refusal(path, content[:kept])
+
+
 # ---- Ogg ------------------------------------------------------------------------------------------------------------
 
 

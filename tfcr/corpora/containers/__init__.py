@@ -72,7 +72,7 @@ def _at(source: Source, start: int) -> tuple[list[Stream], int]:
         return headed.au_streams(source, start)
     if mpeg.distance(source, start) is not None:
         return mpeg.streams(source, start, lambda position: _next_magic(source, position))
-    return [source.stream(start, source.size)], source.size
+    return [Stream()], source.size  # libsndfile says what it is
 
 
 def _next(source: Source, end: int) -> int | None:
