@@ -286,6 +286,10 @@ def test_mp3_in_a_wav_file_is_read_to_its_end(path):
     np.testing.assert_array_equal(decoded(path, mpeg_in_wav(layer_2, 0x50, 44_100)), decoded(path, layer_2))
 
 
+def test_noise_that_a_wav_file_calls_mp3_is_no_recording(path):
+    assert "a.wav is not a recording" in refusal(path, mpeg_in_wav(np.random.default_rng(0).bytes(5000)))
+
+
 # ---- chunks ---------------------------------------------------------------------------------------------------------
 
 

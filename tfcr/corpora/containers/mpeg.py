@@ -90,9 +90,8 @@ def streams(
                     "again or encode it again"
                 )
             break
-    return [_stream(source, run) for run in runs if run.frames or run.first.promised], runs[
-        -1
-    ].end if runs else source.size
+    found = [_stream(source, run) for run in runs if run.frames or run.first.promised]
+    return (found, runs[-1].end) if found else ([source.stream(start, source.size)], source.size)
 
 
 def _stream(source: Source, run: _Run) -> Stream:
