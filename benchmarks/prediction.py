@@ -162,6 +162,7 @@ def _load_pytorch(process, run, folder, asked):
     from tfcr.dataset_info import open_dataset
     from tfcr.features.vocabulary import read_vocabulary
     from tfcr.models.heads.pair_discriminator import PairDiscriminator
+    from tfcr.models.keras_internals import layers_within
     from tfcr.serving.export.saved_model import restored_network
 
     network = restored_network(run)
@@ -171,7 +172,7 @@ def _load_pytorch(process, run, folder, asked):
     state = as_pytorch({name: [variable.numpy() for variable in some] for name, some in named.items()})
     for layer in range(2):  # PyTorch adds two biases
         state[f"lstm.bias_hh_l{layer}"] = np.zeros_like(state[f"lstm.bias_hh_l{layer}"])
-    [standardization] = (layer for layer in network._flatten_layers() if layer.name == "standardization")
+    [standardization] = (layer for layer in layers_within(network) if layer.name == "standardization")
     state |= {"mean": standardization.mean.numpy(), "deviation": standardization.deviation.numpy()}
     np.savez(folder / "weights.npz", **state)
     words, vectors, known = read_vocabulary(open_dataset(folder / "data").folder)

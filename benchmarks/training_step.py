@@ -123,10 +123,11 @@ def plain_model(precision: str = "float32", concatenated: bool = False):
 
 def _tfcr(precision="float32", **settings):
     from tfcr.config import Config
+    from tfcr.models.keras_internals import layers_within
     from tfcr.models.systems import system
 
     model = _compiled(lambda dtype: system("fusion").build(Config(**settings), CLASSES, dtype=dtype), precision)
-    [standardization] = (layer for layer in model._flatten_layers() if layer.name == "standardization")
+    [standardization] = (layer for layer in layers_within(model) if layer.name == "standardization")
     standardization.set_statistics(np.full(BINS, MEAN), np.full(BINS, DEVIATION))
     return model
 
@@ -228,7 +229,9 @@ def check_agreement(
 
 def weights_of(*models) -> dict[str, list]:
     """Layer → its variables, in the order of Keras."""
-    named = {layer.name: layer for model in models for layer in model._flatten_layers()}
+    from tfcr.models.keras_internals import layers_within
+
+    named = {layer.name: layer for model in models for layer in layers_within(model)}
     wanted = [*(f"conv_{n}" for n in range(4)), "lstm_0", "lstm_1", "head", "discriminator"]
     return {name: named[name].trainable_variables for name in wanted}
 

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+import subprocess
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -156,3 +157,28 @@ def tiny_corpus(tmp_path) -> pathlib.Path:
         )
     (root / "manifest.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return root
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system in memory, with a function that makes it (also while it is in use) so many bytes large."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def resize(size: int) -> None:
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"{'remount,' if mounted else ''}size={size}", "tmpfs", folder],
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            pytest.skip(f"a small disk needs the right to mount one ({done.stderr.strip()})")
+        mounted.append(size)
+
+    mounted: list[int] = []
+    try:
+        resize(1 << 20)
+        yield folder, resize
+    finally:
+        if mounted:
+            subprocess.run(["umount", "--lazy", folder], check=True)

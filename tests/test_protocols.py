@@ -1,14 +1,13 @@
 """Which utterances train, validate and test: facts about every fold of every protocol."""
 
 import collections
-import typing
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfcr import config, protocols
+from tfcr import protocols
 from tfcr.errors import TfcrError, UsageError
 from tfcr.protocols import Labelled, num_folds, split
 
@@ -113,6 +112,8 @@ def test_random_needs_ten_utterances_of_every_emotion():
     labels = [0] * 91 + [1] * 9
     with pytest.raises(TfcrError, match="10 utterances of every emotion; one has 9"):
         split("random", 0, Labelled(utterances.ids, labels, *[[""] * 100] * 3))
+    with pytest.raises(TfcrError, match="10 utterances of every emotion; 'anger' has 9"):
+        split("random", 0, Labelled(utterances.ids, labels, *[[""] * 100] * 3, emotions=["neutral", "anger"]))
 
 
 # ---- authors --------------------------------------------------------------------------------------------------------
@@ -238,7 +239,7 @@ def test_a_fold_out_of_range_is_wrong_usage_that_names_the_range(protocol, last)
 
 
 def test_an_unknown_protocol_is_wrong_usage():
-    with pytest.raises(UsageError, match="'loso'; expected random, authors, speaker, session or script"):
+    with pytest.raises(UsageError, match=r"'loso'; expected random, authors, speaker, session.* script"):
         split("loso", 0, corpus())
 
 
@@ -249,8 +250,13 @@ def test_a_corpus_too_small_for_a_validation_part_is_an_error():
 
 
 def test_the_constants_are_the_papers_and_the_authors():
-    assert (protocols.RANDOM_FOLDS, protocols.SCRIPT_FOLDS) == (10, 5)
-    assert (protocols.AUTHORS_TEST_EVERY, protocols.AUTHORS_VALIDATE_EVERY) == (5, 10)
+    assert {name: protocols.fixed_folds(name) for name in PROTOCOLS} == {
+        "random": 10,  # Sec. 4.3
+        "authors": 5,
+        "speaker": None,
+        "session": None,
+        "script": 5,
+    }
 
 
 def test_every_protocol_is_listed_with_its_folds_or_the_reason_why_not():
@@ -261,11 +267,24 @@ def test_every_protocol_is_listed_with_its_folds_or_the_reason_why_not():
         sessions=[""] * 120,
         scripts=[f"t{number % 3}" for number in range(120)],
     )
-    assert protocols.folds_of_all(scripts_are_few) == {
+    found = protocols.folds_of_all(scripts_are_few)
+    assert {name: found[name] for name in PROTOCOLS} == {
         "random": 10,
         "authors": 5,
         "speaker": 6,
         "session": "protocol 'session' needs a session for every utterance, and this corpus lacks them",
         "script": "protocol 'script' needs at least 5 scripts; this corpus has 3",
     }
-    assert set(protocols.NAMES) == set(typing.get_args(config.Protocol))
+    assert list(found) == protocols.names()
+    assert protocols.names()[: len(PROTOCOLS)] == list(PROTOCOLS)
+
+
+def test_a_protocol_says_what_a_report_says_of_it():
+    for name in PROTOCOLS:
+        assert protocols.meaning(name)[-1] != "." and "\n" not in protocols.meaning(name)
+    assert [name for name in PROTOCOLS if not protocols.shares_speakers(name)] == ["speaker", "session"]
+    assert (protocols.meaning("loso"), protocols.shares_speakers("loso"), protocols.fixed_folds("loso")) == (
+        "",
+        True,
+        None,
+    )

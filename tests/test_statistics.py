@@ -26,7 +26,6 @@ from tfcr.runs import Predictions
 from tfcr.statistics import (
     Interval,
     bootstrap_interval,
-    clusters,
     compare,
     conclusion,
     dialogues,
@@ -111,7 +110,7 @@ def test_sign_flips_agree_with_a_count_in_whole_numbers(differences):
 def test_drawn_flips_agree_with_all_flips(monkeypatch):
     differences = np.random.default_rng(0).normal(0.3, 1, 15)
     exact = sign_flip_test(differences)
-    monkeypatch.setattr(clusters, "_MOST_EXACT", 14)
+    monkeypatch.setattr("tfcr.statistics.clusters._MOST_EXACT", 14)
     drawn = sign_flip_test(differences)
     assert drawn == sign_flip_test(differences)
     assert drawn == pytest.approx(exact, abs=4 * math.sqrt(exact * (1 - exact) / 99_999))
@@ -216,7 +215,7 @@ def test_the_bootstrap_is_a_function_of_its_seed(monkeypatch):
     values, clusters = random.random(300), random.integers(0, 20, 300)
     whole = bootstrap_interval(values, clusters, repetitions=500, seed=3)
     assert bootstrap_interval(values, clusters, repetitions=500, seed=4) != whole
-    monkeypatch.setattr(clusters, "_CHUNK", 999)  # in portions of 49 draws
+    monkeypatch.setattr("tfcr.statistics.clusters._CHUNK", 999)  # in portions of 49 draws
     assert bootstrap_interval(values, clusters, repetitions=500, seed=3) == pytest.approx(whole)
 
 

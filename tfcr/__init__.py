@@ -14,6 +14,9 @@ _LAZY = {"ContrastiveModel": "tfcr.models.contrastive"}  # what needs TensorFlow
 def __getattr__(name: str):
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from tfcr.keras_settings import choose_backend
+
+    choose_backend()
     return getattr(importlib.import_module(_LAZY[name]), name)
 
 

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import pathlib
+import typing
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -160,7 +161,8 @@ class Dataset:
         """What a protocol needs to know."""
         rows = self.index
         return Labelled(
-            *([getattr(row, name) for row in rows] for name in ("id", "label", "speaker", "session", "script"))
+            *([getattr(row, name) for row in rows] for name in ("id", "label", "speaker", "session", "script")),
+            emotions=self.emotions,
         )
 
 
@@ -171,6 +173,7 @@ def open_dataset(folder: str | os.PathLike) -> Dataset:
         TfcrError: no dataset there, or one of another schema.
     """
     folder = pathlib.Path(folder)
+    files.refuse_undecodable(folder)
     if not (folder / INFO).is_file():
         what = "does not exist" if not folder.exists() else f"has no {INFO}, so it is not a finished dataset"
         raise TfcrError(
@@ -302,7 +305,7 @@ def _vocabulary_file(info: dict) -> dict:
 
 def read_index(path: pathlib.Path) -> list[IndexRow]:
     """Reads `utterances.csv`."""
-    kinds = {field.name: field.type for field in dataclasses.fields(IndexRow)}
+    kinds = typing.get_type_hints(IndexRow)
     with open(path, encoding="utf-8", newline="") as file:
         return [IndexRow(**{name: kinds[name](value) for name, value in row.items()}) for row in csv.DictReader(file)]
 

@@ -37,6 +37,7 @@ def latest_version(folder: pathlib.Path) -> pathlib.Path:
     Raises:
         TfcrError: neither.
     """
+    files.refuse_undecodable(folder)
     if (folder / MANIFEST).is_file():
         return folder
     versions = [path for path in folder.glob("*") if path.name.isdecimal() and (path / MANIFEST).is_file()]

@@ -11,16 +11,38 @@ import secrets
 from collections.abc import Callable, Iterator
 
 from tfcr.errors import TfcrError
+from tfcr.wording import printable
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_REMEDIES = {
+    errno.ENOSPC: "make room",
+    errno.EDQUOT: "make room",
+    errno.EFBIG: "raise the limit on the size of a file (ulimit -f)",
+}
 
 
 class NoRoomError(TfcrError, OSError):
-    """The disk, or the user's share of it, is full. An `OSError` too: what can be done without is skipped as before."""
+    """The disk, or the user's share of it, is full, or a file may grow no more.
+
+    An `OSError` too: what can be done without is skipped as before.
+    """
 
 
 class HeldError(TfcrError):
     """Another process holds the folder."""
+
+
+def refuse_undecodable(path: str | os.PathLike) -> None:
+    """Refuses a path that is not UTF-8 from its root on: TensorFlow opens none, and no text file can name it.
+
+    Raises:
+        TfcrError: naming it.
+    """
+    absolute = os.path.abspath(path)
+    if printable(absolute) != absolute:
+        raise TfcrError(
+            f"{printable(absolute)} has a name that is not UTF-8 (\\x… are its bytes), which TensorFlow cannot open; "
+            "rename that folder, or work in another one"
+        )
 
 
 @contextlib.contextmanager
@@ -52,12 +74,25 @@ def full_disk_named(path: pathlib.Path) -> Iterator[None]:
     """Where the block finds the disk full, the error names `path` and the remedy (`NoRoomError`)."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in _NO_ROOM:
+    except NoRoomError:
+        raise
+    except Exception as error:
+        if (lacking := room_lacking(error)) is None:
             raise
+        reason, remedy = lacking
         raise NoRoomError(
-            f"{path.parent} cannot take {path.name} ({error.strerror}); make room, and the same command goes on"
+            f"{path.parent} cannot take {path.name} ({reason}); {remedy}, and the same command goes on"
         ) from None
+
+
+def room_lacking(error: Exception) -> tuple[str, str] | None:
+    """What the system says where it has no room for a file, and the remedy; None of any other error.
+
+    TensorFlow and HDF5 pass the system's words on, under types and numbers of their own.
+    """
+    number = getattr(error, "errno", None)
+    said = os.strerror(number) if number in _REMEDIES else str(error)
+    return next(((os.strerror(each), remedy) for each, remedy in _REMEDIES.items() if os.strerror(each) in said), None)
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
@@ -109,7 +144,9 @@ def held(folder: str | os.PathLike, purpose: str, on_wait: Callable[[], None] | 
     Raises:
         HeldError: another process holds it.
         NoRoomError: the disk is full.
+        TfcrError: its path is not UTF-8.
     """
+    refuse_undecodable(folder)
     path = pathlib.Path(folder) / ".lock"
     with full_disk_named(path):
         path.parent.mkdir(parents=True, exist_ok=True)

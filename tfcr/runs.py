@@ -96,6 +96,7 @@ def open_run(folder: str | os.PathLike) -> Run:
         TfcrError: no run there, or one that is not finished.
     """
     folder = pathlib.Path(folder)
+    files.refuse_undecodable(folder)
     if not (folder / CONFIG).is_file():
         raise TfcrError(f"{folder} is not a run: it has no {CONFIG}; {_REMEDY}")
     if not (folder / METRICS).is_file():

@@ -1,4 +1,8 @@
-"""Counts and durations in words."""
+"""Counts, durations and names in words."""
+
+import re
+
+_ESCAPED_BYTE = re.compile("[\udc80-\udcff]")  # how Python carries a byte of a file's name that is not UTF-8
 
 
 def counted(number: int, singular: str, plural: str = "") -> str:
@@ -12,3 +16,9 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def printable(text: str) -> str:
+    r"""Text that may hold a path, whose bytes that are not UTF-8 are shown as `\xe4`."""
+    shown = _ESCAPED_BYTE.sub(lambda byte: f"\\x{ord(byte.group()) - 0xDC00:02x}", text)
+    return shown.encode(errors="backslashreplace").decode()

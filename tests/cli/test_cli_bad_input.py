@@ -306,9 +306,10 @@ def test_a_run_folder_with_something_else_in_it(fails, workspace, tmp_path):
 
 def test_too_few_groups(fails, tfcr, tiny_corpus, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert tfcr(*MANIFEST, "--root", tiny_corpus).code == 0
+    prepared = tfcr(*MANIFEST, "--root", tiny_corpus)
+    assert prepared.err.endswith("\nnext: tfcr train --data data/tiny --protocol authors --fold 0\n")
     assert "at least 3 sessions; this corpus has 2" in fails("train", "--protocol", "session", code=1)
-    assert "10 utterances of every emotion; one has 4" in fails("train", code=1)
+    assert "10 utterances of every emotion; 'neutral' has 4" in fails("train", code=1)
 
 
 def test_what_needs_a_finished_run(fails, tmp_path):

@@ -37,6 +37,14 @@ def test_a_stream_without_greek_letters_gets_a_question_mark(encoding):
     assert (done.returncode, done.stdout, done.stderr) == (0, b"? = 0.1\n", b"? is no number\n")
 
 
+def test_a_path_keeps_its_bytes_on_a_stream():
+    code = "from tfcr import cli; cli._replace_what_cannot_be_encoded(); print('M\\udce4rz \u03b1 \\ud800')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, env={**os.environ, "PYTHONIOENCODING": "utf-8"}
+    )
+    assert done.stdout == b"M\xe4rz \xce\xb1 ?\n"
+
+
 def test_a_full_memory_in_tensorflow_is_said_in_one_line(tensorflow, capsys):
     from tensorflow import errors
 
@@ -49,6 +57,21 @@ def test_a_full_memory_in_tensorflow_is_said_in_one_line(tensorflow, capsys):
         1,
         "Error: the memory is full; close other programs, or lower shuffle_buffer or batch_size "
         "(OOM when allocating tensor with shape[64,128])\n",
+    )
+
+
+def test_a_full_disk_is_not_called_a_full_memory(tensorflow, capsys):
+    from tensorflow import errors
+
+    message = "serving/tfcr/1/variables/variables.data-00000-of-00001.tempstate; No space left on device"
+    assert ended(capsys, errors.ResourceExhaustedError(None, None, message)) == (
+        1,
+        "Error: a disk has no room (No space left on device); make room, and the same command goes on\n",
+    )
+    assert ended(capsys, errors.OutOfRangeError(None, None, "events.out.tfevents; File too large")) == (
+        1,
+        "Error: a disk has no room (File too large); raise the limit on the size of a file (ulimit -f), and the same "
+        "command goes on\n",
     )
 
 

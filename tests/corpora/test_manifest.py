@@ -130,12 +130,6 @@ def test_a_missing_column_is_named_with_what_was_found(written):
     )
 
 
-def test_semicolons_are_said_before_the_columns_that_they_hide(written):
-    said = message(written(HEADER.replace(",", ";")))
-    assert "line 1: separate the columns with commas, not semicolons: columns 'id', 'path', 'transcript', " in said
-    assert "'emotion', 'speaker' are missing; expected id, path," in said
-
-
 def test_a_column_that_stands_twice_is_refused(written):
     assert "line 1: column 'id' stands twice" in message(written("id,path,transcript,emotion,speaker,id\n"))
 

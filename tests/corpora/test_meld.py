@@ -92,6 +92,10 @@ def test_it_is_the_corpus_called_meld(release):
         ("a\u00a0 b\x81", "a b"),  # 0x81 is nothing in Windows-1252
         ("naïve café", "naïve café"),
         ("Hm\a.\t \x7f\x1fNo", "Hm. No"),
+        ("Oh, that?s it! I DON?T. You?re", "Oh, that's it! I DON'T. You're"),  # an apostrophe that was lost
+        ("It\ufffds five o?clock, y?know, ma?am", "It's five o'clock, y'know, ma'am"),
+        ("Really?I mean what?So? Who?s that?", "Really?I mean what?So? Who's that?"),  # questions stay
+        ("Is that you?", "Is that you?"),
     ],
 )
 def test_quotation_marks_and_garbled_letters_become_plain(garbled, meant):
@@ -221,3 +225,29 @@ def test_a_table_of_other_columns_or_none_is_named(release):
     assert f"{path}, line 1: column 'Speaker' is missing; expected Utterance, Speaker," in message(release)
     path.write_text("")
     assert f"{path} is empty; expected a CSV file with the columns Utterance, Speaker," in message(release)
+
+
+def test_lost_apostrophes_are_noted_with_their_number(release):
+    append(release, "dev", f"2,Who?s there? I can?t see.,Ross,fear,negative,1,0,{TIMES}")
+    add_recordings(release / FOLDERS["dev"], "dia1_utt0")
+    corpus = meld.read(release)
+    assert by_id(corpus)["dev_dia1_utt0"].transcript == "Who's there? I can't see."
+    table = release / "dev_sent_emo.csv"
+    expected = (
+        f"{table}: 2 apostrophes that were question marks are put back; the first: \"Who's there? I can't see.\"."
+    )
+    assert expected in corpus.notes
+
+
+def test_names_that_differ_in_case_and_punctuation_alone_are_one_speaker(release):
+    for number, name in enumerate(("Phoebe Sr", "Phoebe Sr.", "Phoebe Sr.", "Ross", "ROSS", "Rachel")):
+        append(release, "dev", f"2,Hm.,{name},fear,negative,1,{number},{TIMES}")
+    add_recordings(release / FOLDERS["dev"], *(f"dia1_utt{number}" for number in range(6)))
+    corpus = meld.read(release)
+    speakers = [by_id(corpus)[f"dev_dia1_utt{number}"].speaker for number in range(6)]
+    # Phoebe Sr. stands twice; of ROSS and Ross, once each, the first by letters
+    assert speakers == ["Phoebe Sr."] * 3 + ["ROSS"] * 2 + ["Rachel"]
+    expected = (
+        "MELD: 2 speakers have names in several spellings, which became one: Phoebe Sr and Phoebe Sr.; ROSS and Ross."
+    )
+    assert expected in corpus.notes

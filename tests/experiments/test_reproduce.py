@@ -18,17 +18,18 @@ from tfcr.experiments.cells import Cell, Ended
 from tfcr.experiments.reproduce import cells_of, reproduce
 from tfcr.exports import read_manifest
 from tfcr.models.systems import resolve
+from tfcr.training.pretraining import origins_of
 
 
-def test_baseline_and_proposed_share_folds_seeds_and_everything_but_alpha(small_config, small_dataset, tmp_path):
+def test_all_trainings_share_folds_seeds_and_everything_but_system_and_alpha(small_config, small_dataset, tmp_path):
     cells = cells_of(small_dataset, small_config, tmp_path)
-    assert [(cell.config.fold, cell.config.alpha) for cell in cells] == [
-        *[(0, 0.0), (0, 0.1)],
-        *[(1, 0.0), (1, 0.1)],
-        *[(2, 0.0), (2, 0.1)],
+    assert [(cell.config.fold, cell.config.system, cell.config.alpha) for cell in cells] == [
+        (fold, system, alpha)
+        for fold in range(3)
+        for system, alpha in (("audio", 0.0), ("text", 0.0), ("fusion", 0.0), ("fusion", 0.1))
     ]
     # `resolve` leaves what means nothing without a regulariser to the preset
-    assert len({resolve(dataclasses.replace(cell.config, alpha=0.0, fold=0)) for cell in cells}) == 1
+    assert len({resolve(dataclasses.replace(cell.config, system="fusion", alpha=0.0, fold=0)) for cell in cells}) == 1
     assert len({cell.run for cell in cells}) == len(cells)
 
 
@@ -42,15 +43,19 @@ def test_on_iemocap_the_text_has_its_ten_folds_and_the_code_the_published_split(
     cells = cells_of(paper, small_config, tmp_path)
     assert {(cell.config.protocol, cell.config.fold) for cell in cells} == {("random", fold) for fold in range(10)}
     stages = [
-        (cell.config.protocol, cell.config.fold, cell.config.alpha, cell.config.start)
+        (cell.config.protocol, cell.config.fold, cell.config.system, cell.config.alpha, cell.config.start)
         for cell in cells_of(authors, small_authors, tmp_path)
     ]
-    # the baseline, then the baseline trained on and the contrastive model, which both start from it
+    # each modality, the baseline from their encoders, then it trained on and the contrastive model, which start from it
     assert stages == [
-        ("authors", 0, 0.0, "unimodal"),
-        ("authors", 0, 0.0, "baseline"),
-        ("authors", 0, 0.1, "baseline"),
+        ("authors", 0, "audio", 0.0, "fresh"),
+        ("authors", 0, "text", 0.0, "fresh"),
+        ("authors", 0, "fusion", 0.0, "unimodal"),
+        ("authors", 0, "fusion", 0.0, "baseline"),
+        ("authors", 0, "fusion", 0.1, "baseline"),
     ]
+    config = cells_of(authors, small_authors, tmp_path)[2].config
+    assert origins_of(config) == [cell.config for cell in cells_of(authors, small_authors, tmp_path)[:2]]
 
 
 def test_the_main_job_ends_with_a_report_and_an_export_and_keeps_what_is_done(
@@ -60,10 +65,13 @@ def test_the_main_job_ends_with_a_report_and_an_export_and_keeps_what_is_done(
     config = dataclasses.replace(small_config, epochs=1)
     said = []
     result = reproduce([(small_dataset, config)], tmp_path, workers=2, say=said.append)
-    assert said[0].startswith("2 trainings, 2 at a time: at most ")  # of one epoch
-    assert [sentence[:6] for sentence in said[1:]] == ["1 of 2", "2 of 2"]
+    assert said[0].startswith("4 trainings, 2 at a time: at most ")  # of one epoch
+    assert [sentence[:6] for sentence in said[1:]] == ["1 of 4", "2 of 4", "3 of 4", "4 of 4"]
     assert result.report.page.is_file() and any("confusion" in path.name for path in result.report.figures)
     assert read_manifest(result.export)["run"]["alpha"] == 0.1
+    assert (
+        " ".join(result.report.summary.split()).count("the better of the two modalities") == 2
+    )  # for baseline and proposed method
 
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*") if path.is_file()}
     again = reproduce([(small_dataset, config)], tmp_path, workers=2)
@@ -165,5 +173,5 @@ def _children(parent: int) -> list[int]:
 def test_a_failure_ends_the_main_job_in_one_line_after_the_others(small_config, small_dataset, tmp_path, monkeypatch):
     monkeypatch.setitem(module.FOLDS, None, {"paper": {"random": range(1)}})
     config = dataclasses.replace(small_config, epochs=1, learning_rate=1e30)
-    with pytest.raises(TfcrError, match=r"2 of 2 trainings failed; the first: .*lower learning_rate"):
+    with pytest.raises(TfcrError, match=r"4 of 4 trainings failed; the first: .*lower learning_rate"):
         reproduce([(small_dataset, config)], tmp_path, workers=2)

@@ -1,5 +1,7 @@
 """One's own features: what a file must hold, said in one line where it does not."""
 
+import fcntl
+
 import h5py
 import numpy as np
 import pytest
@@ -141,3 +143,14 @@ def test_a_name_that_is_taken_or_no_name_is_wrong_usage(tmp_path, name):
 def test_a_missing_file_is_said_with_what_it_should_hold(tmp_path):
     with pytest.raises(TfcrError, match=r"none.h5 does not exist; expected an HDF5 file"):
         OwnFeatures(tmp_path / "none.h5", "audio").check_name()
+
+
+def test_a_file_that_another_process_writes_is_said(written):
+    features = written(over_time())
+    with open(features.path, "rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # as HDF5 does, and its locks know nothing of processes
+        with pytest.raises(TfcrError) as raised:
+            features.feature_set(["a"])
+    assert str(raised.value) == (
+        f"{features.option} is open in another process, which may still write to it; wait for that, or end it"
+    )

@@ -6,7 +6,8 @@ import sys
 import keras
 import numpy as np
 import pytest
-from keras import layers
+import tensorflow as tf
+from keras import layers, ops
 
 from tfcr.models.contrastive import ContrastiveModel
 from tfcr.models.heads.linear_fusion import LinearFusion
@@ -158,6 +159,10 @@ class Subclassed(keras.Model):
     (sequential, lambda: functional("mfcc"), {}, r"must have different names, which no input has. Received: "),
     (sequential, functional, {"num_classes": None}, r"one of the arguments `head` and `num_classes`. Received: "),
     (sequential, functional, {"head": LinearFusion(3)}, r"one of the arguments `head` and `num_classes`. Received: "),
+    (sequential, functional, {"num_classes": None, "head": layers.Dense(3, name="mine")},
+     r"`head` must be a layer that is called with both .*; for a linear one give `num_classes` instead. Received: "
+     r"head=<Dense name=mine"),
+    (sequential, functional, {"num_classes": None, "head": lambda audio, text: audio}, "`head` must be a layer "),
     (sequential, functional, {"alpha": 2}, "Argument `alpha` must be from 0 to 1. Received: alpha=2"),
 ])  # fmt: skip
 def test_what_cannot_be_joined_is_named_with_what_was_expected(audio, text, settings, message):
@@ -165,11 +170,104 @@ def test_what_cannot_be_joined_is_named_with_what_was_expected(audio, text, sett
         ContrastiveModel.from_encoders(audio(), text(), **{"num_classes": 3, **settings})
 
 
-def test_a_loss_to_compile_with_is_refused_rather_than_ignored(data):
+@pytest.mark.parametrize(("arguments", "message"), [
+    ({"loss": "sparse_categorical_crossentropy"},
+     r"`loss` of `compile` must be None: .* \(Eq. 7\).*Received: loss='sparse_categorical_crossentropy'"),
+    ({"loss": {"logits": "sparse_categorical_crossentropy"}}, "`loss` of `compile` must be None"),
+    ({"loss_weights": {"logits": 0.5}}, r"`loss_weights` of `compile` must be None.*Received: loss_weights=\{'logits'"),
+    ({"metrics": {"text_logit": ["accuracy"]}},
+     r"`metrics` of `compile` must be .* one of \['audio_embedding', 'audio_logits', 'logits', 'text_embedding', "
+     r"'text_logits'\]. Received: .*, whose keys \['text_logit'\] are no outputs"),
+    ({"weighted_metrics": {0: "accuracy"}}, r"`weighted_metrics` of `compile` must be .* keys \['0'\] are no outputs"),
+    ({"metrics": "accuracy"}, "`metrics` of `compile` must be a list .*Received: metrics='accuracy'"),
+    ({"metrics": [["accuracy"], []]}, "`metrics` of `compile` must be a list .*Received: metrics=.*'accuracy'"),
+])  # fmt: skip
+def test_what_can_mean_nothing_to_compile_is_refused_rather_than_ignored(data, arguments, message):
     model = make()
-    model.compile("adam", loss="sparse_categorical_crossentropy", run_eagerly=True)
-    with pytest.raises(ValueError, match=r"`loss` of `compile` must be None.*Received: loss='sparse_categorical_cross"):
-        model.fit(*data, verbose=0)
+    with pytest.raises(ValueError, match=message):
+        model.compile("adam", **arguments)
+    model.compile("adam", run_eagerly=True)
+    assert np.isfinite(model.fit(*data, verbose=0).history["loss"][0])
+
+
+def test_metrics_by_output_measure_that_output(data, tmp_path):
+    x, y = data
+    weights = np.linspace(0.1, 2, len(y)).astype(np.float32)
+    model = make()
+    metrics = {"text_logits": ["accuracy"], "audio_logits": keras.metrics.SparseTopKCategoricalAccuracy(2, name="two")}
+    model.compile("adam", metrics=metrics, weighted_metrics={"text_logits": ["accuracy"]}, run_eagerly=True)
+    model.save(tmp_path / "model.keras")
+    scores = model.predict(x, verbose=0)
+    correct = scores["text_logits"].argmax(axis=1) == y
+    two = [label in row.argsort()[-2:] for row, label in zip(scores["audio_logits"], y, strict=True)]
+    expected = {
+        "text_logits_accuracy": np.mean(correct),
+        "audio_logits_two": np.mean(two),
+        "text_logits_weighted_accuracy": np.average(correct, weights=weights),
+    }
+    assert len({round(value, 3) for value in (*expected.values(), (scores["logits"].argmax(1) == y).mean())}) > 2
+    for each in (model, keras.saving.load_model(tmp_path / "model.keras")):
+        found = each.evaluate(x, y, sample_weight=weights, batch_size=5, return_dict=True, verbose=0)
+        measured = {name: found[name] for name in set(found) - {"loss", "classification_loss", "contrastive_loss"}}
+        assert measured == pytest.approx(expected)
+
+
+def test_a_list_and_a_dictionary_of_metrics_go_together(data):
+    model = make()
+    model.compile("adam", metrics=["accuracy"], weighted_metrics={"text_logits": ["accuracy"]}, run_eagerly=True)
+    found = model.evaluate(*data, return_dict=True, verbose=0)
+    assert {"logits_accuracy", "text_logits_accuracy"} < set(found)
+
+
+@pytest.mark.parametrize(("y", "message"), [
+    (np.eye(3)[np.arange(12) % 3], r"must be labels, whole .*Received: labels of the shape \(\d+, 3\); of one-hot"),
+    ({"label": np.eye(3)[np.arange(12) % 3]}, r"Received: labels of the shape \(\d+, 3\)"),
+    ({"logits": np.arange(12) % 3}, r"`y` must be labels, .*Received: \['logits'\]"),
+    (None, "`y` must be labels, .*Received: None"),
+])  # fmt: skip
+def test_labels_of_another_kind_are_named(data, y, message):
+    model = make()
+    model.run_eagerly = True
+    with pytest.raises(ValueError, match=message):
+        model.fit(data[0], y, verbose=0)
+
+
+def test_it_is_exported_without_having_been_called(data, tmp_path):
+    x, _ = data
+    model = make()
+    model.export(tmp_path / "exported", verbose=False)
+    served = tf.saved_model.load(tmp_path / "exported").signatures["serving_default"]
+    assert set(served.structured_input_signature[1]) == {"mfcc", "ids", "tone"}
+    found = served(**{name: tf.constant(value) for name, value in x.items()})
+    for name, value in model.predict(x, verbose=0).items():
+        np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+@keras.saving.register_keras_serializable("test_from_encoders")
+class ZerosWhereMissing(layers.Layer):
+    """[batch, 4] of a tensor and of another one that may be missing."""
+
+    def call(self, present, optional=None):
+        return ops.concatenate([present, ops.zeros_like(present) if optional is None else optional], axis=1)
+
+    def compute_output_shape(self, present_shape, optional_shape=None):
+        return (present_shape[0], 4)
+
+
+def test_an_optional_input_may_be_left_out(data, tmp_path):
+    x, y = data
+    tone, more = keras.Input((2,), name="tone"), keras.Input((2,), name="more", optional=True)
+    words = keras.Model({"tone": tone, "more": more}, ZerosWhereMissing()(tone, more), name="words")
+    model = ContrastiveModel.from_encoders(sequential(), words, num_classes=3)
+    model.compile("adam")
+    model.save(tmp_path / "model.keras")
+    with_zeros = {**x, "more": np.zeros_like(x["tone"])}
+    with_tone = {**x, "more": x["tone"]}
+    for each in (model, keras.saving.load_model(tmp_path / "model.keras")):
+        without, zeros, ones = (each.predict(z, verbose=0)["logits"] for z in (x, with_zeros, with_tone))
+        np.testing.assert_allclose(without, zeros, atol=1e-6)
+        assert np.abs(without - ones).max() > 1e-3
+    assert np.isfinite(model.fit(x, y, verbose=0).history["loss"][0])
 
 
 def test_the_package_names_it_and_loads_tensorflow_when_asked():
@@ -200,13 +298,3 @@ def test_an_input_that_is_missing_is_named(data):
     del x["tone"]
     with pytest.raises(ValueError, match=r"without \['tone'\]"):
         make()(x)
-
-
-def test_a_refused_loss_is_gone_after_compiling_without_one(data):
-    x, y = data
-    model = make()
-    model.compile("adam", loss="sparse_categorical_crossentropy", run_eagerly=True)
-    with pytest.raises(ValueError, match="must be None"):
-        model.fit(x, y, verbose=0)
-    model.compile("adam", run_eagerly=True)
-    assert np.isfinite(model.fit(x, y, verbose=0).history["loss"][0])

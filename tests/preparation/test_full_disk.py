@@ -12,7 +12,6 @@ import os
 import pathlib
 import random
 import shutil
-import subprocess
 
 import pytest
 
@@ -64,31 +63,6 @@ def check_says_so(error: TfcrError, out: pathlib.Path, when: str) -> None:
 
 
 # ---- a disk that is full --------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system in memory, with a function that makes it (also while it is in use) so many bytes large."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-
-    def resize(size: int) -> None:
-        done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"{'remount,' if mounted else ''}size={size}", "tmpfs", folder],
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            pytest.skip(f"a small disk needs the right to mount one ({done.stderr.strip()})")
-        mounted.append(size)
-
-    mounted: list[int] = []
-    try:
-        resize(1 << 20)
-        yield folder, resize
-    finally:
-        if mounted:
-            subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

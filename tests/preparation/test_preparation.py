@@ -424,6 +424,37 @@ def test_a_broken_recording_is_named_and_once_it_is_mended_the_same_command_comp
     assert all(stamps(out)[name] == finished[name] for name in finished if name.endswith(".tfrecord"))
 
 
+def test_unreadable_recordings_are_left_out_on_request_and_stand_in_the_dataset(
+    prepared, tiny_corpus, tmp_path, capsys
+):
+    from tfcr.cli.inspect import describe_dataset
+
+    broken_flac(tiny_corpus, "cut")  # u04
+    (tiny_corpus / "wav" / "u01.wav").write_bytes(b"")
+    dataset = prepared(skip_unreadable=True)
+    verify(dataset)
+    assert {row.id for row in dataset.index} == {f"u{number:02d}" for number in range(16)} - {"u01", "u04"}
+    assert [(each["id"], each["emotion"]) for each in dataset.info["unreadable"]] == [
+        ("u01", "happiness"),
+        ("u04", "neutral"),
+    ]
+    assert any("2 of 16 recordings cannot be read and were left out" in each for each in dataset.info["notes"])
+    describe_dataset(dataset)
+    assert "unreadable: 2 recordings (u01, u04) left out\n" in capsys.readouterr().out
+    before = stamps(dataset.folder)
+    assert prepared(skip_unreadable=True).sha256 == dataset.sha256
+    after = stamps(dataset.folder)
+    assert all(after[name] == before[name] for name in before if name.endswith(".tfrecord"))
+
+
+def test_one_run_lists_what_breaks_off_in_the_middle(prepared, tiny_corpus):
+    for number in (2, 8, 12):
+        path = tiny_corpus / "wav" / f"u{number:02d}.flac"
+        path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(TfcrError, match=r"^3 of 16 recordings cannot be read: .*u02\.flac.*u08\.flac.*u12\.flac"):
+        prepared()
+
+
 def test_a_recording_whose_file_has_another_name_is_named_with_its_utterance(prepared, tiny_corpus):
     other = tiny_corpus / "wav" / "other.flac"
     edit_manifest(tiny_corpus, lambda row: row.update(path="wav/other.flac") if row["id"] == "u12" else None)
@@ -517,6 +548,16 @@ def test_excitement_can_be_a_class_of_its_own(prepared, tiny_corpus):
     assert {row.label for row in dataset.index if row.emotion == "excitement"} == {4}
 
 
+def test_labels_are_translated_unless_they_are_classes_of_the_dataset(prepared, tiny_corpus, tmp_path):
+    codes = {"neutral": "Neu", "happiness": "joy", "sadness": "sad", "anger": "ANG"}
+    edit_manifest(tiny_corpus, lambda row: row.update(emotion=codes[row["emotion"]]))
+    dataset = prepared()
+    assert dataset.info["counts"]["emotion"] == dict.fromkeys(schema.EMOTIONS, 4)
+    assert sum("labels are read as emotions of other names" in note for note in dataset.info["notes"]) == 1
+    own = prepared(out=tmp_path / "own", emotions=("neutral", "joy"), merge={"ANG": "neutral"})
+    assert own.info["counts"]["emotion"] == {"neutral": 8, "joy": 4} and own.info["left_out"] == {"sadness": 4}
+
+
 def test_an_emotion_that_nobody_has_is_an_error_that_names_those_there_are(prepared, tmp_path):
     with pytest.raises(TfcrError, match=r"'boredom'.*anger, happiness, neutral, sadness"):
         prepared(emotions=("neutral", "boredom"), merge={})
@@ -563,8 +604,19 @@ def test_transcripts_from_a_file_replace_the_corpuss(prepared, tmp_path):
     assert found[7].tokens == ["heard", "7", "times"]
     assert dataset.info["transcripts"] == {"source": "words.csv", "sha256": files.sha256_of_file(words)}
     assert "words.csv replaced 16 transcripts of the corpus." in dataset.info["notes"]
+    assert "words.csv has 1 id that the corpus lacks; the first is 'zz'." in dataset.info["notes"]
     assert dataset.info["embeddings"]["source"] == "Word2Vec trained on this dataset's own transcripts"
     assert prepared(out=tmp_path / "own").info["transcripts"] is None
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_transcripts_are_read_as_a_manifest_is(tmp_path, separator):
+    from tfcr.preparation.transcripts import read_transcripts
+
+    words = tmp_path / "words.csv"
+    lines = [("Confidence", "ID", "Transcript"), ("0,9", "a", '"Well,\r\nno"'), ("", "", ""), ("0,1", "b", "")]
+    words.write_bytes("\r\n".join(separator.join(line) for line in lines).encode("utf-16"))
+    assert read_transcripts(words).words == {"a": "Well,\r\nno", "b": ""}
 
 
 def test_ids_of_a_transcript_file_are_compared_as_the_manifests_are(tmp_path):
@@ -582,11 +634,15 @@ def test_ids_of_a_transcript_file_are_compared_as_the_manifests_are(tmp_path):
         ("id,transcript\nu00,Well, no\n", "line 2: 3 values for 2 columns"),
         ('id,transcript\nu00,"a\nb"\n\nu01\n', "line 5: 1 value for 2 columns"),
         ("id,transcript\nu00,a\n", "lacks 15 utterances, the first of them 'u01'"),
-        ("id,words\nu00,a\n", "has no column 'transcript'"),
-        ("", "has no column 'id'"),
-        (b"id,transcript\nu00,\xff\n", "cannot be read"),
+        ("id,words\nu00,a\n", "line 1: column 'transcript' is missing; expected id, transcript, found id, words"),
+        ("", "is empty; expected the header id,transcript"),
+        (b"id,transcript\nu00,\xff\n", r"line 2: not UTF-8 \(byte 0xff\)"),
         (None, "does not exist"),
-        ("id,transcript\nu00,a\nu00,b\n", "'u00' stands twice"),
+        ("id,transcript\nu00,a\nu00,b\n", "line 3: the id 'u00' stands twice, in line 2 too"),
+        ("id,transcript,Transcript\nu00,a,b\n", "line 1: column 'transcript' stands twice"),
+        ("id;transcript\nu00.wav;a\n", "lacks 16 utterances, the first of them 'u00'; its own first is 'u00.wav'"),
+        ("ID\ttranscript\n\ta\n", "line 2: 'id' is empty"),
+        ("id,transcript\n", "has no rows below its header"),
     ],
 )
 def test_transcripts_that_do_not_fit_are_named(prepared, tmp_path, content, message):

@@ -89,7 +89,7 @@ def test_every_file_is_where_the_report_says(report):
     assert set(report.paths) == written
     assert {path.name for path in report.tables} == {
         *("table1.csv", "table1.md", "table1.tex", "alpha.csv", "alpha.tex", "comparison.csv"),
-        *("confusion.csv", "conflicts.csv", "agreement.csv"),
+        *("confusion.csv", "conflicts.csv", "agreement.csv", "modalities.tex"),
     }
     assert {path.suffix for path in report.figures} == {".svg", ".png"}
     assert [path.stem for path in report.figures if path.suffix == ".svg"] == [
@@ -194,6 +194,7 @@ def test_absolute_paths_stay_out_of_the_report(make_run, tmp_path):
     [
         ({"dataset": "synthetic"}, "This corpus is synthetic"),
         ({"dataset": "mine", "corpus": "synthetic"}, "This corpus is synthetic"),
+        ({"unreadable": 3}, "3 recordings cannot be read and are not in this dataset"),
         ({"transductive": True}, "want pretrained vectors"),
     ],
 )

@@ -3,14 +3,17 @@
 One file per command, and beside them what commands share. Nothing imports from here.
 """
 
+import codecs
 import importlib
+import os
 import re
 import sys
 
 import click
 
-from tfcr import __version__
+from tfcr import __version__, files
 from tfcr.errors import TfcrError, UsageError
+from tfcr.wording import printable
 
 # The help lines stand here so that `tfcr --help` imports no command; a test compares them with the commands' own.
 _COMMANDS = {
@@ -70,6 +73,7 @@ def run(command: click.Command, arguments: list[str] | None = None) -> None:
     Exit codes: 0 done, 1 a failure at run time, 2 wrong usage.
     """
     _replace_what_cannot_be_encoded()
+    os.environ["MPLBACKEND"] = "agg"  # figures are files; a notebook says a backend that may not be installed here
     try:
         code = command.main(arguments, prog_name=command.name, standalone_mode=False)
     except UsageError as error:
@@ -93,22 +97,34 @@ def run(command: click.Command, arguments: list[str] | None = None) -> None:
             f"{error.strerror or error}{where}; finished work is kept, and the same command goes on with it", 1
         )
     except Exception as error:
-        if not _is_tensorflows(error):
+        if (lacking := files.room_lacking(error)) is not None:
+            code = _fail(f"a disk has no room ({lacking[0]}); {lacking[1]}, and the same command goes on", 1)
+        elif _is_tensorflows(error):
+            code = _fail(_of_tensorflow(error), 1)
+        else:
             raise
-        code = _fail(_of_tensorflow(error), 1)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _fail(message, code: int) -> int:
-    click.echo("Error: " + " ".join(str(message).split()), err=True)
+    click.echo("Error: " + printable(" ".join(str(message).split())), err=True)
     return code
 
 
 def _replace_what_cannot_be_encoded() -> None:
-    """A terminal or a log without an alpha gets a question mark instead, and the command goes on."""
+    """A terminal or a log without an alpha gets a question mark instead, and a path keeps the bytes that it has."""
+    codecs.register_error("tfcr", _encoded)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors="tfcr")
+
+
+def _encoded(error: UnicodeEncodeError) -> tuple[bytes, int]:
+    text = error.object[error.start : error.end]
+    encoded = (
+        each.encode(error.encoding, "surrogateescape") if "\udc80" <= each <= "\udcff" else b"?" for each in text
+    )
+    return b"".join(encoded), error.end
 
 
 _FROM_OUTSIDE = ("ResourceExhaustedError", "DataLossError", "NotFoundError", "PermissionDeniedError")

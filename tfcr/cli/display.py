@@ -109,6 +109,12 @@ class TrainingProgress:
     def waiting(self, run):
         say(f"{self.label}waiting for {run}, which another process trains")
 
+    def elsewhere(self, run, changes):
+        say(
+            f"{self.label}{run} goes on in another environment than before ({'; '.join(changes)}): "
+            "its bits may be others than those of a training in one go"
+        )
+
     def started(self, run, sizes, steps, epochs, done):
         self.stop()  # of the stage before
         self.steps, self.epochs = steps, epochs

@@ -53,6 +53,7 @@ def command(folder, figure, no_figure):
 def write_figure(dataset, path: pathlib.Path | None) -> None:
     """Draws a dataset into a file; without a path into its folder, unless that cannot be written to."""
     from tfcr import files
+    from tfcr.report.figures.glyphs import note
 
     to = path or dataset.folder / _FIGURE
     try:
@@ -66,6 +67,8 @@ def write_figure(dataset, path: pathlib.Path | None) -> None:
         click.echo(f"no figure: {reason}; --figure FILE puts it elsewhere", err=True)
     else:
         click.echo(f"figure: {to}")
+        if drawing.missing:
+            click.echo(f"note: {note(drawing.missing)}")
 
 
 def draw(dataset):
@@ -132,6 +135,8 @@ def describe_dataset(dataset, place: str | os.PathLike | None = None) -> None:
         click.echo(f"script: {len(scripts)} groups")
     if info["left_out"]:
         click.echo("left out: " + ", ".join(f"{emotion} {count}" for emotion, count in info["left_out"].items()))
+    if info.get("unreadable"):
+        click.echo(f"unreadable: {_listed([each['id'] for each in info['unreadable']])} left out")
     if info.get("transcripts"):
         click.echo(f"words: {info['transcripts']['source']} replaced {counted(info['utterances'], 'transcript')}")
     words = info["embeddings"]
@@ -153,6 +158,12 @@ def describe_dataset(dataset, place: str | os.PathLike | None = None) -> None:
     describe_protocols(dataset)
     print_table(durations_table(dataset.index, dataset.emotions))
     print_table(counts_table(dataset.index, dataset.emotions))
+
+
+def _listed(ids: list[str]) -> str:
+    """How many recordings, and the first twenty."""
+    more = f" and {len(ids) - 20} more" if len(ids) > 20 else ""
+    return f"{counted(len(ids), 'recording')} ({', '.join(ids[:20])}{more})"
 
 
 def describe_features(features) -> str:
@@ -215,9 +226,12 @@ def describe_run(folder: pathlib.Path) -> None:
     click.echo(f"run {folder}")
     click.echo(", ".join(f"{name} {value}" for name, value in config.items()))
     if not (folder / runs.METRICS).is_file():
-        state = folder / "checkpoints" / "state.json"
-        done = len(read_json(state)["history"]) if state.is_file() else 0
-        click.echo(f"not finished: {done} epochs are done; the same `tfcr train` command goes on with it")
+        path = folder / "checkpoints" / "state.json"
+        state = read_json(path) if path.is_file() else {"history": []}
+        describe_environments(state.get("environments", []))
+        click.echo(
+            f"not finished: {len(state['history'])} epochs are done; the same `tfcr train` command goes on with it"
+        )
         return
     run = runs.open_run(folder)
     sizes = ", ".join(f"{part} {count}" for part, count in run.metrics["sizes"].items())
@@ -231,6 +245,7 @@ def describe_run(folder: pathlib.Path) -> None:
         click.echo(f"trained on a CPU by tfcr's faster kernels: {', '.join(run.metrics['fast_layers'])}")
     if run.metrics.get("distribution", "none") != "none":
         click.echo(f"{run.metrics['distribution']} on {counted(run.metrics['replicas'], 'device')}")
+    describe_environments(run.metrics.get("environments", []))  # the first runs recorded none
     tested = len(run.predictions.id)
     if tested != run.metrics["sizes"]["test"]:
         raise TfcrError(f"{folder / runs.PREDICTIONS} has {tested} rows; expected {run.metrics['sizes']['test']}")
@@ -238,6 +253,18 @@ def describe_run(folder: pathlib.Path) -> None:
         raise TfcrError(f"{folder / runs.METRICS} and {runs.PREDICTIONS} contradict each other; train the run again")
     runs.check_weights(run)
     click.echo("intact: metrics, predictions and weights are as they were written")
+
+
+def describe_environments(environments) -> None:
+    """Where a run was trained, and under which settings, on standard output: a line for each change."""
+    for environment in environments:
+        since = f" from epoch {environment['from_epoch']}" if len(environments) > 1 else ""
+        versions = ", ".join(f"{name} {version}" for name, version in environment["versions"].items())
+        variables = ", ".join(f"{name}={value}" for name, value in environment["variables"].items())
+        click.echo(
+            f"environment{since}: {environment['cpu']}, {', '.join(environment['gpus']) or 'no GPU'}; {versions}; "
+            f"{variables or 'no variable that decides bits'}"
+        )
 
 
 def describe_export(folder: pathlib.Path) -> None:

@@ -16,7 +16,8 @@ from click.core import ParameterSource
 from tfcr import corpora, schema
 from tfcr.cli.options import PATH, Names, config_option, fields_of_config
 from tfcr.config import Preset
-from tfcr.errors import UsageError, missing_extra
+from tfcr.corpora.emotion_names import read_names
+from tfcr.errors import TfcrError, UsageError, missing_extra
 
 
 def own_features(of: str) -> dict:
@@ -94,10 +95,34 @@ class Place(click.ParamType):
 @click.option(
     "--allow-partial", is_flag=True, default=None, help="Go on with an incomplete release (IEMOCAP, MELD, …)."
 )
+@click.option(
+    "--emotion-names",
+    type=PATH,
+    metavar="FILE",
+    help="Manifest: a YAML file of `label: name` lines, which go before the usual names that labels get.",
+)
+@click.option(
+    "--skip-unreadable",
+    is_flag=True,
+    help="Leave out the recordings that cannot be read; the dataset, `inspect` and reports say how many.",
+)
 @config_option
 @click.pass_context
 def command(
-    context, corpus, root, embeddings, name, out, preset, features, emotions, transcripts, workers, runner, **options
+    context,
+    corpus,
+    root,
+    embeddings,
+    name,
+    out,
+    preset,
+    features,
+    emotions,
+    transcripts,
+    workers,
+    runner,
+    skip_unreadable,
+    **options,
 ):
     """Read a corpus, compute its features and write verified TFRecords.
 
@@ -110,6 +135,8 @@ def command(
     engine_options = _options_of_beam(context, runner, out)
     root = root or (pathlib.Path("data") / name if isinstance(out, str) else out) / "corpus"
     options["seed"] = options.pop("corpus_seed")
+    if options["emotion_names"] is not None:
+        options["emotion_names"] = read_names(options["emotion_names"])
     own_files = {modality: options.pop(f"{modality}_features") for modality in ("audio", "text")}
     features = features or ("all" if corpus == "synthetic" else "spectrogram")
     emotions = emotions or schema.EMOTIONS
@@ -155,6 +182,7 @@ def command(
         features=tuple(SETS) if features == "all" else (),
         own=own,
         options={option: value for option, value in options.items() if value is not None and value is not False},
+        skip_unreadable=skip_unreadable,
     )
     audio = AudioProgress("Preparing")
     with contextlib.ExitStack() as held:
@@ -173,10 +201,36 @@ def command(
         dataset = prepare(preparation, workers or os.cpu_count() or 1, progress, writer)
         audio.stop()
         describe_dataset(dataset, out)
-    if isinstance(out, str):
-        say(f"next: copy {out} to a path of this machine, and tfcr train --data PATH --fold 0")
+    say(f"next: {_next(dataset, out)}")
+
+
+def _next(dataset, out: pathlib.Path | str) -> str:
+    """What can be typed now: the first fold of the default protocol, or of the first one that divides the dataset."""
+    from tfcr import protocols
+
+    default, *others = protocols.names()
+    reasons = protocols.folds_of_all(dataset.labelled)
+    if isinstance(reasons[default], int):
+        of = ""
     else:
-        say(f"next: tfcr train --data {shlex.quote(os.fspath(out))} --fold 0")
+        possible = next((name for name in others if _divides(name, dataset.labelled)), None)
+        if possible is None:
+            return f"more recordings, for no protocol divides these ({reasons[default]})"
+        of = f" --protocol {possible}"
+    if isinstance(out, str):
+        return f"copy {out} to a path of this machine, and tfcr train --data PATH{of} --fold 0"
+    return f"tfcr train --data {shlex.quote(os.fspath(out))}{of} --fold 0"
+
+
+def _divides(protocol: str, utterances) -> bool:
+    """Whether the protocol's first fold has utterances in each part."""
+    from tfcr import protocols
+
+    try:
+        protocols.split(protocol, 0, utterances)
+    except TfcrError:
+        return False
+    return True
 
 
 def _options_of_beam(context: click.Context, runner: str | None, out: pathlib.Path | str) -> list[str]:

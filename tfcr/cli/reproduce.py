@@ -26,7 +26,7 @@ from tfcr.errors import UsageError
 @config_option
 @click.pass_context
 def command(context, corpus, root, embeddings, glove, out, workers, epochs, **backend):
-    """Prepare a corpus, train baseline and proposed method on the same folds, report and export.
+    """Prepare a corpus, train each modality alone, baseline and proposed method on the same folds, report and export.
 
     The same command again goes on where it stopped.
     """

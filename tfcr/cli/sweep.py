@@ -9,6 +9,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from tfcr import protocols
 from tfcr.cli.backends import BACKEND_OPTIONS, backend_options, check_backend, open_backend, results_alone
 from tfcr.cli.options import (
     PATH,
@@ -21,7 +22,7 @@ from tfcr.cli.options import (
     refuse_other_preparation,
     say_departures,
 )
-from tfcr.config import FIELDS, Config, Precision, Protocol, from_mapping
+from tfcr.config import FIELDS, Config, Precision, from_mapping
 from tfcr.errors import TfcrError, UsageError
 from tfcr.experiments.ranges import decimals, whole_numbers
 from tfcr.wording import counted
@@ -32,7 +33,7 @@ _SHARED_OPTIONS = (
     ),
     click.option(
         "--protocol",
-        type=click.Choice(typing.get_args(Protocol)),
+        type=click.Choice(protocols.names()),
         help="How folds are drawn.  [default: random, or the preset's]",
     ),
     click.option("--folds", type=Numbers("N,N-N|all", whole_numbers, "all"), help="From 0.  [default: all]"),

@@ -5,16 +5,22 @@ import os
 import sys
 from collections.abc import Iterator
 
+from tfcr import keras_settings
+
 _IN_VAIN = ("matplotlib", "pandas", "sklearn")  # Keras imports them where they are installed: a third of its time
 
 
 def import_quietly() -> None:
     """Imports TensorFlow and Keras; their start-up remarks go nowhere, an error during the import is shown.
 
-    Keras then knows no data frames, figures or scikit-learn, which nothing here gives it or asks of it.
+    Keras then knows no data frames, figures or scikit-learn, which nothing here gives it or asks of it, and none of the
+    settings that the user keeps for it.
+
+    Raises:
+        TfcrError: see `tfcr.keras_settings.before_import`.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    keras_settings.before_import()
     if "tensorflow" in sys.modules:
         return
     sys.stderr.flush()

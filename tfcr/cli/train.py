@@ -4,6 +4,7 @@ import typing
 
 import click
 
+from tfcr import protocols
 from tfcr.cli.options import (
     PATH,
     config_option,
@@ -13,14 +14,12 @@ from tfcr.cli.options import (
     say_departures,
     system_option,
 )
-from tfcr.config import FIELDS, Distribution, NegativesScope, Precision, Protocol, from_mapping
+from tfcr.config import FIELDS, Distribution, NegativesScope, Precision, from_mapping
 
 
 @click.command("train")
 @click.option("--data", type=PATH, help="A prepared dataset.  [default: the one under data/ that was prepared last]")
-@click.option(
-    "--protocol", type=click.Choice(typing.get_args(Protocol)), help="How folds are drawn.  [default: random]"
-)
+@click.option("--protocol", type=click.Choice(protocols.names()), help="How folds are drawn.  [default: random]")
 @click.option("--fold", type=click.IntRange(0), help="The fold that is tested, from 0.  [default: 0]")
 @click.option("--fold-seed", type=click.IntRange(0), help="Draws the folds, and nothing else.  [default: 0]")
 @system_option

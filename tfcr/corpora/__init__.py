@@ -14,10 +14,19 @@ from dataclasses import dataclass, field
 from types import ModuleType
 
 from tfcr.corpora.utterance import Utterance
-from tfcr.errors import UsageError
+from tfcr.errors import TfcrError, UsageError
+from tfcr.wording import printable
 
 _UNKNOWN = "unknown: ask its owner"
-_PARTS = {"audio", "containers", "layout", "utterance"}  # modules of this folder that are no corpora
+_PARTS = {  # modules of this folder that are no corpora
+    "audio",
+    "containers",
+    "emotion_names",
+    "layout",
+    "paths",
+    "tables",
+    "utterance",
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +55,19 @@ def read(name: str, root: str | pathlib.Path, **options) -> Corpus:
         UsageError: no such corpus, or an option that it does not take.
         TfcrError: `root` does not hold it, or a file of it is broken.
     """
-    return _module(name).read(pathlib.Path(root), **resolved_options(name, options))
+    corpus = _module(name).read(pathlib.Path(root), **resolved_options(name, options))
+    for utterance in corpus.utterances:
+        _refuse_undecodable(utterance)
+    return Corpus(corpus.utterances, list(map(printable, corpus.notes)))
+
+
+def _refuse_undecodable(utterance: Utterance) -> None:
+    """Refuses names taken from a file's that is not UTF-8: none can be written. Paths can have any bytes."""
+    for name, value in vars(utterance).items():
+        if isinstance(value, str) and printable(value) != value:
+            raise TfcrError(
+                f"{printable(str(utterance.audio))}: its {name} {printable(value)!r} is not UTF-8; rename the file"
+            )
 
 
 def licence(name: str) -> str:

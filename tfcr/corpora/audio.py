@@ -4,6 +4,7 @@ import contextlib
 import io
 import itertools
 import math
+import os
 import pathlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -137,7 +138,7 @@ def _some(path: pathlib.Path, count: int) -> int:
 
 def _decoded(path: pathlib.Path, recording: soundfile.SoundFile) -> np.ndarray:
     """float64 [samples, channels]; a header that promises too much costs no memory."""
-    blocks = []
+    blocks: list[np.ndarray] = []
     try:
         while not blocks or len(blocks[-1]) == _BLOCK:
             frames = min(_BLOCK, recording.frames - sum(map(len, blocks)))
@@ -158,7 +159,7 @@ def _streams(path: pathlib.Path) -> list[Stream]:
 @contextlib.contextmanager
 def _opened(path: pathlib.Path, stream: Stream) -> Iterator[soundfile.SoundFile]:
     try:
-        recording = soundfile.SoundFile(path if stream.content is None else io.BytesIO(stream.content))
+        recording = soundfile.SoundFile(os.fsencode(path) if stream.content is None else io.BytesIO(stream.content))
     except soundfile.LibsndfileError as error:
         # what its MP3 decoder cannot read, libsndfile calls a file that does not exist
         reason = "Format not recognised" if error.code == _NO_FILE else error.error_string.rstrip(".")

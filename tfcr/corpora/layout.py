@@ -1,16 +1,13 @@
 """What the readers of corpora share: folders without the files that systems leave there, names and tables checked."""
 
-import csv
-import io
 import pathlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
+from tfcr.corpora import tables
+from tfcr.corpora.paths import LFS_POINTER
 from tfcr.errors import TfcrError
 from tfcr.wording import counted
-
-LFS_POINTER = b"version https://git-lfs.github.com/spec/v1"  # how the text begins that Git LFS leaves for a file
-_WHITE_SPACE = " \t\r\n"  # not the C1 controls, which in corpora are lost punctuation
 
 
 def checked_root(corpus: str, root: str | pathlib.Path, expected: str) -> pathlib.Path:
@@ -106,48 +103,15 @@ def refuse_nul(path: pathlib.Path, content: bytes) -> None:
         )
 
 
-def rows(path: pathlib.Path, text: str, required: Iterable[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of a CSV file with a header, each with the line it begins in; blank lines are passed over.
+def rows(path: pathlib.Path, text: str, required: Sequence[str]) -> Iterator[tables.Row]:
+    """The rows of a release's table, each with the line it begins in (`tables.table`).
 
     Raises:
         TfcrError: a required column is missing or stands twice, or a row is broken or of another length.
     """
-    required = list(required)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header: list[str] | None = None
-    while True:
-        line = reader.line_num + 1  # a quoted value may run over several lines
-        try:
-            values = [value.strip(_WHITE_SPACE) for value in next(reader)]
-        except StopIteration:
-            break
-        except csv.Error as error:
-            raise TfcrError(f"{path}, line {line}: not CSV ({error}); is the file cut short? Copy it again") from None
-        if len(values) < 2 and not any(values):
-            continue
-        if header is None:
-            header = _checked_header(path, line, values, required)
-        elif len(values) != len(header):
-            raise TfcrError(
-                f"{path}, line {line}: {counted(len(values), 'value')} for {counted(len(header), 'column')}; "
-                "is the file cut short or edited? Copy it again"
-            )
-        else:
-            row = dict(zip(header, values, strict=True))
-            yield line, {column: row[column] for column in required}
-    if header is None:
+    if not text.strip():
         raise TfcrError(f"{path} is empty; expected a CSV file with the columns {', '.join(required)}")
-
-
-def _checked_header(path: pathlib.Path, line: int, header: list[str], required: list[str]) -> list[str]:
-    found = ", ".join(header)
-    for column in required:
-        if header.count(column) != 1:
-            fault = "stands twice" if column in header else "is missing"
-            raise TfcrError(
-                f"{path}, line {line}: column {column!r} {fault}; expected {', '.join(required)}, found {found}"
-            )
-    return header
+    return tables.table(str(path), text, required, remedy="is the file cut short or edited? Copy it again").rows
 
 
 def _is_pointer(path: pathlib.Path) -> bool:

@@ -1,122 +1,107 @@
 """Any corpus, described by `manifest.csv`: one row per recording.
 
-Columns `id`, `path`, `transcript`, `emotion`, `speaker` and optionally `session` and `script`, in any order; others are
-ignored. Paths are relative to the manifest's folder.
+Columns `id`, `path`, `transcript`, `emotion`, `speaker` and optionally `session` and `script`, in any order and case,
+with commas, semicolons or tabs between them; others are ignored. Paths are relative to the manifest's folder.
 """
 
-import csv
 import difflib
-import io
+import os
 import pathlib
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping, Sequence
 
 import regex
 
-from tfcr.corpora import Corpus, layout
+from tfcr.corpora import Corpus, tables
+from tfcr.corpora.emotion_names import EmotionNames, is_usual
+from tfcr.corpora.paths import Finder
 from tfcr.corpora.utterance import Utterance, normalised
 from tfcr.errors import TfcrError
-from tfcr.wording import counted
 
 FILE_NAME = "manifest.csv"
 REQUIRED = ("id", "path", "transcript", "emotion", "speaker")
-_READ = (*REQUIRED, "session", "script")
+OPTIONAL = ("session", "script")
 _FILLED = ("id", "path", "emotion", "speaker")  # a transcript may be empty: some recordings hold no words
+_LOOKED_AT = 100  # rows that tell whether columns are swapped
 
 _CONTROL = regex.compile(r"[\p{Cc}\p{Zl}\p{Zp}]")
 
 
-def read(root: str | pathlib.Path) -> Corpus:
-    """Reads `root/manifest.csv` (UTF-8), composed as NFC. Whether recordings are there is seen when they are opened.
+def read(root: str | pathlib.Path, emotion_names: Mapping[str, str] | None = None) -> Corpus:
+    """Reads `root/manifest.csv` (UTF-8, or UTF-16 as spreadsheets write it), composed as NFC.
+
+    Emotions get their usual names (`tfcr.corpora.emotion_names`). A recording that is not where the manifest says is
+    looked for under other spellings of its path; whether it is there at all is seen when it is opened.
+
+    Args:
+        emotion_names: one's own, label → name; they go before the usual ones.
 
     Raises:
-        TfcrError: naming file and line: no manifest, not UTF-8, a column or a value missing, an id twice, no rows.
+        TfcrError: naming file and line: no manifest, neither UTF-8 nor UTF-16, a column or a value missing, an id
+            twice, columns swapped, no rows.
     """
     path = pathlib.Path(root) / FILE_NAME
-    utterances = []
-    line_of: dict[str, int] = {}
-    notes: list[str] = []
-    for line, row in _rows(path, _text(path), notes):
-        for column in _FILLED:
-            if not row[column]:
-                raise TfcrError(f"{path}, line {line}: {column!r} is empty; expected a value in every row")
-        for column in row:
-            if column != "transcript" and _CONTROL.search(row[column]):
-                raise TfcrError(
-                    f"{path}, line {line}: {column!r} is {row[column]!r}; expected no line breaks or control characters"
-                )
-        if row["id"] in line_of:
-            raise TfcrError(
-                f"{path}, line {line}: the id {row['id']!r} stands in line {line_of[row['id']]} already; "
-                "expected unique ids"
-            )
-        line_of[row["id"]] = line
-        utterances.append(_utterance(path.parent, row))
-    if not utterances:
-        raise TfcrError(f"{path} has no rows below its header; expected one per recording")
-    return Corpus(utterances, notes)
+    table = tables.table(str(path), tables.decoded(str(path), _content(path)), REQUIRED, OPTIONAL)
+    rows = _checked(path, table)
+    found = Finder(path.parent)
+    recordings = [found.find(row["path"]) for row in rows]
+    _refuse_swapped(path, rows, recordings, own_names=bool(emotion_names))
+    names = EmotionNames(emotion_names)
+    utterances = [_utterance(row, audio, names) for row, audio in zip(rows, recordings, strict=True)]
+    return Corpus(utterances, [*_misspelt(path, table.columns), *names.note(path), *found.notes(path)])
 
 
-def _utterance(folder: pathlib.Path, row: dict[str, str]) -> Utterance:
+def _utterance(row: dict[str, str], audio: pathlib.Path, names: EmotionNames) -> Utterance:
     return Utterance(
         id=row["id"],
-        audio=folder / row["path"],
+        audio=audio,
         transcript=row["transcript"],
-        emotion=row["emotion"],
+        emotion=names.name(row["emotion"]),
         speaker=row["speaker"],
         session=row.get("session", ""),
         script=row.get("script") or normalised(row["transcript"]) or row["id"],
     )
 
 
-def _text(path: pathlib.Path) -> str:
+def _content(path: pathlib.Path) -> bytes:
     if not path.parent.is_dir():
         raise TfcrError(f"{path.parent} is no folder; expected one that holds {FILE_NAME}")
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
         raise TfcrError(f"{path} does not exist; expected a CSV file with the columns {','.join(REQUIRED)}") from None
     except OSError as error:
         raise TfcrError(f"{path} cannot be read ({error.strerror})") from None
-    layout.refuse_nul(path, content)
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise TfcrError(
-            f"{path}, line {line}: not UTF-8 (byte 0x{content[error.start]:02x}); save it as UTF-8"
-        ) from None
 
 
-def _rows(path: pathlib.Path, text: str, notes: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows with the line each begins in, values stripped of outer white space; blank lines are passed over."""
-    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header: list[str] | None = None
-    while True:
-        line = rows.line_num + 1  # a quoted value may run over several lines: where the row begins, not where it ends
-        try:
-            values = [value.strip() for value in next(rows)]
-        except StopIteration:
-            break
-        except csv.Error as error:
+def _checked(path: pathlib.Path, table: tables.Table) -> list[dict[str, str]]:
+    """All rows, composed as NFC, after a look at each."""
+    rows = []
+    line_of: dict[str, int] = {}
+    for line, written in table.rows:
+        row = {column: _composed(column, value) for column, value in written.items()}
+        _check(path, line, row)
+        if row["id"] in line_of:
             raise TfcrError(
-                f"{path}, line {line}: not CSV ({error}); are quotation marks doubled and closed?"
-            ) from None
-        if len(values) < 2 and not any(values):
-            continue
-        if header is None:
-            header = _checked_header(path, line, values)
-            notes += _misspelt(path, header)
-        elif len(values) != len(header):
-            raise TfcrError(
-                f"{path}, line {line}: {counted(len(values), 'value')} for {counted(len(header), 'column')}; "
-                "put a value that holds a comma in quotation marks"
+                f"{path}, line {line}: the id {row['id']!r} stands in line {line_of[row['id']]} already; "
+                "expected unique ids"
             )
-        else:
-            row = dict(zip(header, values, strict=True))
-            yield line, {column: _composed(column, row[column]) for column in _READ if column in row}
-    if header is None:
-        raise TfcrError(f"{path} is empty; expected the header {','.join(REQUIRED)} and one row per recording")
+        line_of[row["id"]] = line
+        rows.append(row)
+    if not rows:
+        raise TfcrError(f"{path} has no rows below its header; expected one per recording")
+    return rows
+
+
+def _check(path: pathlib.Path, line: int, row: dict[str, str]) -> None:
+    for column in _FILLED:
+        if not row[column]:
+            raise TfcrError(f"{path}, line {line}: {column!r} is empty; expected a value in every row")
+    for column, value in row.items():
+        if column != "transcript" and _CONTROL.search(value):
+            raise TfcrError(
+                f"{path}, line {line}: {column!r} is {value!r}; expected no line breaks or control characters"
+            )
 
 
 def _composed(column: str, value: str) -> str:
@@ -124,26 +109,34 @@ def _composed(column: str, value: str) -> str:
     return value if column == "path" else unicodedata.normalize("NFC", value)
 
 
-def _misspelt(path: pathlib.Path, header: list[str]) -> list[str]:
+def _misspelt(path: pathlib.Path, columns: Sequence[str]) -> list[str]:
     """A note for every column that is not read and nearly has the name of one that may be there and is not."""
+    read = (*REQUIRED, *OPTIONAL)
+    unread = {column.lower(): column for column in columns if column.lower() not in read}
     notes = []
-    for column in (column for column in _READ if column not in header):
-        for near in difflib.get_close_matches(column, set(header) - set(_READ), n=1, cutoff=0.8):
-            notes.append(f"{path}: the column {near!r} is not read; did you mean {column!r}?")
+    for column in (column for column in read if column not in map(str.lower, columns)):
+        for near in difflib.get_close_matches(column, unread, n=1, cutoff=0.8):
+            notes.append(f"{path}: the column {unread[near]!r} is not read; did you mean {column!r}?")
     return notes
 
 
-def _checked_header(path: pathlib.Path, line: int, header: list[str]) -> list[str]:
-    found = ", ".join(header)
-    missing = [column for column in REQUIRED if column not in header]
-    if missing:
-        semicolons = "separate the columns with commas, not semicolons: " if ";" in found else ""
-        columns = ", ".join(repr(column) for column in missing)
-        are_missing = f"column {columns} is missing" if len(missing) == 1 else f"columns {columns} are missing"
-        raise TfcrError(
-            f"{path}, line {line}: {semicolons}{are_missing}; expected {', '.join(REQUIRED)}, found {found}"
-        )
-    twice = [column for column in header if column and header.count(column) > 1]
-    if twice:
-        raise TfcrError(f"{path}, line {line}: column {twice[0]!r} stands twice; found {found}")
-    return header
+def _refuse_swapped(
+    path: pathlib.Path, rows: Sequence[dict[str, str]], recordings: Sequence[pathlib.Path], own_names: bool
+) -> None:
+    """Refuses a manifest in which another column holds what stands in no row of `path`, or of `emotion`."""
+    rows, found = rows[:_LOOKED_AT], Finder(path.parent)
+    if not any(map(os.path.exists, recordings[:_LOOKED_AT])):
+        _refuse_other(path, rows, "path", "a recording", lambda value: os.path.isfile(found.find(value)))
+    if not own_names and not any(is_usual(row["emotion"]) for row in rows):
+        _refuse_other(path, rows, "emotion", "an emotion", is_usual)
+
+
+def _refuse_other(
+    path: pathlib.Path, rows: Sequence[dict[str, str]], column: str, what: str, holds: Callable[[str], bool]
+) -> None:
+    for other in (name for name in rows[0] if name != column):
+        if all(row[other] and holds(row[other]) for row in rows):
+            raise TfcrError(
+                f"{path}: the column {column!r} has {rows[0][column]!r} where {other!r} has {what}, "
+                f"{rows[0][other]!r}, and so in every row; are the two swapped?"
+            )

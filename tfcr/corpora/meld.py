@@ -11,6 +11,9 @@ import pathlib
 import re
 import shlex
 import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
 
 from tfcr.corpora import Corpus, layout
 from tfcr.corpora.utterance import Utterance, normalised
@@ -48,6 +51,28 @@ _CONTINUED = "".join(
 )
 _MOJIBAKE = re.compile(f"[\u00c2\u00c3][{_CONTINUED}]|\u00e2[\u20ac\u0080][{_CONTINUED}]")
 _LATIN_CONTROL = re.compile("[\u0080-\u009f]")  # Windows-1252 that was read as Latin-1
+# Contractions whose apostrophe became a question mark or U+FFFD: `that?s`, `y?know`. `Really?I` is none.
+_LOST = re.compile(
+    "|".join(
+        rf"(?<={before})[?\ufffd](?=(?:{behind})\b)"
+        for before, behind in (
+            (r"[^\W\d_]", "s|t|re|ve|ll|d|m"),
+            (r"\bo", "clock"),
+            (r"\by", "know|all"),
+            (r"\bma", "am"),
+            (r"\bc", "mon"),
+            (r"\bd", "you"),
+        )
+    ),
+    re.IGNORECASE,
+)
+_CONTROL = re.compile("[\u0080-\u009f]")  # Windows-1252 that was read as Latin-1
+# Contractions whose apostrophe became a question mark or U+FFFD: `that?s`. `Really?I` is none, nor is `what?so`.
+_LOST = re.compile(
+    "(?<=[^\\W\\d_])[?\ufffd](?=(?:s|t|re|ve|ll|d|m)\\b)"  # that's, don't, we're, I've, you'll, he'd, I'm
+    "|\\b(?:(?<=o)[?\ufffd](?=clock\\b)|(?<=y)[?\ufffd](?=know\\b|all\\b)|(?<=ma)[?\ufffd](?=am\\b)|(?<=c)[?\ufffd](?=mon\\b))",
+    re.IGNORECASE,
+)
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f]")
 _PLAIN = str.maketrans({"‘": "'", "’": "'", "‚": "'", "“": '"', "”": '"', "„": '"', "–": "-", "—": " - ", "…": "... "})
 
@@ -94,14 +119,38 @@ def read(root: str | pathlib.Path, allow_partial: bool = False) -> Corpus:
         _raise_or_note(problem, allow_partial, notes)
     if not utterances:
         raise TfcrError(f"{_CORPUS} at {root}: the tables name no utterance with a recording; {_EXPECTED}")
-    return Corpus(sorted(utterances, key=lambda utterance: utterance.id), notes)
+    utterances = _with_one_name_a_speaker(sorted(utterances, key=lambda utterance: utterance.id), notes)
+    return Corpus(utterances, notes)
+
+
+def _with_one_name_a_speaker(utterances: Sequence[Utterance], notes: list[str]) -> list[Utterance]:
+    """The utterances, where names that differ in case and punctuation alone are one speaker: `Phoebe Sr`, `Phoebe Sr.`
+
+    The name is the one that stands most often, of equals the first by letters.
+    """
+    spellings: dict[str, Counter] = defaultdict(Counter)
+    for utterance in utterances:
+        spellings[normalised(utterance.speaker) or utterance.speaker][utterance.speaker] += 1
+    name_of: dict[str, str] = {}
+    for counts in spellings.values():
+        usual = min(counts, key=lambda spelling: (-counts[spelling], spelling))
+        name_of |= dict.fromkeys(counts, usual)
+    several = [" and ".join(sorted(counts)) for counts in spellings.values() if len(counts) > 1]
+    if several:
+        speakers = counted(len(several), "speaker has a name", "speakers have names")
+        notes.append(f"{_CORPUS}: {speakers} in several spellings, which became one: {'; '.join(sorted(several))}.")
+    return [replace(utterance, speaker=name_of[utterance.speaker]) for utterance in utterances]
 
 
 def plain(text: str) -> str:
-    """The words with one apostrophe, however it was typed or garbled, without control characters, in single spaces."""
+    """The words with one apostrophe, however it was typed or garbled, without control characters, in single spaces.
+
+    An apostrophe that became a question mark is put back where it can be nothing else.
+    """
     text = _MOJIBAKE.sub(lambda match: _bytes(match.group()).decode("utf-8"), text)
     text = _LATIN_CONTROL.sub(lambda match: _bytes(match.group()).decode("cp1252", "ignore"), text)
-    return " ".join(unicodedata.normalize("NFC", _CONTROL.sub("", text).translate(_PLAIN)).split())
+    text = _LOST.sub("'", _CONTROL.sub("", text))
+    return " ".join(unicodedata.normalize("NFC", text.translate(_PLAIN)).split())
 
 
 def _bytes(text: str) -> bytes:
@@ -134,9 +183,11 @@ def _read_split(
     labelled = _labelled(split, table, notes)
     if len(labelled) != RELEASE_COUNTS[split]:
         notes.append(f"{table} has {len(labelled)} utterances; the release has {RELEASE_COUNTS[split]}.")
+    _note_lost_apostrophes(table, [row["Utterance"] for row in labelled.values()], notes)
     recordings = _recordings(folders)
     folder = next((folder for folder in folders if folder.is_dir()), folders[0])
-    there, missing = [], []
+    there: list[Utterance] = []
+    missing: list[Utterance] = []
     for id, row in labelled.items():
         stem = id.removeprefix(f"{split}_")
         if id in WITHOUT_CLIP:
@@ -153,6 +204,14 @@ def _read_split(
         )
         (there if stem in recordings else missing).append(utterance)
     return there, missing
+
+
+def _note_lost_apostrophes(table: pathlib.Path, words: Sequence[str], notes: list[str]) -> None:
+    lost = [each for each in words if _LOST.search(each)]
+    if lost:
+        count = sum(len(_LOST.findall(each)) for each in lost)
+        were = counted(count, "apostrophe that was a question mark is", "apostrophes that were question marks are")
+        notes.append(f"{table}: {were} put back; the first: {plain(lost[0])!r}.")
 
 
 def _labelled(split: str, table: pathlib.Path, notes: list[str]) -> dict[str, dict[str, str]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from tfcr import protocols, runs
+from tfcr import files, protocols, runs
 from tfcr.config import Config, from_mapping
 from tfcr.dataset_info import INFO, Dataset, verify
 from tfcr.errors import TfcrError, UsageError
@@ -229,6 +229,7 @@ def alone(workers: int | None, backend: Backend) -> int:
 
 def refuse_other(sweep: Sweep, cells: Sequence[Cell]) -> None:
     """Refuses, before anything is trained, a folder that has runs of another configuration or dataset."""
+    files.refuse_undecodable(sweep.out)
     if (sweep.out / INFO).is_file():
         raise UsageError(f"{sweep.out} is a dataset; name another folder for the runs by --out")
     for cell in cells:

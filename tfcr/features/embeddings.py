@@ -13,6 +13,7 @@ from tfcr.features import gensim_data, vector_cache, vector_files
 from tfcr.features.vector_cache import Source, Vocabulary
 from tfcr.features.words import in_vocabulary, lowered
 from tfcr.schema import EMBEDDING_DIM, MAX_TOKENS
+from tfcr.wording import printable
 
 _WORD2VEC = {"vector_size": EMBEDDING_DIM, "window": 5, "min_count": 1, "sg": 1, "negative": 10, "epochs": 40}
 
@@ -134,7 +135,7 @@ def load_word_vectors(
             raise TfcrError(f"--embeddings {path} is no file; {vector_files.FORMATS}")
         source = vector_cache.identify(place, file)
         known = vector_cache.read(source.sha256) if source else None
-        if known is not None and known.knows(wanted):
+        if source is not None and known is not None and known.knows(wanted):
             new = None
             gone = "" if file.exists() else ", which is gone,"
             say(f"The vectors of {path}{gone} were read before and come from {vector_cache.folder()}")
@@ -152,7 +153,7 @@ def load_word_vectors(
     vectors = {word: known.vectors[word] for word in wanted if word in known.vectors}
     covered = sum(in_vocabulary(word, vectors) is not None for word in words)
     say(f"{covered} of {len(words)} different words have a vector")
-    return WordVectors(vectors, named if by_name else file.name, sha256=source.sha256)
+    return WordVectors(vectors, named if by_name else printable(file.name), sha256=source.sha256)
 
 
 def _read(

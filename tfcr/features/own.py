@@ -124,6 +124,7 @@ class OwnFeatures:
                         f"{self.option}: {id!r} has {_described(found)}, {first[0]!r} has "
                         f"{_described(file[first[0]])}; expected the same dimensions, but for time, of all"
                     )
+        assert first is not None  # there are utterances
         return FeatureSet(self.name, (Field(self.field, first[1]),))
 
     def read(self, id: str) -> np.ndarray:
@@ -146,6 +147,10 @@ class OwnFeatures:
     def _open(self) -> h5py.File:
         try:
             return h5py.File(self.path, "r")
+        except BlockingIOError:
+            raise TfcrError(
+                f"{self.option} is open in another process, which may still write to it; wait for that, or end it"
+            ) from None
         except (OSError, RuntimeError, ValueError) as error:
             raise TfcrError(f"{self.option} cannot be read as HDF5 ({error}); {FORMAT}") from None
 

@@ -16,9 +16,9 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from typing import Any
 
-Open = Callable[[], BinaryIO]
+Open = Callable[[], Any]  # a stream of bytes
 
 DAMAGES = (
     OSError,
@@ -33,7 +33,12 @@ DAMAGES = (
 )
 
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the second one is empty
-_PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open, b"\x5d\0\0": lzma.open}
+_PACKED: dict[bytes, Callable[..., Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\0": lzma.open,
+    b"\x5d\0\0": lzma.open,
+}
 _LONGEST_MAGIC = 6  # bytes
 _TAR_BLOCK = 512  # bytes
 _TAR_MAGIC = slice(257, 262)  # of the first block
@@ -61,10 +66,10 @@ def contents(path: pathlib.Path) -> Iterator[dict[str, Open]]:
         yield {f"--embeddings {path}": open_file}
         return
     with open_file() as file, tarfile.open(fileobj=file, mode="r|") as archive:
-        members = [(member.name, number) for number, member in enumerate(archive) if member.isreg()]
+        places = [(member.name, number) for number, member in enumerate(archive) if member.isreg()]
         while file.read(_TAR_BLOCK):  # a checksum at the end is looked at there
             pass
-    yield _named(path, [(name, functools.partial(_TarMember, open_file, number)) for name, number in members])
+    yield _named(path, [(name, functools.partial(_TarMember, open_file, number)) for name, number in places])
 
 
 class _TarMember(io.RawIOBase):
@@ -74,7 +79,7 @@ class _TarMember(io.RawIOBase):
         with contextlib.ExitStack() as opened:
             file = opened.enter_context(open_file())
             archive = opened.enter_context(tarfile.open(fileobj=file, mode="r|"))
-            self._member = archive.extractfile(next(itertools.islice(archive, number, None)))
+            self._member: Any = archive.extractfile(next(itertools.islice(archive, number, None)))
             self._opened = opened.pop_all()
 
     def readable(self) -> bool:

@@ -11,7 +11,7 @@ import pathlib
 import re
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -108,7 +108,7 @@ class _First(Container[bytes]):
     def __init__(self, count: int | None):
         self.left = count
 
-    def __contains__(self, word: object) -> bool:
+    def __contains__(self, word: Any) -> bool:
         if self.left == 0:
             return False
         try:
@@ -219,7 +219,9 @@ def _read_binary(
     Returns:
         The vectors that are wanted, and how many words there are.
     """
-    found, block, start, words = {}, b"", 0, 0
+    found: dict[bytes, np.ndarray] = {}
+    block, start, words = b"", 0, 0
+    assert layout.count is not None  # a header says that a file is binary
     while True:
         space = block.find(b" ", start, start + _LONGEST_WORD)
         end = space + 1 + _VECTOR_BYTES

@@ -4,17 +4,18 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from tfcr.models import global_batch
+from tfcr.models import compiling, global_batch
 from tfcr.models import network as network_module
 from tfcr.models.heads.linear_fusion import LinearFusion
 from tfcr.models.heads.pair_discriminator import PairDiscriminator
+from tfcr.models.keras_internals import WithBuiltMetrics
 from tfcr.objectives.info_nce import info_nce
 from tfcr.objectives.negatives import check_settings, negative_weights
 from tfcr.objectives.weighting import combine
 
 
 @keras.saving.register_keras_serializable("tfcr")
-class ContrastiveModel(keras.Model):
+class ContrastiveModel(WithBuiltMetrics):
     """Trains a network with (1 - alpha) L1 + alpha L2 (Eq. 7): cross-entropy and InfoNCE.
 
     Args:
@@ -77,6 +78,7 @@ class ContrastiveModel(keras.Model):
         self.classification_loss = classification_loss
         self.negatives_scope = negatives_scope
         self.draw_seeds = keras.random.SeedGenerator(seed)
+        self.measures_by_output = False
         self.loss_tracker = keras.metrics.Mean(name="loss")
         self.classification_tracker = keras.metrics.Mean(name="classification_loss")
         self.contrastive_tracker = keras.metrics.Mean(name="contrastive_loss")
@@ -96,15 +98,16 @@ class ContrastiveModel(keras.Model):
 
         Args:
             audio_encoder, text_encoder: built Keras models, functional or sequential, with one output [batch, units]
-                each. The new model takes a dictionary of their inputs by name, and trains their weights.
+                each. The new model takes a dictionary of their inputs by name, and trains their weights. Inputs that
+                are optional may be left out.
             head: a layer over both embeddings, `head(audio_embedding, text_embedding)`, which returns logits [batch,
                 classes] or a dictionary that has `logits`. By default `LinearFusion` (Eq. 1).
             num_classes: for the default head.
             **settings: of the class: `alpha` and so on.
 
         Raises:
-            ValueError: an encoder that is not built or has other outputs, a name that two inputs or two parts have, or
-                neither `head` nor `num_classes`.
+            ValueError: an encoder that is not built or has other outputs, a head that does not take two embeddings, a
+                name that two inputs or two parts have, or neither `head` nor `num_classes`.
         """
         if (head is None) == (num_classes is None):
             raise ValueError(
@@ -116,6 +119,37 @@ class ContrastiveModel(keras.Model):
         network_module.check_parts(audio_encoder, text_encoder, head)
         return cls(network_module.connect(audio_encoder, text_encoder, head), **settings)
 
+    def compile(
+        self, optimizer="rmsprop", loss=None, loss_weights=None, metrics=None, weighted_metrics=None, **settings
+    ):
+        """As Keras's, but the objective is the model's own.
+
+        Args:
+            loss, loss_weights: must be None.
+            metrics, weighted_metrics: a list, of `logits`; or a dictionary by output of the network, whose metrics
+                are then named after it, such as `text_logits_accuracy`.
+            **settings: `run_eagerly`, `jit_compile` and whatever else Keras takes.
+
+        Raises:
+            ValueError: an argument that can mean nothing here, or metrics of an output that there is not.
+        """
+        compiling.refuse_losses(loss, loss_weights)
+        measured = {"metrics": metrics, "weighted_metrics": weighted_metrics}
+        for argument, value in measured.items():
+            compiling.check_metrics(argument, value, self.network.output)
+        self.measures_by_output = any(isinstance(value, dict) for value in measured.values())
+        if self.measures_by_output:  # then Keras wants both so
+            measured = {name: compiling.by_output(value) for name, value in measured.items()}
+        super().compile(optimizer, **measured, **settings)
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+    def export(self, filepath, format="tf_saved_model", **settings):
+        """Exports the network, as Keras exports a functional model: its inputs and outputs by name."""
+        return self.network.export(filepath, format, **settings)
+
     def call(self, inputs, training=False):
         return self.network(self._taken(inputs), training=training)
 
@@ -124,10 +158,10 @@ class ContrastiveModel(keras.Model):
         wanted = self.network.input
         if not isinstance(inputs, dict) or not isinstance(wanted, dict):
             return inputs
-        missing = sorted(set(wanted) - set(inputs))
+        missing = sorted(set(wanted) - set(inputs) - network_module.optional_inputs(self.network))
         if missing:
             raise ValueError(f"Argument `inputs` must have {sorted(wanted)}. Received: a dictionary without {missing}")
-        return {name: inputs[name] for name in wanted}
+        return {name: inputs.get(name) for name in wanted}
 
     def losses_of(self, outputs, y, part=None):
         """L1 (Eq. 5, or the `classification_loss`) and L2 (Eq. 6) of every example.
@@ -140,8 +174,7 @@ class ContrastiveModel(keras.Model):
         Returns:
             Two float32 [batch]; the second is None without a discriminator.
         """
-        label = y["label"] if isinstance(y, dict) else y
-        label = ops.cast(ops.reshape(label, (-1,)), "int32")
+        label = ops.cast(ops.reshape(compiling.labels_of(y), (-1,)), "int32")
         classification = self._classification_losses(label, outputs)
         if self.discriminator is None:
             return classification, None
@@ -149,7 +182,9 @@ class ContrastiveModel(keras.Model):
             part = global_batch.Part(ops.shape(label)[0], of_batch=False)
         weights = negative_weights(
             part.whole(label),
-            part.whole(y["utterance"]) if isinstance(y, dict) else ops.arange(part.total),
+            part.whole(y["utterance"])
+            if isinstance(y, dict) and "utterance" in y
+            else ops.arange(part.total, dtype="int32"),
             negatives=self.negatives,
             weights=self.negative_weights,
             per_anchor=self.negatives_per_anchor,
@@ -171,13 +206,6 @@ class ContrastiveModel(keras.Model):
 
         Of several replicas, each has its share, and the shares sum to the objective; the trackers show the whole.
         """
-        if (
-            self.compiled and self._compile_config.config["loss"] is not None
-        ):  # `_compile_loss` would outlive another compile()
-            raise ValueError(
-                "Argument `loss` of `compile` must be None: the objective is the model's own (Eq. 7). "
-                f"Received: loss={self._compile_config.config['loss']!r}"
-            )
         part = global_batch.Part(ops.shape(y_pred["logits"])[0])
         classification, contrastive = self.losses_of(y_pred, y, part)
         part.track(self.classification_tracker, part.mean(classification, sample_weight))
@@ -198,23 +226,20 @@ class ContrastiveModel(keras.Model):
             loss = self.optimizer.scale_loss(self.compute_loss(x, y, outputs, sample_weight, training=True))
         gradients = global_batch.summed(tape.gradient(loss, self.trainable_variables))
         self.optimizer.apply(gradients, self.trainable_variables)
-        return self._logs(y, outputs, sample_weight)
+        return self.compute_metrics(x, y, outputs, sample_weight)
 
     def test_step(self, data):
         x, y, sample_weight = _unpack(data)
         outputs = global_batch.outputs_of(self, x, training=False)
         self.compute_loss(x, y, outputs, sample_weight, training=False)
-        return self._logs(y, outputs, sample_weight)
+        return self.compute_metrics(x, y, outputs, sample_weight)
 
-    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        """Makes the metrics of `compile` outside a step, where a strategy wants their variables.
-
-        Keras would build from the first batch, and average its parts over the replicas: they differ in size.
-        """
-        metrics = self._compile_metrics
-        if self._distribute_strategy is not None and metrics is not None and not metrics.built:
-            with self.distribute_strategy.scope():
-                metrics.build(ops.zeros((1,), "int32"), ops.zeros((1, self.network.output["logits"].shape[-1])))
+    def zero_example(self):
+        outputs = {
+            name: ops.zeros((1, *(size or 1 for size in output.shape[1:])))
+            for name, output in self.network.output.items()
+        }
+        return self._measured(ops.zeros((1,), "int32"), outputs)
 
     @property
     def metrics(self):
@@ -224,11 +249,14 @@ class ContrastiveModel(keras.Model):
         own = {"loss", "classification_loss", "contrastive_loss"}  # compile() adds a "loss" that nothing would update
         return trackers + [metric for metric in super().metrics if metric.name not in own]
 
-    def _logs(self, y, outputs, sample_weight):
-        label = y["label"] if isinstance(y, dict) else y
-        if self._compile_metrics is not None:
-            self._compile_metrics.update_state(label, outputs["logits"], sample_weight)
-        return self.get_metrics_result()
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        return super().compute_metrics(x, *self._measured(compiling.labels_of(y), y_pred), sample_weight)
+
+    def _measured(self, label, outputs):
+        """What the metrics of `compile` compare: the labels with `logits`, or with each output by name."""
+        if not self.measures_by_output:
+            return label, outputs["logits"]
+        return dict.fromkeys(outputs, label), dict(outputs)
 
     def get_config(self):
         return {

@@ -1,5 +1,6 @@
 """From encoders and a head to a network: over examples for training, over whole utterances for everything else."""
 
+import inspect
 from collections.abc import Mapping
 
 import keras
@@ -25,8 +26,13 @@ def connect(
         dropout: rate, on what the head sees of the embeddings, or one for each; the regulariser sees all of them.
     """
     encoders = [encoder for encoder in (audio_encoder, text_encoder) if encoder is not None]
-    inputs = {tensor.name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name)
-              for encoder in encoders for tensor in encoder.inputs}  # fmt: skip
+    optional = {name for encoder in encoders for name in optional_inputs(encoder)}
+    inputs = {
+        tensor.name: keras.Input(
+            tensor.shape[1:], dtype=tensor.dtype, name=tensor.name, optional=tensor.name in optional
+        )
+        for encoder in encoders for tensor in encoder.inputs
+    }  # fmt: skip
     embeddings = [encoder(_arranged(inputs, encoder)) for encoder in encoders]
     outputs = _outputs(audio_encoder, text_encoder, head, embeddings, dropout)
     return keras.Model(inputs, outputs, name="network")
@@ -56,6 +62,12 @@ def check_parts(audio_encoder: keras.Model, text_encoder: keras.Model, head: ker
                 f"Argument `{argument}` must have one output of the shape (batch, units). "
                 f"Received: outputs of the shapes {shapes}"
             )
+    if not isinstance(head, keras.layers.Layer) or not _takes_two(head):
+        raise ValueError(
+            "Argument `head` must be a layer that is called with both embeddings, head(audio_embedding, "
+            "text_embedding); for a linear one give `num_classes` instead. "
+            f"Received: head={head!r}"
+        )
     audio_inputs, text_inputs = ({tensor.name for tensor in x.inputs} for x in (audio_encoder, text_encoder))
     if audio_inputs & text_inputs:
         raise ValueError(
@@ -68,6 +80,20 @@ def check_parts(audio_encoder: keras.Model, text_encoder: keras.Model, head: ker
             "Arguments `audio_encoder`, `text_encoder` and `head` must have different names, which no input has. "
             f"Received: names={names}, inputs={sorted(audio_inputs | text_inputs)}"
         )
+
+
+def optional_inputs(model: keras.Model) -> set[str]:
+    """The names of inputs that may be left out."""
+    return {layer.name for layer in model.layers if isinstance(layer, keras.layers.InputLayer) and layer.optional}
+
+
+def _takes_two(head: keras.layers.Layer) -> bool:
+    """Whether a layer is called with two tensors, rather than with one and its mask or the like."""
+    parameters = list(inspect.signature(head.call).parameters.values())
+    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
+        return True
+    named = [each.name for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
+    return len(named) > 1 and named[1] not in ("training", "mask")
 
 
 def over_utterances(network: keras.Model) -> keras.Model:
@@ -144,7 +170,9 @@ class SegmentMean(keras.layers.Layer):
 
     def call(self, spectrogram, num_frames):
         batch, segments, frames, _ = ops.shape(spectrogram)
-        real = ops.clip(ops.cast(num_frames, "int32")[:, None] - ops.arange(segments)[None, :] * frames, 0, frames)
+        real = ops.clip(
+            ops.cast(num_frames, "int32")[:, None] - ops.arange(segments, dtype="int32")[None, :] * frames, 0, frames
+        )
         flat = ops.reshape(spectrogram, (-1, *spectrogram.shape[2:]))
         embedding = self.encoder([flat, ops.reshape(real, (-1,))])
         embedding = ops.reshape(embedding, (batch, segments, embedding.shape[-1]))

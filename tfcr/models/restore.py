@@ -22,7 +22,8 @@ def restore_network(
     Raises:
         TfcrError: the weights are missing, broken or of another network.
     """
-    network = system(config.system).build(config, num_classes, sizes, use_cudnn=use_cudnn)
+    float32 = keras.DTypePolicy("float32")
+    network = system(config.system).build(config, num_classes, sizes, dtype=float32, use_cudnn=use_cudnn)
     try:
         network.load_weights(weights)
     except (OSError, ValueError, KeyError) as error:

@@ -83,15 +83,20 @@ def evaluation(
     """
     matrix = confusion(labels, logits)
     by_class = recalls(matrix)
-    two = audio_logits is not None and text_logits is not None
     return {
         "wa": weighted_accuracy(labels, logits),
         "ua": float(np.nanmean(by_class)),
         "recall": {name: None if np.isnan(r) else float(r) for name, r in zip(emotions, by_class, strict=True)},
         "confusion": matrix.tolist(),
-        "conflict_rate": float(np.mean(conflicts(audio_logits, text_logits))) if two else None,
-        "conflict_rate_centred": float(np.mean(conflicts(audio_logits, text_logits, training_means))) if two else None,
+        "conflict_rate": _conflict_rate(audio_logits, text_logits),
+        "conflict_rate_centred": _conflict_rate(audio_logits, text_logits, training_means),
         "wa_audio": None if audio_logits is None else weighted_accuracy(labels, audio_logits),
         "wa_text": None if text_logits is None else weighted_accuracy(labels, text_logits),
         "absent": [name for name, r in zip(emotions, by_class, strict=True) if np.isnan(r)],
     }
+
+
+def _conflict_rate(audio_logits, text_logits, training_means=None) -> float | None:
+    if audio_logits is None or text_logits is None:
+        return None
+    return float(np.mean(conflicts(audio_logits, text_logits, training_means)))

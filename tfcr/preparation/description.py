@@ -11,10 +11,11 @@ from tfcr.features.embeddings import Coverage, WordVectors
 from tfcr.features.presets import PRESETS, FeaturePreset
 from tfcr.features.spectrogram import num_segments
 from tfcr.features.vocabulary import VOCABULARY
-from tfcr.preparation import transcripts
+from tfcr.preparation import notes
 from tfcr.preparation.feature_sets import Vocabulary
 from tfcr.preparation.made import Made
 from tfcr.preparation.options import Preparation
+from tfcr.preparation.selection import Selection
 from tfcr.preparation.shards import Fingerprint, ShardPlan
 from tfcr.record_order import RECORD_ORDER
 
@@ -77,15 +78,18 @@ def number_of_shards(rows: Sequence[IndexRow]) -> int:
 
 def describe(
     preparation: Preparation,
+    selection: Selection,
     rows: Sequence[IndexRow],
-    replaced: transcripts.Transcripts | None,
+    heard: Sequence[tuple[str, str]],
     vectors: WordVectors,
     coverage: Coverage,
     vocabulary: Vocabulary,
-    left_out: Counter,
-    remarks: Sequence[str],
 ) -> dict:
-    """The content of `dataset_info.json`, but the shards."""
+    """The content of `dataset_info.json`, but the shards.
+
+    Args:
+        heard: of the recording of every row (`heard`).
+    """
     index_path = preparation.out / INDEX
     counts = {name: Counter(getattr(row, name) for row in rows) for name in ("emotion", "speaker", "session", "script")}
     counts["emotion"] = {emotion: counts["emotion"][emotion] for emotion in preparation.emotions}
@@ -104,7 +108,8 @@ def describe(
         "counts": {
             name: dict(sorted(count.items()) if name != "emotion" else count.items()) for name, count in counts.items()
         },
-        "left_out": dict(sorted(left_out.items())),
+        "left_out": dict(sorted(selection.left_out.items())),
+        "unreadable": [each.to_dict() for each in selection.unreadable],
         "audio": {
             "sample_rate": schema.SAMPLE_RATE,
             "fft_length": schema.FFT_LENGTH,
@@ -113,7 +118,7 @@ def describe(
             "segment_frames": schema.SEGMENT_FRAMES,
             **PRESETS[preparation.preset].constants,
         },
-        "transcripts": None if replaced is None else replaced.to_dict(),
+        "transcripts": None if selection.replaced is None else selection.replaced.to_dict(),
         "embeddings": {
             "source": vectors.source,
             "sha256": vectors.sha256,
@@ -122,7 +127,7 @@ def describe(
             "transductive": vectors.transductive,
             **coverage.summary(),
         },
-        "notes": list(remarks),
+        "notes": [*selection.remarks, *notes.on_recordings(rows, heard)],
         "order": RECORD_ORDER,
         "index": _described_file(index_path),
         "vocabulary": {

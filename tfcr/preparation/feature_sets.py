@@ -16,7 +16,8 @@ from tfcr.features.own import OwnFeatures
 from tfcr.features.sets import SETS, TOKEN_IDS, FeatureSet
 from tfcr.features.vocabulary import VOCABULARY, read_vocabulary, write_vocabulary
 from tfcr.features.words import in_vocabulary, lowered
-from tfcr.preparation.shards import Fingerprint, ShardPlan, naming, samples_of
+from tfcr.preparation.shards import Fingerprint, ShardPlan, samples_of
+from tfcr.preparation.unreadable import naming
 from tfcr.schema import EMBEDDING_DIM
 
 

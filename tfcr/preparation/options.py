@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tfcr import corpora, schema
+from tfcr.corpora import emotion_names
 from tfcr.errors import UsageError
 from tfcr.features.own import OwnFeatures
+from tfcr.wording import printable
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Preparation:
         features: names of built-in feature sets beside the paper's (`tfcr.features.sets`).
         own: files of one's own features.
         options: for the corpus's reader.
+        skip_unreadable: leaves out the recordings that cannot be read, after a look at all of every one.
     """
 
     corpus: str
@@ -41,6 +44,14 @@ class Preparation:
     features: Sequence[str] = ()
     own: Sequence[OwnFeatures] = ()
     options: Mapping = field(default_factory=dict)
+    skip_unreadable: bool = False
+
+    @property
+    def reader_options(self) -> dict:
+        """`options`, so that a manifest's labels which are classes here, or merged, keep their names."""
+        kept = emotion_names.kept((*self.emotions, *self.merge)) if self.corpus == "manifest" else {}
+        own = self.options.get("emotion_names") or {}
+        return {**self.options, **({"emotion_names": {**kept, **own}} if kept else {})}
 
     def to_dict(self) -> dict:
         """What decides the content of the dataset, but the corpus's own files; for comparison."""
@@ -56,8 +67,8 @@ class Preparation:
     def __post_init__(self) -> None:
         if len(self.emotions) < 2 or len(set(self.emotions)) != len(self.emotions) or "" in self.emotions:
             raise UsageError(f"emotions must be two or more different names; received {', '.join(self.emotions)}")
-        if not self.name or "/" in self.name or self.name.startswith("."):
-            raise UsageError(f"name must be a file name; received {self.name!r}")
+        if not self.name or "/" in self.name or self.name.startswith(".") or printable(self.name) != self.name:
+            raise UsageError(f"name must be a file name in UTF-8; received {self.name!r}")
         for emotion, joins in self.merge.items():
             if joins not in self.emotions or emotion in self.emotions:
                 raise UsageError(

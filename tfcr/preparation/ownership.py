@@ -18,6 +18,7 @@ MARK = ".preparation.json"  # written first: whose folder this is
 
 def refuse_other(preparation: Preparation) -> None:
     """Refuses an `out` that was prepared with other options, before anything is read or written."""
+    files.refuse_undecodable(preparation.out)
     mark = preparation.out / MARK
     if not mark.is_file() and not any(path.suffix == ".tfrecord" or path.name == INFO for path in _inside(preparation)):
         return

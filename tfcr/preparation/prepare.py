@@ -1,5 +1,6 @@
 """From a corpus to verified TFRecords."""
 
+import functools
 import os
 import pathlib
 from collections.abc import Sequence
@@ -7,14 +8,22 @@ from dataclasses import asdict, replace
 
 from tfcr import corpora, files, schema
 from tfcr.corpora import synthetic
-from tfcr.corpora.audio import num_samples
 from tfcr.corpora.utterance import Utterance
-from tfcr.dataset_info import INDEX, INFO, Dataset, content_sha256, describe_features, open_dataset, write_index
+from tfcr.dataset_info import (
+    INDEX,
+    INFO,
+    Dataset,
+    IndexRow,
+    content_sha256,
+    describe_features,
+    open_dataset,
+    write_index,
+)
 from tfcr.errors import TfcrError, UsageError
-from tfcr.features.embeddings import refuse_missing
+from tfcr.features.embeddings import Coverage, refuse_missing
 from tfcr.features.presets import PRESETS
 from tfcr.features.sets import SETS, TOKEN_IDS
-from tfcr.preparation import feature_sets, notes, transcripts
+from tfcr.preparation import feature_sets, transcripts
 from tfcr.preparation.description import describe, heard, index, number_of_shards, recordings
 from tfcr.preparation.feature_sets import FeaturePlan, Vocabulary
 from tfcr.preparation.options import Preparation, Progress
@@ -27,8 +36,9 @@ from tfcr.preparation.ownership import (
     refuse_other_modality,
     remove_other_shards,
 )
-from tfcr.preparation.selection import misspelt, select
-from tfcr.preparation.shards import RecordPlan, ShardPlan, in_threads, naming, receipt
+from tfcr.preparation.selection import look_at, read_selection
+from tfcr.preparation.shards import Fingerprint, RecordPlan, ShardPlan, Written, in_threads, receipt
+from tfcr.preparation.unreadable import RecordingError, refuse_undecodable
 from tfcr.preparation.word_vectors import check_coverage, word_vectors
 from tfcr.preparation.writers import Threads, Writer
 from tfcr.wording import counted, duration
@@ -55,52 +65,33 @@ def prepare(
     refuse_other(preparation)
     refuse_missing_files(preparation)
     progress.say(announcement(preparation))
-    corpus = corpora.read(preparation.corpus, preparation.root, **preparation.options)
-    for note in corpus.notes:
-        progress.say(note)
-    utterances, left_out = select(corpus.utterances, preparation.emotions, preparation.merge)
-    for hint in misspelt(left_out, preparation.emotions, preparation.merge):
-        progress.say(hint)
-    remarks = list(corpus.notes)
-    replaced = None if preparation.transcripts is None else transcripts.read_transcripts(preparation.transcripts)
-    if replaced is not None:
-        utterances = replaced.replace(utterances)
-        remarks.append(replaced.note(utterances))
-    samples = in_threads(length, utterances, workers)
-    preset = PRESETS[preparation.preset]
-    own_sets = [own.feature_set([utterance.id for utterance in utterances]) for own in preparation.own]
-    words = [preset.split_words(utterance.transcript) for utterance in utterances]
-    vectors = word_vectors(preparation, words, progress)
-    rows, coverage = index(utterances, samples, words, vectors, preparation.emotions, preset)
-    check_coverage(preparation, coverage, progress)
-    plan = RecordPlan(preparation.name, utterances, rows, number_of_shards(rows), preparation.preset, words, vectors)
-    vocabulary = feature_sets.vocabulary_of(words, vectors)
+    in_order = functools.partial(in_threads, workers=workers)
+    selection, samples = look_at(
+        read_selection(preparation, progress), preparation.skip_unreadable, in_order, progress.say
+    )
+    own_sets = [own.feature_set([utterance.id for utterance in selection.utterances]) for own in preparation.own]
+    plan, coverage = plan_records(preparation, selection.utterances, samples, progress)
+    vocabulary = feature_sets.vocabulary_of(plan.words, plan.vectors)
 
     with files.held(preparation.out, "preparing"):
         adopt(preparation)
-        of_speech = sum(SETS[name].of_samples is not None for name in preparation.features)
-        progress.start((1 + of_speech) * sum(samples) / schema.SAMPLE_RATE)
+        progress.start(_seconds_ahead(preparation, samples))
         there = _features_there(preparation.out / INFO)
         refuse_other_modality(preparation, there)
-        fingerprints = None
-        if (preparation.out / INFO).is_file():
-            fingerprints = writer.fingerprints(plan)
-            refuse_other_input(preparation, plan, fingerprints)
-        else:
-            say_what_is_there(preparation, plan, progress)
-        results = writer.write(plan, preparation.out, progress.advance, fingerprints)
-        remove_other_shards(preparation.out, plan)
-        fingerprints_now = [result.fingerprint for result in results] if fingerprints is None else fingerprints
-        recorded = recordings(plan, fingerprints_now)
-        rows = [replace(row, recording=digest[:_RECORDING_DIGITS]) for row, digest in zip(rows, recorded, strict=True)]
-        write_index(preparation.out / INDEX, rows)
+        was_finished = (preparation.out / INFO).is_file()
+        try:
+            results, fingerprints = write_records(preparation, plan, writer, progress)
+        except RecordingError as error:
+            refuse_undecodable(selection.utterances, str(error), in_order, progress.say)
+            raise
+        recorded = recordings(plan, fingerprints)
+        rows = _write_index(preparation.out, plan, recorded)
         vocabulary.write(preparation.out)
-        remarks += notes.on_recordings(rows, heard(plan, results))
-        info = describe(preparation, rows, replaced, vectors, coverage, vocabulary, left_out, remarks)
+        info = describe(preparation, selection, rows, heard(plan, results), plan.vectors, coverage, vocabulary)
         info["shards"] = [asdict(result.shard) for result in results]
         info["dataset_sha256"] = content_sha256(info)
-        if fingerprints is None:
-            files.write_json(preparation.out / MARK, finished_mark(preparation, plan, fingerprints_now))
+        if not was_finished:
+            files.write_json(preparation.out / MARK, finished_mark(preparation, plan, fingerprints))
         info["features"] = there
         plans = [
             *(_built_in(name, plan, recorded, vocabulary) for name in preparation.features),
@@ -113,6 +104,54 @@ def prepare(
             os.utime(preparation.out / INFO)  # prepared last, even where nothing was left to do
             progress.say(f"{preparation.out} was prepared before from the same input; its shards are intact")
     return open_dataset(preparation.out)
+
+
+def plan_records(
+    preparation: Preparation, utterances: Sequence[Utterance], samples: Sequence[int], progress: Progress
+) -> tuple[RecordPlan, Coverage]:
+    """The records that are to be written, and how many of their words have a vector."""
+    preset = PRESETS[preparation.preset]
+    words = [preset.split_words(utterance.transcript) for utterance in utterances]
+    vectors = word_vectors(preparation, words, progress)
+    rows, coverage = index(utterances, samples, words, vectors, preparation.emotions, preset)
+    check_coverage(preparation, coverage, progress)
+    plan = RecordPlan(preparation.name, utterances, rows, number_of_shards(rows), preparation.preset, words, vectors)
+    return plan, coverage
+
+
+def write_records(
+    preparation: Preparation, plan: RecordPlan, writer: Writer, progress: Progress
+) -> tuple[list[Written], list[Fingerprint]]:
+    """Writes what is missing of the records and mends what is broken: their shards, and what these are made from.
+
+    Raises:
+        TfcrError: a finished dataset was made from something else.
+    """
+    fingerprints = None
+    if (preparation.out / INFO).is_file():
+        fingerprints = writer.fingerprints(plan)
+        refuse_other_input(preparation, plan, fingerprints)
+    else:
+        say_what_is_there(preparation, plan, progress)
+    results = writer.write(plan, preparation.out, progress.advance, fingerprints)
+    remove_other_shards(preparation.out, plan)
+    made_from = [result.fingerprint for result in results] if fingerprints is None else fingerprints
+    return results, made_from
+
+
+def _seconds_ahead(preparation: Preparation, samples: Sequence[int]) -> float:
+    """Of audio: every recording is read once, and once more for each feature set of speech."""
+    of_speech = sum(SETS[name].of_samples is not None for name in preparation.features)
+    return (1 + of_speech) * sum(samples) / schema.SAMPLE_RATE
+
+
+def _write_index(out: pathlib.Path, plan: RecordPlan, recordings: Sequence[str]) -> list[IndexRow]:
+    """Writes the index, with the recordings that its rows were read from."""
+    rows = [
+        replace(row, recording=digest[:_RECORDING_DIGITS]) for row, digest in zip(plan.rows, recordings, strict=True)
+    ]
+    write_index(out / INDEX, rows)
+    return rows
 
 
 def _built_in(name: str, plan: RecordPlan, recordings: Sequence[str], vocabulary: Vocabulary) -> FeaturePlan:
@@ -191,9 +230,3 @@ def say_what_is_there(preparation: Preparation, plan: ShardPlan, progress: Progr
     there = sum(path.is_file() and receipt(path).is_file() for path in paths)
     if there:
         progress.say(f"{there} of {counted(plan.count, 'shard')} {'is' if there == 1 else 'are'} there already")
-
-
-def length(utterance: Utterance) -> int:
-    """The samples of an utterance at 16 kHz."""
-    with naming(utterance):
-        return num_samples(utterance.audio)

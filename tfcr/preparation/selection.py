@@ -2,12 +2,75 @@
 
 import difflib
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from tfcr import corpora
 from tfcr.corpora.utterance import Utterance
 from tfcr.errors import TfcrError
+from tfcr.preparation.options import Preparation, Progress
+from tfcr.preparation.transcripts import Transcripts, read_transcripts
+from tfcr.preparation.unreadable import Unreadable, note, readable
 from tfcr.wording import counted
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a dataset takes of its corpus.
+
+    Attributes:
+        utterances: sorted by id, with the words that are trained on.
+        left_out: the count of each emotion left out.
+        replaced: the transcripts that stand for the corpus's; None for its own.
+        remarks: sentences that the dataset keeps.
+        unreadable: utterances that were left out because their recordings cannot be read.
+    """
+
+    utterances: list[Utterance]
+    left_out: Counter
+    replaced: Transcripts | None
+    remarks: list[str]
+    unreadable: Sequence[Unreadable] = ()
+
+
+def read_selection(preparation: Preparation, progress: Progress) -> Selection:
+    """Reads the corpus, and of it what was asked for.
+
+    Raises:
+        TfcrError: the corpus or the transcripts are missing or broken, or an emotion does not occur.
+    """
+    corpus = corpora.read(preparation.corpus, preparation.root, **preparation.reader_options)
+    for sentence in corpus.notes:
+        progress.say(sentence)
+    utterances, left_out = select(corpus.utterances, preparation.emotions, preparation.merge)
+    for hint in misspelt(left_out, preparation.emotions, preparation.merge):
+        progress.say(hint)
+    if preparation.transcripts is None:
+        return Selection(utterances, left_out, None, list(corpus.notes))
+    replaced = read_transcripts(preparation.transcripts)
+    utterances = replaced.replace(utterances)
+    replacements = replaced.notes(utterances, corpus.utterances)
+    for sentence in replacements[1:]:
+        progress.say(sentence)
+    return Selection(utterances, left_out, replaced, [*corpus.notes, *replacements])
+
+
+def look_at(
+    selection: Selection, skip: bool, in_order: Callable[[Callable, Sequence], list], say: Callable[[str], None]
+) -> tuple[Selection, list[int]]:
+    """The selection without what cannot be read, and the samples of its utterances (`unreadable.readable`).
+
+    Raises:
+        TfcrError: some recordings cannot be read, and are not to be left out.
+    """
+    utterances, samples, unreadable = readable(selection.utterances, skip, in_order, say)
+    if not unreadable:
+        return selection, samples
+    remark = note(unreadable, len(selection.utterances))
+    say(remark)
+    return replace(
+        selection, utterances=utterances, remarks=[*selection.remarks, remark], unreadable=unreadable
+    ), samples
 
 
 def select(

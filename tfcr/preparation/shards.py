@@ -5,13 +5,12 @@ interpreter's lock, and nothing has to be copied or imported twice.
 """
 
 import concurrent.futures
-import contextlib
 import dataclasses
 import hashlib
 import json
 import pathlib
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -27,6 +26,7 @@ from tfcr.errors import TfcrError
 from tfcr.features.embeddings import WordVectors
 from tfcr.features.presets import PRESETS
 from tfcr.preparation.made import Made
+from tfcr.preparation.unreadable import naming
 from tfcr.record_order import record_order, shard_bounds
 from tfcr.schema import FEATURES_REVISION, SAMPLE_RATE
 
@@ -188,17 +188,6 @@ def in_threads(function: Callable, arguments: Iterable, workers: int, stop: thre
         if stop is not None:
             stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-@contextlib.contextmanager
-def naming(utterance: Utterance) -> Iterator[None]:
-    """What is wrong with a recording names the utterance too, unless the file's name is its id."""
-    try:
-        yield
-    except TfcrError as error:
-        if utterance.audio.stem == utterance.id:
-            raise
-        raise TfcrError(f"utterance {utterance.id!r}: {error}") from None
 
 
 def sha256_of_recording(path: pathlib.Path) -> str:

@@ -1,16 +1,17 @@
 """A file of transcripts that replaces a corpus's words, say a recogniser's output. No TensorFlow."""
 
-import csv
 import hashlib
-import io
 import pathlib
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from tfcr.corpora import tables
 from tfcr.corpora.utterance import Utterance
 from tfcr.errors import TfcrError
-from tfcr.wording import counted
+from tfcr.wording import counted, printable
+
+COLUMNS = ("id", "transcript")
 
 
 @dataclass(frozen=True)
@@ -35,19 +36,36 @@ class Transcripts:
         """
         lacking = [utterance.id for utterance in utterances if utterance.id not in self.words]
         if lacking:
+            has = f"; its own first is {next(iter(self.words))!r}" if len(lacking) == len(utterances) else ""
             raise TfcrError(
                 f"--transcripts {self.path} lacks {counted(len(lacking), 'utterance')}, "
-                f"the first of them {lacking[0]!r}"
+                f"the first of them {lacking[0]!r}{has}"
             )
         return [replace(utterance, transcript=self.words[utterance.id]) for utterance in utterances]
 
-    def note(self, utterances: Sequence[Utterance]) -> str:
-        """A sentence for `dataset_info.json`."""
-        return f"{self.path.name} replaced {counted(len(utterances), 'transcript')} of the corpus."
+    def notes(self, utterances: Sequence[Utterance], corpus: Sequence[Utterance]) -> list[str]:
+        """Sentences for `dataset_info.json`.
+
+        Args:
+            utterances: those that have the file's words.
+            corpus: all, of other emotions too.
+        """
+        known = {utterance.id for utterance in corpus}
+        unknown = [id for id in self.words if id not in known]
+        notes = [f"{self.name} replaced {counted(len(utterances), 'transcript')} of the corpus."]
+        if unknown:
+            have = counted(len(unknown), "id that the corpus lacks", "ids that the corpus lacks")
+            notes.append(f"{self.name} has {have}; the first is {unknown[0]!r}.")
+        return notes
+
+    @property
+    def name(self) -> str:
+        """The file's, so that it can be written."""
+        return printable(self.path.name)
 
     def to_dict(self) -> dict:
         """For `dataset_info.json`."""
-        return {"source": self.path.name, "sha256": self.sha256}
+        return {"source": self.name, "sha256": self.sha256}
 
 
 def refuse_missing(path: pathlib.Path) -> None:
@@ -57,40 +75,31 @@ def refuse_missing(path: pathlib.Path) -> None:
 
 
 def read_transcripts(path: pathlib.Path) -> Transcripts:
-    """Reads a CSV file with the columns id and transcript; others are passed over.
+    """Reads a table with the columns id and transcript, as people write them; others are passed over.
 
     Raises:
-        TfcrError: naming the file and the line: it is missing or no such file.
+        TfcrError: naming the file and the line: it is missing or no such file, or an id stands twice.
     """
     refuse_missing(path)
     try:
         content = path.read_bytes()
-        return Transcripts(path, hashlib.sha256(content).hexdigest(), _words(path, content.decode("utf-8-sig")))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise TfcrError(f"--transcripts {path} cannot be read ({error}); expected a UTF-8 CSV file") from None
+    except OSError as error:
+        raise TfcrError(f"--transcripts {path} cannot be read ({error.strerror}); expected a UTF-8 CSV file") from None
+    return Transcripts(path, hashlib.sha256(content).hexdigest(), _words(f"--transcripts {path}", content))
 
 
-def _words(path: pathlib.Path, text: str) -> dict[str, str]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)  # else an open quotation mark takes in all below
-    header = [name.strip() for name in next(reader, [])]
-    missing = {"id", "transcript"} - set(header)
-    if missing:
-        raise TfcrError(f"--transcripts {path} has no column {sorted(missing)[0]!r}; expected id,transcript")
+def _words(source: str, content: bytes) -> dict[str, str]:
     words: dict[str, str] = {}
-    next_line = reader.line_num + 1
-    for values in reader:
-        line, next_line = next_line, reader.line_num + 1  # a quoted value may run over several lines
-        if len(values) < 2 and not any(value.strip() for value in values):
-            continue
-        if len(values) != len(header):
+    line_of: dict[str, int] = {}
+    for line, row in tables.table(source, tables.decoded(source, content), COLUMNS).rows:
+        id, words_said = (unicodedata.normalize("NFC", row[column]) for column in COLUMNS)
+        if not id:
+            raise TfcrError(f"{source}, line {line}: 'id' is empty; expected a value in every row")
+        if id in words:
             raise TfcrError(
-                f"--transcripts {path}, line {line}: {counted(len(values), 'value')} for "
-                f"{counted(len(header), 'column')}; put a value that holds a comma in quotation marks"
+                f"{source}, line {line}: the id {id!r} stands twice, in line {line_of[id]} too; expected unique ids"
             )
-        row = {name: unicodedata.normalize("NFC", value.strip()) for name, value in zip(header, values, strict=True)}
-        if "\0" in row["transcript"]:
-            raise TfcrError(f"--transcripts {path}, line {line}: holds NUL bytes; copy it again")
-        if row["id"] in words:
-            raise TfcrError(f"--transcripts {path}: the id {row['id']!r} stands twice; expected unique ids")
-        words[row["id"]] = row["transcript"]
+        words[id], line_of[id] = words_said, line
+    if not words:
+        raise TfcrError(f"{source} has no rows below its header; expected one per utterance")
     return words

@@ -26,6 +26,7 @@ TABLES = {
     "table1.csv": csv_tables.table_1_csv,
     "table1.md": table_1_markdown,
     "table1.tex": latex.table_1_latex,
+    "modalities.tex": latex.modalities_latex,
     "alpha.csv": csv_tables.alpha_csv,
     "alpha.tex": latex.alpha_latex,
     "comparison.csv": csv_tables.comparison_csv,
@@ -66,6 +67,7 @@ def write_report(runs: Iterable[Run], out: pathlib.Path) -> Report:
         TfcrError: there are no runs, two are the same experiment, their emotions differ, or one contradicts itself.
     """
     out = pathlib.Path(out)
+    files.refuse_undecodable(out)
     sections = divide(group_by_condition(runs))
     chapters = illustrate(sections)
     figures = tuple(

@@ -12,6 +12,7 @@ from typing import TextIO
 import numpy as np
 import tensorflow as tf
 
+from tfcr.corpora.paths import in_place_of_recording
 from tfcr.errors import TfcrError
 from tfcr.exports import latest_version, read_manifest
 from tfcr.serving.recordings import Recording
@@ -109,7 +110,7 @@ class Predictor:
         try:
             return recording_bytes(recording.path), ""
         except (TfcrError, OSError) as error:
-            return b"", " ".join(str(error).split())
+            return b"", " ".join((in_place_of_recording(recording.path) or str(error)).split())
 
     def _of_row(self, recording: Recording, row: dict) -> Answer:
         if row["error"]:

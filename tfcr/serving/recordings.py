@@ -92,4 +92,5 @@ def _at(path: pathlib.Path) -> list[Recording]:
 
 def _words(recording: Recording, words: dict[str, str]) -> str | None:
     names = (recording.id, str(recording.path), recording.path.name, recording.path.stem)
-    return next((words[name] for name in names if name in words), None)
+    composed = (unicodedata.normalize("NFC", name) for name in names)  # as the file's ids are
+    return next((words[name] for name in composed if name in words), None)

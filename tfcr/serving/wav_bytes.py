@@ -38,7 +38,7 @@ def recording_bytes(path: str | os.PathLike) -> bytes:
 
 
 def _is_ready(path: pathlib.Path) -> bool:
-    with soundfile.SoundFile(path) as recording:
+    with soundfile.SoundFile(os.fsencode(path)) as recording:
         return (
             recording.format in ("WAV", "WAVEX")
             and recording.subtype == "PCM_16"

@@ -14,7 +14,7 @@ from tfcr.statistics.clusters import (
     t_interval,
 )
 from tfcr.statistics.comparison import MIN_SEEDS, MIN_SPEAKERS, Cell, Comparison, Pooled, SeedDifference, compare, pool
-from tfcr.statistics.sentences import conclusion
+from tfcr.statistics.sentences import caveats, conclusion, p_in_words
 from tfcr.statistics.utterances import (
     LEVEL,
     McNemar,
@@ -37,6 +37,7 @@ __all__ = [
     "Pooled",
     "SeedDifference",
     "bootstrap_interval",
+    "caveats",
     "compare",
     "conclusion",
     "dialogues",
@@ -44,6 +45,7 @@ __all__ = [
     "mcnemar",
     "mcnemar_from_margins",
     "most_changes_for_significance",
+    "p_in_words",
     "pool",
     "sign_flip_test",
     "t_interval",

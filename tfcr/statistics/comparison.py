@@ -11,7 +11,7 @@ import numpy as np
 from tfcr.errors import TfcrError
 from tfcr.runs import Predictions
 from tfcr.statistics.clusters import Interval, bootstrap_interval, dialogues, joined, sign_flip_test, t_interval
-from tfcr.statistics.utterances import McNemar, mcnemar_of_counts
+from tfcr.statistics.utterances import LEVEL, McNemar, mcnemar_of_counts
 
 Cell = tuple[int, int]  # fold, seed
 
@@ -114,6 +114,17 @@ class Comparison:
     def has_few_seeds(self) -> bool:
         """Whether there are too few seeds to say anything of the systems behind the trained models."""
         return self.seeds < MIN_SEEDS
+
+    @property
+    def is_agreed_on(self) -> bool:
+        """Whether the speakers agree on a difference, and so do the seeds where there are enough of them."""
+        if self.p is None or self.p >= LEVEL:
+            return False
+        if self.has_few_seeds:
+            return True
+        assert self.seed_interval is not None
+        low, high = self.seed_interval
+        return (low if self.effect > 0 else -high) > 0
 
 
 def pool(cells: Mapping[Cell, Predictions]) -> Pooled:

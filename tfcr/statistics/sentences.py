@@ -26,17 +26,25 @@ def conclusion(
     seed = "seed" if len(comparison.by_seed) == seeds else "complete seed"  # others lack a fold
     over = f"{counted(speakers, 'speaker')} and {counted(seeds, seed)}"
     if comparison.is_descriptive:
-        needed = f"{MIN_SPEAKERS} speakers" + (f" and {MIN_SEEDS} seeds" if comparison.has_few_seeds else "")
-        sentences = [f"Over {over}, {finding}.", f"This is a description: a conclusion needs at least {needed}."]
+        sentence = f"Over {over}, {finding}."
     else:
         assert comparison.interval is not None and comparison.p is not None
-        measured = f"(95 % t interval {_points(comparison.interval)}, sign-flip p {_p_value(comparison.p)})"
-        sentences = [f"Over {over}, {finding} {measured}: {_verdict(comparison)}"]
-        if comparison.has_few_seeds:
-            sentences.append(f"A conclusion about the systems needs at least {MIN_SEEDS} seeds.")
+        measured = f"(95 % t interval {_points(comparison.interval)}, sign-flip p {p_in_words(comparison.p)})"
+        sentence = f"Over {over}, {finding} {measured}: {_verdict(comparison)}"
+    return " ".join([sentence, *caveats(comparison, speakers_were_heard)])
+
+
+def caveats(comparison: Comparison, speakers_were_heard: bool = False) -> list[str]:
+    """What a comparison does not show, a sentence each."""
+    sentences = []
+    if comparison.is_descriptive:
+        needed = f"{MIN_SPEAKERS} speakers" + (f" and {MIN_SEEDS} seeds" if comparison.has_few_seeds else "")
+        sentences.append(f"This is a description: a conclusion needs at least {needed}.")
+    elif comparison.has_few_seeds:
+        sentences.append(f"A conclusion about the systems needs at least {MIN_SEEDS} seeds.")
     if speakers_were_heard:
         sentences.append("Training heard these speakers, so nothing follows for new ones.")
-    return " ".join(sentences)
+    return sentences
 
 
 def _verdict(comparison: Comparison) -> str:
@@ -47,10 +55,9 @@ def _verdict(comparison: Comparison) -> str:
         return "this holds for these trained models, and training them again could change it."
     if comparison.p >= LEVEL:
         return "no difference is shown, which does not show that the two are equal."
-    assert comparison.seed_interval is not None
-    low, high = comparison.seed_interval
-    if (low if comparison.effect > 0 else -high) > 0:
+    if comparison.is_agreed_on:
         return "a difference is shown."
+    assert comparison.seed_interval is not None
     return (
         f"the speakers agree, but the seeds leave room for none (95 % t interval over seeds "
         f"{_points(comparison.seed_interval)}): no difference between the systems is shown."
@@ -69,7 +76,8 @@ def _points(interval: Interval) -> str:
     return f"{low} to {high}"
 
 
-def _p_value(p: float) -> str:
+def p_in_words(p: float) -> str:
+    """`= 0.012`, or `< 0.001`."""
     if p < 0.001:
         return "< 0.001"
     return f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"

@@ -1,12 +1,10 @@
 """The one look at the test part: the best epoch's weights, and what `metrics.json` says of them."""
 
 import pathlib
-import platform
 from types import ModuleType
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from tfcr import __version__, files, protocols, runs
 from tfcr.data.pipeline import Pipeline
@@ -61,15 +59,12 @@ def _describe(experiment: Experiment, state: State, parts: dict, means: dict[str
     return {
         "schema": runs.METRICS_SCHEMA,
         "version": __version__,
-        "versions": {
-            "python": platform.python_version(),
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-            "numpy": np.__version__,
-        },
+        "versions": state.environments[-1]["versions"],
+        "environments": state.environments,
         "dataset": dataset.name,
         "corpus": dataset.info["corpus"],
         "dataset_sha256": dataset.sha256,
+        "unreadable": len(dataset.info.get("unreadable", [])),
         "emotions": dataset.emotions,
         "embeddings": dataset.info["embeddings"]["source"],
         "embeddings_sha256": dataset.info["embeddings"]["sha256"],

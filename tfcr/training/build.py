@@ -8,6 +8,7 @@ from tfcr.features.vocabulary import read_vocabulary
 from tfcr.models.contrastive import ContrastiveModel
 from tfcr.models.heads.cosine_discriminator import CosineDiscriminator
 from tfcr.models.heads.pair_discriminator import PairDiscriminator
+from tfcr.models.keras_internals import layers_within
 from tfcr.models.layers.standardization import Standardization
 from tfcr.models.layers.word_table import WordTable
 from tfcr.models.systems import system
@@ -72,9 +73,9 @@ def _start_words(network: keras.Model, experiment: Experiment) -> None:
 
 def parts_of(network: keras.Model, kind: type) -> list[keras.layers.Layer]:
     """The layers of a kind, in the network and in the models within it."""
-    return [layer for layer in network._flatten_layers() if isinstance(layer, kind)]
+    return [layer for layer in layers_within(network) if isinstance(layer, kind)]
 
 
 def fast_layers(network: keras.Model) -> list[str]:
     """The names of the layers that train by tfcr's own functions for CPUs rather than by Keras's."""
-    return sorted(layer.name for layer in network._flatten_layers() if getattr(layer, "is_fast", False))
+    return sorted(layer.name for layer in layers_within(network) if getattr(layer, "is_fast", False))

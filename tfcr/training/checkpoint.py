@@ -5,6 +5,7 @@ what counts, so a kill between the two changes nothing. Seeds are functions of (
 """
 
 import dataclasses
+import io
 import pathlib
 from dataclasses import dataclass, field
 
@@ -24,11 +25,13 @@ class State:
         history: one dictionary an epoch.
         best_epoch: the epoch, counted from 1, whose weights are kept; 0 before the first.
         best_value: the watched value of that epoch, larger is better.
+        environments: where it was trained (`tfcr.training.environment`).
     """
 
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0
     best_value: float | None = None
+    environments: list[dict] = field(default_factory=list)
 
     @property
     def epochs(self) -> int:
@@ -79,11 +82,21 @@ class Checkpoint:
 
 
 def save_weights(model: keras.Model, path: pathlib.Path) -> None:
-    """Saves weights whole or not at all."""
+    """Saves weights whole or not at all.
+
+    They are put together in memory: where a disk is full, HDF5 loses its hold on a file and ends the process.
+
+    Raises:
+        NoRoomError: the disk is full.
+    """
+    content = _InMemory()
+    model.save_weights(content)
     with files.written_whole(path) as temporary:
-        named = temporary.with_name(f"{temporary.name}.weights.h5")  # Keras insists on the ending
-        try:
-            model.save_weights(named)
-            named.replace(temporary)
-        finally:
-            named.unlink(missing_ok=True)
+        temporary.write_bytes(content.getbuffer())
+
+
+class _InMemory(io.BytesIO):
+    """A file in memory, by whose name Keras knows it for one of weights."""
+
+    def __str__(self):
+        return "in-memory.weights.h5"

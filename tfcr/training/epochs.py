@@ -14,6 +14,7 @@ from tfcr.data.pipeline import Pipeline, derived_seed
 from tfcr.data.spec_augment import SpecAugment
 from tfcr.errors import TfcrError
 from tfcr.models.contrastive import ContrastiveModel
+from tfcr.models.keras_internals import layers_within
 from tfcr.models.layers.standardization import Standardization
 from tfcr.objectives.metrics import unweighted_accuracy, weighted_accuracy
 from tfcr.objectives.weighting import combine
@@ -117,7 +118,7 @@ def reseed(model: keras.Model, seed: int, epoch: int) -> None:
 
     Replicas drop other units, and draw the same negatives, which are those of the whole batch.
     """
-    generators = [part for layer in model._flatten_layers() for part in vars(layer).values()]
+    generators = [part for layer in layers_within(model) for part in vars(layer).values()]
     generators = [part for part in generators if isinstance(part, keras.random.SeedGenerator)]
     replicas = range(model.distribute_strategy.num_replicas_in_sync)
     seeds = []

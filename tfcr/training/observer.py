@@ -15,6 +15,9 @@ class Observer:
     def waiting(self, run: pathlib.Path) -> None:
         """Another process trains this run, which has to be finished first."""
 
+    def elsewhere(self, run: pathlib.Path, changes: Sequence[str]) -> None:
+        """A training goes on in another environment than it was in so far; `changes` says in words what differs."""
+
     def mirrored(self, devices: Sequence[str]) -> None:
         """A training that is mirrored begins on these devices."""
 

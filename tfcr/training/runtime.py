@@ -1,8 +1,9 @@
-"""What has to be settled before TensorFlow computes anything: threads, determinism, devices."""
+"""What has to be settled before TensorFlow computes anything: Keras's settings, threads, determinism, devices."""
 
 import keras
 import tensorflow as tf
 
+from tfcr import keras_settings
 from tfcr.errors import TfcrError
 
 
@@ -14,10 +15,11 @@ def configure(threads: int, op_threads: int = 1) -> None:
         op_threads: how many threads an operation is split over.
 
     Raises:
-        TfcrError: TensorFlow already runs with another number of threads, or Keras does not run on TensorFlow.
+        TfcrError: TensorFlow already runs with another number of threads, Keras runs on
+            another backend, or it is set to cut trainings short.
     """
-    if keras.backend.backend() != "tensorflow":
-        raise TfcrError(f"Keras runs on {keras.backend.backend()}; expected TensorFlow; unset KERAS_BACKEND")
+    keras_settings.choose_backend()
+    _pin_keras()
     threading = tf.config.threading
     for name, wanted, get, put in (
         ("op_threads", op_threads, threading.get_intra_op_parallelism_threads, _set_intra),
@@ -36,6 +38,19 @@ def configure(threads: int, op_threads: int = 1) -> None:
         except RuntimeError:
             break  # already initialised, so already decided
     tf.config.experimental.enable_op_determinism()
+
+
+def _pin_keras() -> None:
+    """Sets what is in `keras.config` as Keras comes; the process may be a program of somebody's own."""
+    for name, limit in (("epochs", keras.config.max_epochs()), ("steps_per_epoch", keras.config.max_steps_per_epoch())):
+        if limit is not None:
+            raise TfcrError(
+                f"keras.config.max_{name}() is {limit}, with which Keras cuts trainings short; set it to None"
+            )
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
+    keras.config.set_epsilon(1e-7)
 
 
 def policy(precision: str) -> keras.DTypePolicy:

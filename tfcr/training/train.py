@@ -12,7 +12,7 @@ from tfcr.config import Config
 from tfcr.dataset_info import verify
 from tfcr.errors import TfcrError, UsageError
 from tfcr.models.systems import feature_names
-from tfcr.training import distribution, runtime
+from tfcr.training import distribution, environment, runtime
 from tfcr.training.best_epoch import evaluate_best_epoch
 from tfcr.training.build import build_model
 from tfcr.training.checkpoint import Checkpoint, State
@@ -36,12 +36,14 @@ def train_fold(
 
     Raises:
         TfcrError: the folder belongs to another configuration or dataset, or the loss is no longer finite.
+        NoRoomError: the disk is full; the same call goes on after the last epoch that it could take.
     """
     run = run or experiment.folder
     observer = observer or Observer()
     refuse_other(run, experiment)
     if not (run / runs.METRICS).is_file():
-        with files.held(run, "training", (lambda: observer.waiting(run)) if wait else None):
+        lock = files.held(run, "training", (lambda: observer.waiting(run)) if wait else None)
+        with lock, files.full_disk_named(run):
             refuse_other(run, experiment)  # another process may have taken it meanwhile
             if not (run / runs.METRICS).is_file():
                 runtime.configure(experiment.config.threads, experiment.config.op_threads)
@@ -77,6 +79,8 @@ def _train_and_test(experiment: Experiment, run: pathlib.Path, observer: Observe
     checkpoint = Checkpoint(run)
     state = checkpoint.load()
     _refuse_other_replicas(run, config, state, strategy.num_replicas_in_sync)
+    if changes := environment.note(state.environments, state.epochs + 1):
+        observer.elsewhere(run, changes)
     origins = [] if state.epochs else _train_origins(experiment, run, observer)
     with strategy.scope():
         model = build_model(experiment)

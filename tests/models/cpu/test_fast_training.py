@@ -16,6 +16,7 @@ from tfcr.models.cpu.piecewise import PiecewiseModel
 from tfcr.models.encoders.text_encoder import LastStateAttention
 from tfcr.models.heads.linear_fusion import LinearFusion
 from tfcr.models.heads.pair_discriminator import PairDiscriminator
+from tfcr.models.keras_internals import layers_within
 from tfcr.models.layers.standardization import Standardization
 from tfcr.models.systems import system
 from tfcr.objectives.info_nce import info_nce
@@ -65,7 +66,7 @@ def both_models(dtype):
     keras.utils.set_random_seed(0)
     fast = model_of(system("fusion").build(Config(), 4, dtype=dtype), dtype)
     plain = model_of(plain_network(dtype), dtype)
-    for layer in fast._flatten_layers():
+    for layer in layers_within(fast):
         if isinstance(layer, Standardization):
             layer.set_statistics(np.full(NUM_BINS, -60.0), np.full(NUM_BINS, 20.0))
         if isinstance(layer, ConvBlock):  # biases begin at 0, where no ReLU tells one order from another

@@ -25,7 +25,7 @@ def test_the_systems_are_found_without_loading_them():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0
-    assert done.stdout.split() == NAMES
+    assert set(NAMES) <= set(done.stdout.split())
 
 
 def test_every_system_is_complete():

@@ -10,7 +10,7 @@ from fabricated_sweeps import fabricated_sweep
 
 from tfcr.report.findings.conditions import group_by_condition
 from tfcr.report.findings.sections import divide
-from tfcr.report.tables.latex import alpha_latex, escape, table_1_latex
+from tfcr.report.tables.latex import alpha_latex, escape, modalities_latex, table_1_latex
 from tfcr.runs import find_runs
 
 # What a table may contain beside escaped characters: commands, groups, math and column separators.
@@ -107,13 +107,18 @@ def compiled(table: str, folder: pathlib.Path) -> str:
 
 @pytest.mark.full
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX on this machine")
-@pytest.mark.parametrize("write", [table_1_latex, alpha_latex])
+@pytest.mark.parametrize("write", [table_1_latex, alpha_latex, modalities_latex])
 def test_latex_sets_the_tables_within_the_page_and_without_a_warning(write, make_run, tmp_path):
     hostile = r"50%_&\input{x}#^~$ <b> “é” Δ – … × ±"
     fabricated_sweep(
         tmp_path / "runs", systems=["fusion"], alphas=[0, 0.1, 0.5], folds=3, seeds=2, utterances=60, epochs=6
     )
-    sections = sections_of(*find_runs([tmp_path / "runs"]), *hostile_grid(make_run, hostile))
+    fabricated_sweep(
+        tmp_path / "alone", systems=["audio", "text"], alphas=[0], folds=3, seeds=2, utterances=60, epochs=6
+    )
+    sections = sections_of(
+        *find_runs([tmp_path / "alone"]), *find_runs([tmp_path / "runs"]), *hostile_grid(make_run, hostile)
+    )
     log = compiled(write(sections), tmp_path)
     assert "Overfull" not in log
     assert "Missing character" not in log

@@ -17,6 +17,7 @@ from tfcr.data.pipeline import Pipeline
 from tfcr.dataset_info import open_dataset
 from tfcr.errors import TfcrError
 from tfcr.exports import MANIFEST, read_manifest
+from tfcr.files import NoRoomError
 from tfcr.models.restore import restore_network
 from tfcr.preparation.options import Preparation
 from tfcr.preparation.prepare import prepare
@@ -260,3 +261,19 @@ def test_a_system_of_one_modality_leaves_out_what_it_does_not_have(
     answers = serve(**{"audio_bytes" if system == "audio" else "transcript": tf.constant(asked)})
     assert set(answers) == {"emotion", "probabilities", "logits", f"{system}_logits", "error"}
     np.testing.assert_allclose(answers["logits"], run.predictions.logits, atol=1e-5)
+
+
+@pytest.mark.full
+def test_an_export_for_which_there_is_no_room_leaves_nothing_and_the_same_call_goes_on(trained_run, small_disk):
+    disk, resize = small_disk
+    out = disk / "tfcr"
+    for room in (1 << 14, 1 << 17, 1 << 20):
+        resize(room)
+        message = (
+            rf"^{disk} cannot take .*|^{out}.* cannot take .* \(No space left on device\); make room, and the same"
+        )
+        with pytest.raises(NoRoomError, match=message):
+            export_run(trained_run, out)
+        assert [path.name for path in out.rglob("*") if path.name != ".lock"] == []
+    resize(1 << 28)
+    assert read_manifest(export_run(trained_run, out))["emotions"] == trained_run.emotions

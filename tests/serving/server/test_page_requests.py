@@ -1,6 +1,9 @@
 """What the page's own interface answers to a client that is no browser."""
 
+import asyncio
+import errno
 import json
+import os
 import urllib.error
 import urllib.request
 
@@ -11,6 +14,8 @@ pytest.importorskip("gradio", reason="needs the extra serve")
 
 from servers import started
 from wav_files import noise, wav
+
+from tfcr.serving.server import page
 
 _MAX_MB = 1
 
@@ -52,21 +57,50 @@ def test_only_what_was_uploaded_is_heard_and_no_large_body_is_read(exported, tmp
     recording = wav(noise(1.0))
     (tmp_path / "private.wav").write_bytes(recording)
     with started(exported, "--max-body", _MAX_MB) as server:
-        page = Page(server.address)
+        client = Page(server.address)
 
         def file(path, **more):
             return {"path": str(path), "meta": {"_type": "gradio.FileData"}, **more}
 
-        uploaded = page.upload(recording)
-        assert "It sounds like" in page.ask(file(uploaded), "I know")
+        uploaded = client.upload(recording)
+        assert "It sounds like" in client.ask(file(uploaded), "I know")
         for path in (tmp_path / "private.wav", tmp_path / "none.wav", "https://example.com/a.wav"):
             for more in ({}, {"is_stream": True}):
-                assert "Spectrogram" not in (page.ask(file(path, **more), "I know") or "")
-                assert "private" not in (page.ask(file(uploaded), file(path, **more)) or "")
+                assert "Spectrogram" not in (client.ask(file(path, **more), "I know") or "")
+                assert "private" not in (client.ask(file(uploaded), file(path, **more)) or "")
         status, _ = server.get(f"/gradio_api/file={tmp_path / 'private.wav'}")
         assert status == 403
         with pytest.raises(urllib.error.HTTPError) as refused:
-            page.post("queue/join", b" " * (3 << 20))
+            client.post("queue/join", b" " * (3 << 20))
         assert refused.value.code == 413
         status, err = server.end()
         assert status == 0 and "example.com" not in err
+
+
+def test_a_full_disk_is_told_from_another_failure():
+    answer = asyncio.run(page._full(None, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))))
+    assert answer.status_code == 507
+    with pytest.raises(PermissionError):
+        asyncio.run(page._full(None, PermissionError(errno.EACCES, "no")))
+
+
+@pytest.mark.full
+def test_a_recording_for_which_there_is_no_room_is_refused_and_the_server_goes_on(exported, small_disk, monkeypatch):
+    disk, resize = small_disk
+    resize(8 << 20)
+    monkeypatch.setenv("TMPDIR", str(disk))
+    recording = wav(noise(1.0))
+    with started(exported) as server:
+        client = Page(server.address)
+        uploaded = client.upload(recording)
+        resize(sum(path.stat().st_size for path in disk.rglob("*") if path.is_file()) + (16 << 10))
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            client.upload(wav(noise(10.0)))
+        assert refused.value.code == 507
+        assert json.load(refused.value) == {"error": f"{disk} has no room for a recording (No space left on device)"}
+        assert "It sounds like" in client.ask({"path": uploaded, "meta": {"_type": "gradio.FileData"}}, "I know")
+        status, err = server.end()
+    assert status == 0 and "Traceback" not in err
+    assert [line for line in err.splitlines() if "no room" in line] == [
+        f"{disk} has no room for a recording (No space left on device); make room"
+    ]

@@ -31,7 +31,8 @@ def streams(path: pathlib.Path) -> list[Stream]:
     """
     with open(path, "rb") as file:
         source = Source(path, file, path.stat().st_size)
-        found, position = [], tags.behind(source, 0)
+        found: list[Stream] = []
+        position: int | None = tags.behind(source, 0)
         while position is not None:
             more, end = _at(source, position)
             found += more

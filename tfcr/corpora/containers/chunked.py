@@ -7,6 +7,7 @@ file that was written to a pipe; and reads what others put behind a file as samp
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from tfcr.corpora.containers import mpeg
 from tfcr.corpora.containers.source import Source, Stream
@@ -40,7 +41,7 @@ class _Form:
 
     begins: re.Pattern
     head: int
-    order: str
+    order: Literal["big", "little"]
     name: int
     length: int
     included: bool

@@ -1,6 +1,7 @@
 """NIST SPHERE and AU: a header, and samples up to the end. libsndfile does not ask how many there should be."""
 
 import re
+from typing import Literal
 
 from tfcr.corpora.containers.source import Source, Stream
 
@@ -42,7 +43,7 @@ def au_streams(source: Source, start: int) -> tuple[list[Stream], int]:
         TfcrError: samples are missing.
     """
     head = source.read(start, start + 12)
-    order = "big" if head.startswith(b".snd") else "little"
+    order: Literal["big", "little"] = "big" if head.startswith(b".snd") else "little"
     begin, promised = (int.from_bytes(head[place : place + 4], order) for place in (4, 8))
     if promised not in (0, _UNKNOWN):
         return _streams(source, start, start + begin, promised)

@@ -10,10 +10,12 @@ from concurrent.futures import Executor, Future, as_completed
 from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
+from tfcr.errors import TfcrError
 from tfcr.experiments.cells import Cell, Ended, OnEpoch, time_cell, train_cell
 
 _DIED = "its process was ended from outside; if the memory was full, take fewer workers; the same command goes on"
 _IDLE = 300  # seconds after which a worker without work ends
+_SHARED_MEMORY = "/dev/shm"
 _LOOKS = 0.2  # seconds between a worker's looks at whether its parent still lives
 
 
@@ -65,12 +67,18 @@ class _Workers:
 
     def __init__(self, workers: int, cells: Sequence[Cell], prepare_process: Callable[[], None]):
         threads = sorted({(cell.config.threads, cell.config.op_threads) for cell in cells})
-        self.executor = get_reusable_executor(
-            max_workers=max(1, min(workers, len(cells))),
-            timeout=_IDLE,
-            initializer=_begin,
-            initargs=(os.getpid(), prepare_process, tuple(threads)),
-        )
+        try:
+            self.executor = get_reusable_executor(
+                max_workers=max(1, min(workers, len(cells))),
+                timeout=_IDLE,
+                initializer=_begin,
+                initargs=(os.getpid(), prepare_process, tuple(threads)),
+            )
+        except OSError as error:
+            raise TfcrError(
+                f"the processes of a sweep need locks in {_SHARED_MEMORY}, which cannot be had ({error.strerror}); "
+                "make room there, or let it be written to (in a container: --shm-size); the same command goes on"
+            ) from None
 
     def __enter__(self):
         return self.executor

@@ -24,5 +24,5 @@ def audio_encoder(conv_blocks: int = 4, conv_filters: int = 8, initializers: str
     for block in range(conv_blocks):
         drawn = linear_initializers(initializers, 3 * 3 * x.shape[-1])
         x = ConvBlock(conv_filters, name=f"conv_{block}", dtype=dtype, **drawn)(x)
-    x = layers.Flatten(name="audio_embedding", dtype=dtype)(x)
+    x = layers.Flatten("channels_last", name="audio_embedding", dtype=dtype)(x)
     return PiecewiseModel([spectrogram, num_frames], x, name="audio_encoder")

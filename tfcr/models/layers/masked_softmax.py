@@ -13,5 +13,5 @@ def masked_softmax(scores, counts):
     Returns:
         float32 [batch, steps], which sum to 1, or to 0 where no step is real.
     """
-    real = ops.arange(ops.shape(scores)[1])[None, :] < ops.cast(counts, "int32")[:, None]
+    real = ops.arange(ops.shape(scores)[1], dtype="int32")[None, :] < ops.cast(counts, "int32")[:, None]
     return ops.where(real, ops.softmax(ops.where(real, scores, -1e9), axis=1), 0.0)

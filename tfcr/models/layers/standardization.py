@@ -51,7 +51,7 @@ class Standardization(keras.layers.Layer):
     def call(self, features, counts=None):
         standardized = (ops.cast(features, self.variable_dtype) - self.mean) / self.deviation
         if counts is not None:
-            real = ops.arange(ops.shape(features)[1])[None, :] < ops.cast(counts, "int32")[:, None]
+            real = ops.arange(ops.shape(features)[1], dtype="int32")[None, :] < ops.cast(counts, "int32")[:, None]
             standardized = ops.where(real[:, :, None], standardized, 0.0)
         return ops.cast(standardized, self.compute_dtype)
 

@@ -23,7 +23,10 @@ class StepMask(keras.layers.Layer):
         pass  # no weights
 
     def call(self, sequences, counts):
-        return ops.arange(ops.shape(sequences)[1])[None, :] < ops.maximum(ops.cast(counts, "int32"), 1)[:, None]
+        return (
+            ops.arange(ops.shape(sequences)[1], dtype="int32")[None, :]
+            < ops.maximum(ops.cast(counts, "int32"), 1)[:, None]
+        )
 
     def compute_output_spec(self, sequences, counts):
         return keras.KerasTensor(sequences.shape[:2], dtype="bool")

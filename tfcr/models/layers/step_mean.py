@@ -32,7 +32,7 @@ class StepMean(keras.layers.Layer):
 
     def call(self, sequences, counts=None):
         values = ops.cast(sequences, self.variable_dtype)  # half precision holds no long sums
-        steps = ops.arange(ops.shape(values)[1])[None, :]
+        steps = ops.arange(ops.shape(values)[1], dtype="int32")[None, :]
         real = steps >= 0 if counts is None else steps < ops.cast(counts, "int32")[:, None]
         real = ops.cast(real, self.variable_dtype)
         weights = (real / ops.maximum(ops.sum(real, axis=1, keepdims=True), 1.0))[:, :, None]

@@ -77,4 +77,4 @@ def _start(shape, dtype=None):
 
 def _without_padding(table):
     """The table with row 0 zero."""
-    return ops.where(ops.arange(table.shape[0])[:, None] > 0, table, ops.zeros_like(table))
+    return ops.where(ops.arange(table.shape[0], dtype="int32")[:, None] > 0, table, ops.zeros_like(table))

@@ -31,6 +31,7 @@ DEFAULTS = {
 
 _CHANNELS = (64, 32)  # of the two convolutions
 _LAYERS = 2  # of either LSTM
+_LAST = "channels_last"  # where Keras is set up otherwise, too
 
 
 def build(
@@ -64,10 +65,10 @@ def mel_branch(name: str, frames: int, bins: int, channels=_CHANNELS, dtype=None
     x = Standardization(name, LEAST_DB, name="standardization", dtype=dtype)(mel)
     x = layers.Reshape((frames, bins, 1), name="one_channel", dtype=dtype)(x)
     for block, filters in enumerate(channels):
-        x = layers.ZeroPadding2D(1, name=f"padding_{block}", dtype=dtype)(x)
-        x = layers.Conv2D(filters, 4, name=f"conv_{block}", dtype=dtype)(x)
+        x = layers.ZeroPadding2D(1, _LAST, name=f"padding_{block}", dtype=dtype)(x)
+        x = layers.Conv2D(filters, 4, data_format=_LAST, name=f"conv_{block}", dtype=dtype)(x)
         x = _batch_normalization(f"batch_normalization_{block}", dtype)(x)
-        x = layers.MaxPooling2D(2, 2, name=f"pool_{block}", dtype=dtype)(x)
+        x = layers.MaxPooling2D(2, 2, data_format=_LAST, name=f"pool_{block}", dtype=dtype)(x)
         x = layers.ReLU(name=f"relu_{block}", dtype=dtype)(x)
     x = layers.Reshape((x.shape[1], x.shape[2] * x.shape[3]), name="one_vector_a_step", dtype=dtype)(x)
     return keras.Model(mel, x, name=f"{name}_branch")
@@ -75,7 +76,7 @@ def mel_branch(name: str, frames: int, bins: int, channels=_CHANNELS, dtype=None
 
 def aligned(longer: keras.KerasTensor, shorter: keras.KerasTensor, dtype=None) -> tuple:
     """Two sequences with equally many steps: means of 3 steps of the longer, 2 apart, and as many of the shorter."""
-    longer = layers.AveragePooling1D(3, 2, name="alignment", dtype=dtype)(longer)
+    longer = layers.AveragePooling1D(3, 2, data_format=_LAST, name="alignment", dtype=dtype)(longer)
     surplus = shorter.shape[1] - longer.shape[1]
     return longer, layers.Cropping1D((0, surplus), name="cropping", dtype=dtype)(shorter)
 

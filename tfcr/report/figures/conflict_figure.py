@@ -49,10 +49,10 @@ def _draw_rates(axis: Axes, headings: list[str | None], rates: list[dict[str, fl
         if len(values) > 1:
             axis.hlines([row], min(values), max(values), color=GREY, linewidth=1.5, zorder=1)
     for heading, each, colour, (marker, size) in zip(headings, rates, _COLOURS, _MARKERS, strict=False):
-        rows, values = zip(
+        rows, percents = zip(
             *((row, 100 * value) for row, value in enumerate(each.values()) if value is not None), strict=True
         )
-        axis.plot(values, rows, marker, color=colour, markersize=size, label=heading, zorder=2)
+        axis.plot(percents, rows, marker, color=colour, markersize=size, label=heading, zorder=2)
     axis.set_yticks(range(len(emotions)), emotions, parse_math=False)
     axis.set(ylim=(len(emotions) - 0.5, -0.5), xlabel="conflicts, %")
     light_grid(axis)

@@ -14,6 +14,7 @@ from matplotlib.image import AxesImage
 from matplotlib.textpath import text_to_path
 
 from tfcr.report.figures.drawing import BLUE, ORANGE, STYLE, Drawing, new_figure, saved
+from tfcr.report.figures.glyphs import families
 from tfcr.schema import FFT_LENGTH, HOP_LENGTH, NUM_BINS, SAMPLE_RATE
 
 _COLOURS = "magma"  # lightness alone orders it, so every kind of colour vision reads it
@@ -146,7 +147,7 @@ def _write_emotion(axis: Axes, emotion: str) -> None:
 def _shortened(text: str, inches: float, **font) -> str:
     """As much of a text as fits on one line."""
     text = " ".join(text[:_MOST_LETTERS].split())
-    font = FontProperties(family=STYLE["font.family"], **font)
+    font = FontProperties(family=families(text), **font)
 
     def is_too_wide(line):
         return text_to_path.get_text_width_height_descent(line, font, ismath=False)[0] > inches * _POINTS

@@ -13,10 +13,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from tfcr.report.figures import glyphs
+
 STYLE = {
     "svg.hashsalt": "tfcr",
     "svg.fonttype": "none",  # text stays text: selectable, and in any script the reader's fonts know
-    "font.family": "DejaVu Sans",
+    "font.family": glyphs.FAMILY,
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -36,6 +38,7 @@ class Drawing:
         title: what it shows, for readers who cannot see it.
         svg, png: the files' bytes.
         caption: what a reader needs to understand it alone.
+        missing: letters that no font of this machine has.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Drawing:
     svg: bytes
     png: bytes
     caption: str = ""
+    missing: str = ""
 
     @property
     def inline_svg(self) -> str:
@@ -81,6 +85,7 @@ def saved(figure: Figure, name: str, title: str, caption: str = "") -> Drawing:
     """The figure in both formats."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # the SVG keeps the letter; the PNG shows a box
+        missing = glyphs.add_fonts(figure)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # it has been laid out, once for both formats
         svg, png = io.BytesIO(), io.BytesIO()
@@ -88,4 +93,6 @@ def saved(figure: Figure, name: str, title: str, caption: str = "") -> Drawing:
         FigureCanvasSVG(figure).print_svg(svg, metadata=_NO_METADATA)
         figure.set_dpi(_DOTS_PER_INCH)
         FigureCanvasAgg(figure).print_png(png, metadata={"Software": None})
-    return Drawing(name, title, svg.getvalue(), png.getvalue(), caption)
+    if missing:
+        caption = f"{caption} {glyphs.note(missing)}".strip()
+    return Drawing(name, title, svg.getvalue(), png.getvalue(), caption, missing)

@@ -77,7 +77,7 @@ def _draw_matrix(axis: Axes, shares: np.ndarray, notes: list[list[str]], emotion
     axis.set(aspect="equal", ylim=(edges[-1], edges[0]))
     for row, column in np.ndindex(shares.shape):
         ink = _ink_on(colours(shares[row, column] / scale)) if scale else INK
-        _write_cell(axis, row, column, shares[row, column], notes[row][column], ink)
+        _write_cell(axis, row, column, float(shares[row, column]), notes[row][column], ink)
     ticks = range(len(emotions))
     axis.set_xticks(ticks, emotions, rotation=30, ha="right", rotation_mode="anchor", parse_math=False)
     axis.set_yticks(ticks, emotions, parse_math=False)

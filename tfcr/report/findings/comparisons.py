@@ -1,4 +1,4 @@
-"""With the contrastive term against without it: the statistics of `tfcr.statistics`, and what besides alpha differs."""
+"""Two conditions on the same folds: the statistics of `tfcr.statistics`, and what besides alpha differs."""
 
 from dataclasses import dataclass, field
 
@@ -8,6 +8,7 @@ from tfcr.report.findings.conditions import BASELINE_SYSTEM, Condition, Group, d
 from tfcr.statistics import Comparison
 
 _MAY_DIFFER = {"alpha", "run", "data", "threads", "distribution", *REGULARISER}  # the baseline has no regulariser
+_OF_SYSTEM = {"system", "start", "audio_features", "text_features", "features_sha256"}  # may differ between two systems
 
 
 @dataclass(frozen=True)
@@ -16,8 +17,9 @@ class Difference:
 
     Attributes:
         comparison: every figure of it.
-        confounds: configuration fields other than alpha in which the two differ.
-        role: "primary", the one named before looking; "chosen per fold"; or "grid", one of many.
+        confounds: configuration fields other than alpha, and than what makes a system, in which the two differ.
+        role: "primary", the one named before looking; "chosen per fold"; or "grid", one of many. Where `baseline` is
+            one modality alone, a role of `tfcr.report.findings.modalities`.
     """
 
     baseline: Group
@@ -47,7 +49,8 @@ def difference_of(baseline: Group, proposed: Group, role: str) -> Difference | N
     if not cells:
         return None
     pairs = [[baseline.runs[cell], proposed.runs[cell]] for cell in cells]
-    confounds = {name for pair in pairs for name in differing(pair, ignoring=_MAY_DIFFER)}
+    may_differ = _MAY_DIFFER | (_OF_SYSTEM if baseline.condition.system != proposed.condition.system else set())
+    confounds = {name for pair in pairs for name in differing(pair, ignoring=may_differ)}
     comparison = statistics.compare(baseline.predictions, proposed.predictions)
     return Difference(baseline, proposed, comparison, sorted(confounds), role)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from tfcr import published
+from tfcr import protocols, published
 from tfcr.config import Config
 from tfcr.errors import TfcrError
 from tfcr.runs import PREDICTIONS, Predictions, Run, read_predictions
@@ -15,19 +15,6 @@ Cell = tuple[int, int]  # fold, seed
 SYSTEMS = ("fusion", "audio", "text", "early-fusion", "late-fusion", "mdre", "mha-1", "mha-2", "mha-3", "ds-lstm")
 BASELINE_SYSTEM = "fusion"
 PAPER_ALPHA = 0.1  # Sec. 4.3
-
-PROTOCOLS = {
-    "random": "10 stratified folds over utterances, 8:1:1; training and test share speakers and scripts",
-    "authors": (
-        "every fifth utterance by id is tested; on IEMOCAP's four classes fold 0 is the published split; "
-        "training and test share speakers and scripts"
-    ),
-    "speaker": "each fold tests one speaker, whom training has not heard",
-    "session": "each fold tests one session; training has heard its speakers only if they speak in other sessions too",
-    "script": "5 folds, no script in two parts; training and test share speakers",
-}
-SPEAKERS_HEARD = frozenset({"random", "authors", "script"})  # protocols whose training part has the test speakers too
-FOLDS = {"random": 10, "script": 5}  # of the protocols whose number of folds no corpus changes
 
 _NAMES = {
     "fusion": "Model-level fusion",
@@ -45,7 +32,7 @@ CELL_SETTINGS = {
     "threads",
     "distribution",
 }  # may differ within a condition without a word
-_ON = " on "
+ON = " on "  # behind it stand one's own features
 _CHOSEN = "α chosen per fold on validation"
 
 
@@ -91,7 +78,7 @@ class Condition:
     @property
     def system_name(self) -> str:
         """The system without its alpha, in words."""
-        system, on, own = self.system.partition(_ON)
+        system, on, own = self.system.partition(ON)
         return _NAMES.get(system, system.upper()) + on + own
 
     @property
@@ -101,8 +88,8 @@ class Condition:
 
     @property
     def speakers_were_heard(self) -> bool:
-        """Whether training had other utterances of the test speakers."""
-        return self.protocol in SPEAKERS_HEARD
+        """Whether training may have had other utterances of the test speakers."""
+        return protocols.shares_speakers(self.protocol)
 
     @property
     def setting(self) -> tuple:
@@ -112,7 +99,7 @@ class Condition:
     @property
     def order(self) -> tuple:
         """Sorts conditions as a table reads: by dataset, then the paper's own system first, then by alpha."""
-        system, _, _ = self.system.partition(_ON)
+        system, _, _ = self.system.partition(ON)
         rank = SYSTEMS.index(system) if system in SYSTEMS else len(SYSTEMS)
         alpha = math.inf if self.alpha is None else self.alpha
         stage = self.start == "baseline"
@@ -135,7 +122,7 @@ class Group:
     def num_folds(self) -> int | None:
         """How many folds the protocol has on this corpus, where the runs or the protocol say so."""
         recorded = (run.metrics.get("num_folds") for run in self.runs.values())
-        return next((number for number in recorded if number), FOLDS.get(self.condition.protocol))
+        return next((number for number in recorded if number), protocols.fixed_folds(self.condition.protocol))
 
     @property
     def seeds(self) -> list[int]:
@@ -221,7 +208,7 @@ def _place(run: Run) -> tuple[Condition, Cell]:
         preset=metrics["preset"],
         protocol=metrics["protocol"],
         fold_seed=metrics["fold_seed"],
-        system=_ON.join([metrics["system"], *([" and ".join(own)] if own else [])]),
+        system=ON.join([metrics["system"], *([" and ".join(own)] if own else [])]),
         alpha=float(f"{metrics['alpha']:.12g}"),  # 0.1 + 0.2 is 0.3
         start=metrics.get("start", "fresh"),
     )

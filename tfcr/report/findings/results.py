@@ -104,17 +104,17 @@ def measure(group: Group) -> Result:
         TfcrError: a run's metrics.json and predictions.h5 contradict each other.
     """
     confusions = {cell: _confusion(run, group.predictions[cell]) for cell, run in group.runs.items()}
-    confusion = sum(confusions.values())
+    confusion = np.sum(list(confusions.values()), axis=0)
     recall = _recall(confusion)
     return Result(
         group=group,
         wa=_over_folds({cell: accuracy(counts) for cell, counts in confusions.items()}),
         ua=_over_folds({cell: unweighted_accuracy(counts) for cell, counts in confusions.items()}),
         pooled=pool(group.predictions),
-        conflict_rate=_recorded(group, "conflict_rate"),
-        conflict_rate_centred=_recorded(group, "conflict_rate_centred"),
-        wa_audio=_recorded(group, "wa_audio"),
-        wa_text=_recorded(group, "wa_text"),
+        conflict_rate=recorded(group, "conflict_rate"),
+        conflict_rate_centred=recorded(group, "conflict_rate_centred"),
+        wa_audio=recorded(group, "wa_audio"),
+        wa_text=recorded(group, "wa_text"),
         confusion=confusion,
         recall=dict(zip(group.emotions, recall, strict=True)),
         folds_with_absent=sorted({fold for (fold, _), counts in confusions.items() if (counts.sum(axis=1) == 0).any()}),
@@ -157,7 +157,7 @@ def _recall(confusion: np.ndarray) -> list[float | None]:
     return [float(row[k] / row.sum()) if row.sum() else None for k, row in enumerate(confusion)]
 
 
-def _recorded(group: Group, name: str) -> Spread | None:
+def recorded(group: Group, name: str) -> Spread | None:
     """A figure of metrics.json over folds; None where the system does not define it."""
     values = {cell: run.metrics["test"].get(name) for cell, run in group.runs.items()}
     return None if any(value is None for value in values.values()) else _over_folds(values)

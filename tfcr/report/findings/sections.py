@@ -6,13 +6,15 @@ Within a setting conditions differ in alpha alone: there is a baseline, a propos
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tfcr import published
+from tfcr import protocols, published
 from tfcr.published import PublishedRow
 from tfcr.report.findings.comparisons import Difference, difference_of
-from tfcr.report.findings.conditions import BASELINE_SYSTEM, PAPER_ALPHA, PROTOCOLS, Condition, Group
+from tfcr.report.findings.conditions import BASELINE_SYSTEM, ON, PAPER_ALPHA, Condition, Group
+from tfcr.report.findings.modalities import MODALITIES, BesideModalities, beside_modalities
 from tfcr.report.findings.results import Result, measure
 from tfcr.report.findings.selection import LEAST_ALPHAS, Choice, choose_alphas, chosen_group
 from tfcr.runs import Run
+from tfcr.wording import counted
 
 _STARTS = {"unimodal": " from encoders of one modality", "baseline": " from the baseline's encoders"}
 
@@ -103,6 +105,8 @@ class Section:
         dataset: its name.
         label: its name, with its preset or its hash where two datasets share the name.
         synthetic, transductive: what a reader must be warned of.
+        unreadable: recordings that were left out of it because they cannot be read.
+        modalities: per setting of a fusion, what it adds to the better of speech alone and words alone.
     """
 
     dataset: str
@@ -111,6 +115,8 @@ class Section:
     synthetic: bool
     transductive: bool
     settings: list[Setting]
+    modalities: list[BesideModalities]
+    unreadable: int = 0
 
     @property
     def results(self) -> list[Result]:
@@ -145,7 +151,7 @@ class Section:
     def protocols(self) -> list[dict[str, str]]:
         """The protocols that occur, each said plainly."""
         names = sorted({setting.condition.protocol for setting in self.settings})
-        return [{"name": name, "meaning": PROTOCOLS.get(name, "not one of this package's own")} for name in names]
+        return [{"name": name, "meaning": protocols.meaning(name) or "not one of this package's own"} for name in names]
 
     @property
     def rows(self) -> list[tuple[PublishedRow | None, list[Result]]]:
@@ -171,6 +177,13 @@ class Section:
             warnings.append(
                 "Transductive: the word vectors were trained on this dataset's own transcripts, test utterances "
                 "included (without labels). Figures for a paper want pretrained vectors."
+            )
+        if self.unreadable:
+            recordings = counted(
+                self.unreadable, "recording cannot be read and is", "recordings cannot be read and are"
+            )
+            warnings.append(
+                f"{recordings} not in this dataset (--skip-unreadable): its figures are not those of the whole corpus."
             )
         return warnings + _mixtures(self.results)
 
@@ -227,16 +240,22 @@ def _section(sha256: str, name: str, label: str, groups: list[Group]) -> Section
         by_setting.setdefault(group.condition.setting, []).append(group)
     fold_seeds = {group.condition.fold_seed for group in groups}
     presets = {group.condition.preset for group in groups}
+    settings = [
+        _setting(members, _setting_label(members[0].condition, len(presets) > 1, len(fold_seeds) > 1))
+        for members in by_setting.values()
+    ]
+    beside = (
+        beside_modalities(setting.label, [result.group for result in setting.main], groups) for setting in settings
+    )
     return Section(
         dataset=name,
         label=label,
         sha256=sha256,
         synthetic=name.startswith("synthetic") or any(each.get("corpus") == "synthetic" for each in metrics),
         transductive=any(each.get("transductive") for each in metrics),
-        settings=[
-            _setting(members, _setting_label(members[0].condition, len(presets) > 1, len(fold_seeds) > 1))
-            for members in by_setting.values()
-        ],
+        settings=settings,
+        modalities=[each for each in beside if each],
+        unreadable=max(each.get("unreadable", 0) for each in metrics),
     )
 
 
@@ -276,7 +295,8 @@ def _place_in_table(row: tuple[PublishedRow | None, list[Result]]) -> tuple:
     system = paper.system if paper else results[0].group.condition.system
     alpha = paper.alpha if paper else results[0].group.condition.order[3]
     of_paper = system == BASELINE_SYSTEM
-    rank = published.TABLE_1.index(paper) if paper else len(published.TABLE_1)
+    alone = system.partition(ON)[0] in MODALITIES  # right below the paper's system, which is made of them
+    rank = published.TABLE_1.index(paper) if paper else -1 if alone else len(published.TABLE_1)
     continued = bool(results) and results[0].group.condition.is_continued
     return (0, alpha, int(continued), "") if of_paper else (1, 0 if results else 1, rank, f"{system} {alpha:.6f}")
 

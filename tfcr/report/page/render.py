@@ -11,6 +11,7 @@ from tfcr import published
 from tfcr.report import formatting
 from tfcr.report.figures.drawing import Drawing
 from tfcr.report.findings.conditions import BASELINE_SYSTEM
+from tfcr.report.findings.modalities import ua_of
 from tfcr.report.findings.results import Result
 from tfcr.report.findings.sections import Section, Setting
 from tfcr.report.page.chapters import Chapter
@@ -55,6 +56,7 @@ def render_page(chapters: list[Chapter]) -> str:
         "comparability": formatting.comparability,
         "is_comparable": formatting.is_comparable,
         "folds_and_seeds": formatting.folds_and_seeds,
+        "ua_of": ua_of,
         "contents": _contents,
         "printed_cells": printed_cells,
         "figure_2_settings": figure_2_settings,
@@ -74,8 +76,8 @@ def printed_cells(setting: Setting | None) -> list[PrintedCell]:
         PrintedCell(
             cell,
             published.TEST_SIZES[cell.true],
-            _cell_of(setting and setting.baseline, cell),
-            _cell_of(setting and setting.proposed, cell),
+            _cell_of(setting.baseline if setting else None, cell),
+            _cell_of(setting.proposed if setting else None, cell),
         )
         for cell in published.FIGURE_2
     ]
@@ -88,6 +90,7 @@ def _contents(chapter: Chapter) -> list[tuple[str, str]]:
         ("table-1", "Table 1", True),
         ("styles", "Improvised and scripted speech", any(result.styles for result in section.main_results)),
         ("comparison", "What the contrastive term changes", section.differences),
+        ("modalities", "What the fusion adds to one modality", section.modalities),
         ("alpha", "The grid over α", section.grids),
         ("confusion", "Confusion matrices", True),
         ("conflicts", "Where speech and words disagree", any(result.conflict for result in section.main_results)),

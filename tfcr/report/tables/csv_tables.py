@@ -4,10 +4,10 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 
-from tfcr import published
+from tfcr import protocols, published
 from tfcr.published import PublishedRow
 from tfcr.report.findings.comparisons import Difference
-from tfcr.report.findings.conditions import PROTOCOLS, Condition
+from tfcr.report.findings.conditions import Condition
 from tfcr.report.findings.conflicts import Disagreement
 from tfcr.report.findings.results import Result, Spread
 from tfcr.report.findings.sections import Section, Setting, mixture_of
@@ -26,7 +26,19 @@ _TABLE_1 = (
 )
 _ALPHA = (*_PLACE, "alpha", "fold", "seeds", "validation_ua_percent", "wa_percent", "ua_percent", "chosen")
 _COMPARISON = (
-    *(*_PLACE, "alpha_before", "alpha_after", "role", "measure", "unit", "estimate", "low", "high", "p"),
+    *(
+        *_PLACE,
+        "system_before",
+        "alpha_before",
+        "alpha_after",
+        "role",
+        "measure",
+        "unit",
+        "estimate",
+        "low",
+        "high",
+        "p",
+    ),
     *("clusters", "cluster", "gained", "lost", "cells", "also_differ_in"),
 )
 _CONFLICTS = (
@@ -49,11 +61,11 @@ def alpha_csv(sections: Iterable[Section]) -> str:
 
 
 def comparison_csv(sections: Iterable[Section]) -> str:
-    """Every comparison with a baseline: a row per measure; estimates and intervals in percentage points."""
+    """Every comparison, with a baseline or with one modality alone: a row per measure, all in percentage points."""
     rows = [
         _place(section, difference.proposed.condition) | measure | _of_difference(difference)
         for section in sections
-        for difference in section.differences
+        for difference in [*section.differences, *(each for some in section.modalities for each in some.differences)]
         for measure in _measures(difference)
     ]
     return _csv(_COMPARISON, rows)
@@ -126,7 +138,7 @@ def _measured_record(section: Section, result: Result) -> dict:
         "wa_text_percent": _mean(result.wa_text),
         "comparable": "yes" if is_comparable(result) else "no",
         "measured": comparability(result),
-        "split": PROTOCOLS.get(condition.protocol, ""),
+        "split": protocols.meaning(condition.protocol),
         "warning": mixture_of(result) or "",
     }
 
@@ -176,6 +188,7 @@ def _estimate(measure: str, value: float, interval: Interval | None) -> dict:
 
 def _of_difference(difference: Difference) -> dict:
     return {
+        "system_before": difference.baseline.condition.system,
         "alpha_before": difference.baseline.condition.alpha,
         "alpha_after": _alpha(difference.proposed.condition),
         "role": difference.role,

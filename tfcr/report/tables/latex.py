@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from tfcr.report.findings.results import Result
 from tfcr.report.findings.sections import Section, Setting
 from tfcr.report.formatting import MISSING, folds_and_seeds, points, points_interval, printed, spread
+from tfcr.report.tables.modality_rows import HEADER, modality_conclusions, modality_rows
 
 _ESCAPED = {
     "\\": r"\textbackslash{}",
@@ -44,6 +45,15 @@ def alpha_latex(sections: Iterable[Section]) -> str:
         )
     ]
     return _HEAD + ("\n".join(tables) or "% No setting has three values of alpha or more.\n")
+
+
+def modalities_latex(sections: Iterable[Section]) -> str:
+    """Fusions minus each modality alone, one table per dataset; a comment where there is none."""
+    tables = [
+        _modalities(section, number)
+        for number, section in enumerate((section for section in sections if section.modalities), start=1)
+    ]
+    return _HEAD + ("\n".join(tables) or "% No run of one modality lies on the folds of a fusion.\n")
 
 
 def escape(text: str) -> str:
@@ -94,6 +104,18 @@ def _grid(section: Section, setting: Setting, number: int) -> str:
     )
     header = ["α", "WA", "UA", "ΔWA", "Chosen"]
     return _table("lrrrr", header, lines, caption, f"tab:alpha-{number}", section.warnings)
+
+
+def _modalities(section: Section, number: int) -> str:
+    caption = (
+        f"Fusions minus each modality alone on {section.label}, on the folds and seeds that all of them have. UA in %, "
+        "mean over folds, seeds averaged within each fold. Differences in percentage points with "
+        "95 % intervals where there are clusters enough: ΔUA over all test utterances (bootstrap), ΔWA as the mean "
+        "over speakers (t interval), with the p of the sign-flip test."
+    )
+    columns = [rf"p{{{share}\linewidth}}" if share else "r" for share in (0.17, 0, 0.08, 0, 0.115, 0.115, 0, 0.1)]
+    notes = [*section.warnings, *modality_conclusions(section)]
+    return _table(columns, HEADER, modality_rows(section), caption, f"tab:modalities-{number}", notes)
 
 
 def _table(

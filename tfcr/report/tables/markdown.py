@@ -1,11 +1,12 @@
 """Table 1 in Markdown, for a README or a paper's draft."""
 
 import html
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from tfcr.report.findings.results import Result
 from tfcr.report.findings.sections import Section
 from tfcr.report.formatting import MISSING, comparability, folds_and_seeds, percent, printed, spread
+from tfcr.report.tables.modality_rows import HEADER, modality_rows
 from tfcr.report.tables.summary import conclusions_of
 
 
@@ -22,8 +23,9 @@ def table_1_markdown(sections: Iterable[Section]) -> str:
             rows += [_markdown_row(result) for result in results]
         warnings = [line for warning in section.warnings for line in (f"> {_markdown(warning)}", "")]
         conclusions = [line for each in conclusions_of(section) for line in ("", _markdown(each))]
-        lines = [_markdown_line(cells) for cells in (header, ["---"] * len(header), *rows)]
-        parts.append("\n".join([f"### {_markdown(section.label)}", "", *warnings, *lines, *conclusions]))
+        lines = _markdown_table(header, rows)
+        beside = ["", *_markdown_table(HEADER, modality_rows(section))] if section.modalities else []
+        parts.append("\n".join([f"### {_markdown(section.label)}", "", *warnings, *lines, *beside, *conclusions]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -40,6 +42,10 @@ def _markdown_row(result: Result) -> list[str]:
         folds_and_seeds(result),
         comparability(result),
     ]
+
+
+def _markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    return [_markdown_line(cells) for cells in (header, ["---"] * len(header), *rows)]
 
 
 def _markdown_line(cells: Iterable[str]) -> str:

@@ -16,6 +16,7 @@ from tfcr.report.formatting import (
     printed,
     spread,
 )
+from tfcr.report.tables.modality_rows import modality_conclusions
 
 _TERMINAL_WIDTH = 100
 
@@ -68,9 +69,9 @@ def _difference_text(difference: Difference) -> str:
 
 
 def conclusions_of(section: Section) -> list[str]:
-    """The primary comparison of every setting in words."""
+    """The primary comparison of every setting in words, and what fusions add to the better modality."""
     many = len(section.settings) > 1
     primary = [setting for setting in section.settings if setting.primary]
     return [
         f"{setting.label}: {setting.primary.conclusion}" if many else setting.primary.conclusion for setting in primary
-    ]
+    ] + modality_conclusions(section)

@@ -4,7 +4,7 @@ import pathlib
 
 import jinja2
 
-from tfcr import corpora
+from tfcr import corpora, protocols
 from tfcr.dataset_info import Dataset
 from tfcr.objectives.metrics import conflicts
 from tfcr.runs import Predictions, Run
@@ -30,7 +30,6 @@ _FEATURES = {
     "audio": "spectrograms",
     "text": "word vectors",
 }
-_SPEAKERS_APART = ("speaker", "session")  # protocols
 
 
 def model_card(
@@ -68,7 +67,7 @@ def model_card(
         licence=corpora.licence(corpus),
         has_text=system != "audio",
         num_words=num_words,
-        speakers_shared=metrics["protocol"] not in _SPEAKERS_APART,
+        speakers_shared=protocols.shares_speakers(metrics["protocol"]),
         figures=_figures(run, predictions, clusters.names),
         clusters=clusters.kind,
         num_clusters=number,

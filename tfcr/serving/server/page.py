@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import pathlib
 import tempfile
@@ -13,11 +14,14 @@ import numpy as np
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tfcr import files
 from tfcr.corpora.synthetic import voices
 from tfcr.errors import TfcrError
 from tfcr.serving.server.explanation import MAX_CHARACTERS, explain, render, render_error
 from tfcr.serving.server.served import ServedModel
 from tfcr.serving.wav_bytes import encode_wav
+
+_log = logging.getLogger(__name__)
 
 TITLE = "Emotion in speech and words"
 LIMITS = (
@@ -58,7 +62,8 @@ def mount_page(
     with tempfile.TemporaryDirectory(prefix="tfcr-page-") as folder, _environment(folder):
         import gradio
 
-        page = _page(gradio, model, pool, threads, pathlib.Path(folder))
+        with files.full_disk_named(pathlib.Path(folder)):
+            page = _page(gradio, model, pool, threads, pathlib.Path(folder))
         fonts = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
         gradio.mount_gradio_app(
             app,
@@ -76,6 +81,7 @@ def mount_page(
         page.has_launched = True  # mounting leaves it False, and then any path of this machine counts as uploaded
         mount = app.routes[-1]
         mounted, mount.app = mount.app, _Limited(mount.app, max_bytes + _FORM)
+        mounted.add_exception_handler(OSError, _full)
         with _no_downloads(gradio):
             yield lambda: mounted.stop_event.set()
 
@@ -103,6 +109,16 @@ class _Limited:
             return message
 
         await self.app(scope, received if scope["type"] == "http" else receive, send)
+
+
+async def _full(request: fastapi.Request, error: OSError) -> fastapi.Response:
+    """The answer to a recording for which the server's disk has no room; the log gets a line of it."""
+    lacking = files.room_lacking(error)
+    if lacking is None:
+        raise error
+    sentence = f"{tempfile.gettempdir()} has no room for a recording ({lacking[0]})"
+    _log.warning("%s; %s", sentence, lacking[1])
+    return fastapi.responses.JSONResponse({"error": sentence}, 507)
 
 
 @contextlib.contextmanager

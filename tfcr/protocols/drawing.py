@@ -1,0 +1,46 @@
+"""What several protocols draw with: groups are counted, left out one by one, or dealt to numbered parts."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from tfcr.errors import TfcrError
+
+
+def count_groups(groups: Sequence[str], name: str, least: int) -> int:
+    """How many different groups there are.
+
+    Args:
+        groups: of every utterance.
+        name: of the protocol, which is what a group is too.
+
+    Raises:
+        TfcrError: fewer than `least`, or an utterance without one.
+    """
+    named = set(groups)
+    if "" in named:
+        raise TfcrError(f"protocol {name!r} needs a {name} for every utterance, and this corpus lacks them")
+    if len(named) < least:
+        raise TfcrError(f"protocol {name!r} needs at least {least} {name}s; this corpus has {len(named)}")
+    return len(named)
+
+
+def leave_one_out(fold: int, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """One group tests, the next one validates."""
+    names = np.unique(groups)
+    return groups == names[fold], groups == names[(fold + 1) % len(names)]
+
+
+def leave_one_part_out(fold: int, folds: Iterable[tuple[np.ndarray, np.ndarray]], count: int):
+    """One part tests, the next one validates.
+
+    Args:
+        folds: pairs of which the second holds the positions of a part, as scikit-learn's splitters give them.
+        count: of the utterances.
+    """
+    parts = np.empty(count, np.int64)
+    number = 0
+    for _, positions in folds:
+        parts[positions] = number
+        number += 1
+    return parts == fold, parts == (fold + 1) % number

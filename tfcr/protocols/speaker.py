@@ -1,0 +1,24 @@
+"""Leave one speaker out."""
+
+import numpy as np
+
+from tfcr.protocols.drawing import count_groups, leave_one_out
+from tfcr.protocols.labelled import Labelled
+
+MEANING = "each fold tests one speaker, whom training has not heard"
+SHARES_SPEAKERS = False
+
+
+def num_folds(utterances: Labelled) -> int:
+    """One for every speaker, of whom there must be three."""
+    return count_groups(utterances.speakers, "speaker", 3)
+
+
+def draw(fold: int, utterances: Labelled, fold_seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """One speaker tests; the partner of the same session validates, or the next speaker where there are no sessions."""
+    speakers, sessions = np.asarray(utterances.speakers), np.asarray(utterances.sessions)
+    test, following = leave_one_out(fold, speakers)
+    partners = np.unique(speakers[np.isin(sessions, sessions[test]) & ~test])
+    if "" in sessions[test] or not len(partners):
+        return test, following
+    return test, speakers == partners[0]

@@ -1,0 +1,166 @@
+"""A fusion beside speech alone and words alone on the same folds: is it better than the better of the two?"""
+
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+
+from tfcr import statistics
+from tfcr.report.findings.comparisons import Difference, difference_of, within_a_sentence
+from tfcr.report.findings.conditions import BASELINE_SYSTEM, ON, Cell, Condition, Group
+from tfcr.report.findings.results import Spread, recorded
+from tfcr.statistics import Comparison
+from tfcr.wording import counted
+
+FUSIONS = ("fusion", "late-fusion")  # built of the encoders that the systems of one modality have
+MODALITIES = ("audio", "text")
+BETTER, OTHER, ONLY = "better modality", "other modality", "only modality"  # roles of a difference
+_TIE = 1e-9  # figures that are this close are equal
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A fusion minus each modality alone, on the folds and seeds that all of them have.
+
+    Attributes:
+        fusion: its runs there.
+        differences: the better modality first, that is the one with the higher mean UA there.
+    """
+
+    fusion: Group
+    differences: Sequence[Difference]
+
+    @property
+    def sentence(self) -> str:
+        """Whether the fusion is better than the better modality, with both differences."""
+        c = self.differences[0].comparison
+        names = [_name(each.baseline.condition) for each in self.differences]
+        figures = (
+            f"{_apart(each.comparison.ua)} that of {name}" for each, name in zip(self.differences, names, strict=True)
+        )
+        chosen = ", the better of the two modalities" if len(names) > 1 else ""
+        return (
+            f"On the same {counted(len(c.folds), 'fold')} and {counted(len(c.by_seed), 'seed')}, "
+            f"{_name(self.fusion.condition)} {_verb(c)} {names[0]}{chosen}{_evidence(c)}: "
+            f"its UA is {' and '.join(figures)}."
+        )
+
+    @property
+    def caveats(self) -> list[str]:
+        """What the sentence does not show."""
+        here = self.differences[0]
+        one = "The other modality was not trained on these folds, so which of the two is better is open."
+        limits = statistics.caveats(here.comparison, self.fusion.condition.speakers_were_heard)
+        return [one, *limits] if here.role == ONLY else limits
+
+
+@dataclass(frozen=True)
+class BesideModalities:
+    """The fusions of one setting, which differ in alpha alone, each beside both modalities.
+
+    Attributes:
+        label: tells the setting from the section's others.
+    """
+
+    label: str
+    standings: Sequence[Standing]
+
+    @property
+    def conclusion(self) -> str:
+        """A sentence for each fusion, and what they do not show."""
+        caveats = dict.fromkeys(caveat for each in self.standings for caveat in each.caveats)
+        return " ".join([*(each.sentence for each in self.standings), *caveats])
+
+    @property
+    def differences(self) -> list[Difference]:
+        """Every fusion minus every modality."""
+        return [difference for each in self.standings for difference in each.differences]
+
+
+def beside_modalities(label: str, fusions: Iterable[Group], groups: Sequence[Group]) -> BesideModalities | None:
+    """The fusions of one setting beside the runs of one modality; None where none lies on the same folds.
+
+    Args:
+        fusions: the groups of the setting.
+        groups: all of the dataset.
+
+    Raises:
+        TfcrError: two runs of the same fold tested different utterances.
+    """
+    by_condition = {group.condition: group for group in groups}
+    standings = [standing for fusion in fusions if (standing := _standing(fusion, by_condition))]
+    return BesideModalities(label, standings) if standings else None
+
+
+def ua_of(group: Group) -> Spread:
+    """UA over the folds of a group, as its runs recorded it."""
+    spread = recorded(group, "ua")
+    assert spread is not None  # every system has a UA
+    return spread
+
+
+def _standing(fusion: Group, groups: Mapping[Condition, Group]) -> Standing | None:
+    if fusion.condition.system.partition(ON)[0] not in FUSIONS:
+        return None
+    alone = [groups[condition] for modality in MODALITIES if (condition := _alone(fusion, modality)) in groups]
+    fusion, *alone = _on_same_cells(fusion, alone)
+    if not alone:
+        return None
+    alone.sort(key=lambda group: -ua_of(group).mean)
+    roles = (BETTER, OTHER) if len(alone) > 1 else (ONLY,)
+    found = [difference_of(group, fusion, role) for group, role in zip(alone, roles, strict=True)]
+    return Standing(fusion, [difference for difference in found if difference])
+
+
+def _alone(fusion: Group, modality: str) -> Condition:
+    """The condition of the runs that have one of a fusion's encoders and nothing else."""
+    own = next(iter(fusion.runs.values())).metrics.get(f"{modality}_features")
+    return replace(fusion.condition, system=ON.join([modality, *([own] if own else [])]), alpha=0.0, start="fresh")
+
+
+def _on_same_cells(fusion: Group, alone: Sequence[Group]) -> list[Group]:
+    """The fusion and the modalities that it can be held beside, each with the folds and seeds that all of them have.
+
+    Where the three share none, the modality that shares more of the fusion's stays.
+    """
+    by_shared = sorted(alone, key=lambda group: -len(fusion.runs.keys() & group.runs.keys()))
+    for some in (by_shared, by_shared[:1]):
+        cells = set(fusion.runs).intersection(*(group.runs for group in some))
+        if some and cells:
+            return [_part(group, cells) for group in (fusion, *some)]
+    return [fusion]
+
+
+def _part(group: Group, cells: Set[Cell]) -> Group:
+    if group.runs.keys() == cells:
+        return group
+    return Group(group.condition, {cell: run for cell, run in group.runs.items() if cell in cells})
+
+
+def _name(condition: Condition) -> str:
+    """A system as a noun of a sentence."""
+    if condition.alpha == 0 and condition.system != BASELINE_SYSTEM:
+        return condition.system_name[0].lower() + condition.system_name[1:]
+    return within_a_sentence(condition)
+
+
+def _verb(c: Comparison) -> str:
+    if c.is_descriptive:
+        return "is above" if c.ua > _TIE else "is not above"
+    above, below = min(c.ua, c.effect) > _TIE, max(c.ua, c.effect) <= _TIE
+    if c.is_agreed_on and (above or below):
+        trained = ", as trained here," if c.has_few_seeds else ""
+        return f"is{trained} {'better' if above else 'worse'} than"
+    return "is not better than" if below else "is not shown to be better than"
+
+
+def _evidence(c: Comparison) -> str:
+    """The p behind the verb."""
+    if c.p is None:
+        return ""
+    disagree = "; the seeds leave room for none" if c.p < statistics.LEVEL and not c.is_agreed_on else ""
+    over = counted(len(c.by_speaker), "speaker")
+    return f" (sign-flip p {statistics.p_in_words(c.p)} over {over}{disagree})"
+
+
+def _apart(ua: float) -> str:
+    points = f"{abs(100 * ua):.1f}"
+    return "the same as" if points == "0.0" else f"{points} points {'higher' if ua > 0 else 'lower'} than"
