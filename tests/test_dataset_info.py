@@ -37,7 +37,7 @@ def dataset(tmp_path):
         records = int(number < len(ROWS))
         shards.append(Shard(path.name, records, 200 - number, files.sha256_of_file(path)).__dict__)
     info = {
-        "schema": 1,
+        "schema": dataset_info.SCHEMA,
         "name": "x",
         "preset": "paper",
         "emotions": ["neutral", "anger"],
