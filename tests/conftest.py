@@ -14,6 +14,7 @@ import hypothesis
 import numpy as np
 import pytest
 import soundfile
+from glove import LACKING, Glove, read_glove
 
 from tfcr import schema
 from tfcr.config import PRESETS, Config
@@ -165,6 +166,15 @@ def real_corpus() -> pathlib.Path:
     if not folder:
         pytest.skip("set TFCR_REAL_CORPUS to a folder with a manifest.csv")
     return pathlib.Path(folder).resolve()
+
+
+@pytest.fixture(scope="session")
+def glove() -> Glove:
+    """GloVe's own vectors of 50 numbers."""
+    found = read_glove()
+    if found is None:
+        pytest.skip(LACKING)
+    return found
 
 
 TINY_ROWS = 16
