@@ -34,7 +34,8 @@ def step(folder: pathlib.Path, tiny: bool) -> tuple[str, str]:
             if time.monotonic() > end:
                 break
             os.environ[KERNELS] = kernels() if way == "plain Keras" else way
-            said.append(f"{size} {precision} {way} {_timed(precision, way, 8 if tiny else size):.1f} ms")
+            size = 8 if tiny else size
+            said.append(f"{size} {precision} {way} {_timed(precision, way, size):.1f} ms")
     return TOLD, "; ".join(said) + _peak()
 
 

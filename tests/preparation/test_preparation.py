@@ -731,10 +731,35 @@ def test_recordings_that_are_too_short_or_stand_twice_are_noted(prepared, tiny_c
     first = prepared().info["notes"]
     assert first == [
         "1 recording is shorter than one window (256 samples at 16 kHz); the first is 'u01'.",
+        "2 recordings are nothing but silence: 'u01', 'u03'.",
         "2 utterances share their recording with another one, the first are 'u05' and 'u07'; "
         "of such a pair one can fall into training and the other into the test.",
+        "2 utterances have the same recording and different labels, the first are 'u05' (happiness) and 'u07' (anger).",
     ]
     assert prepared().info["notes"] == first
+
+
+def test_recordings_that_carry_no_emotion_are_noted_by_kind(prepared, tiny_corpus):
+    """Each kind once, with the count and the first names; also when the shards are there already."""
+    wav = tiny_corpus / "wav"
+    noise = np.random.default_rng(0).normal(0, 0.1, 8000)
+    for number in (1, 3, 5, 7):
+        soundfile.write(wav / f"u{number:02d}.wav", np.zeros((8000, 2)), 16_000)
+    soundfile.write(wav / "u09.wav", np.stack([noise, -noise], axis=1), 16_000)
+    soundfile.write(wav / "u11.wav", 32768 * noise, 16_000, subtype="FLOAT")
+    samples, rate = soundfile.read(wav / "u00.flac", dtype="int16")
+    soundfile.write(wav / "u13.wav", samples, rate)  # the same samples in another container
+    edit_manifest(tiny_corpus, lambda row: row["id"] == "u13" and row.update(emotion="neutral"))
+    expected = [
+        "4 recordings are nothing but silence: 'u01', 'u03', 'u05' and 1 more.",
+        "1 recording has channels that cancel each other out, as one is the other's negative, so that their mean is "
+        "silence: 'u09'; give one channel of each alone.",
+        "1 recording has samples far above 1, which floats are not to exceed: 'u11'; scale them to [-1, 1).",
+        "2 utterances share their recording with another one, the first are 'u00' and 'u13'; "
+        "of such a pair one can fall into training and the other into the test.",
+    ]
+    assert prepared(workers=2).info["notes"] == expected
+    assert prepared().info["notes"] == expected
 
 
 def test_an_id_that_stands_twice_in_a_corpus_is_an_error(small_dataset):

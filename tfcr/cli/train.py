@@ -79,6 +79,8 @@ def command(context, data, run, **options):
     config = configure(fields, dataset.info["preset"])
     say_departures(context, [config.system], config.preset, say)
     experiment = plan(config, data)
+    if note := experiment.shared_note():
+        say(note)
     display = Display()
     folder = run or experiment.folder
     done = (folder / "metrics.json").is_file()
