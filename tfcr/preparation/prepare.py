@@ -74,7 +74,7 @@ def prepare(
     plan, coverage = plan_records(preparation, selection.utterances, samples, progress)
     vocabulary = feature_sets.vocabulary_of(plan.words, plan.vectors)
 
-    with files.held(preparation.out, "preparing"):
+    with files.locked(preparation.out, "preparing"):
         adopt(preparation)
         progress.start(_seconds_ahead(preparation, samples))
         there = _features_there(preparation.out / INFO)
