@@ -30,14 +30,14 @@ from tfcr.preparation.feature_sets import FeaturePlan, Vocabulary
 from tfcr.preparation.options import Preparation, Progress
 from tfcr.preparation.ownership import (
     MARK,
-    adopt,
+    claim_folder,
     finished_mark,
     refuse_other,
     refuse_other_input,
     refuse_other_modality,
     remove_other_shards,
 )
-from tfcr.preparation.selection import look_at, read_selection
+from tfcr.preparation.selection import read_selection, without_unreadable
 from tfcr.preparation.shards import Fingerprint, RecordPlan, ShardPlan, in_threads, receipt
 from tfcr.preparation.unreadable import RecordingError, refuse_undecodable
 from tfcr.preparation.word_vectors import check_coverage, word_vectors
@@ -67,7 +67,7 @@ def prepare(
     refuse_missing_files(preparation)
     progress.say(announcement(preparation))
     in_order = functools.partial(in_threads, workers=workers)
-    selection, samples = look_at(
+    selection, samples = without_unreadable(
         read_selection(preparation, progress), preparation.skip_unreadable, in_order, progress.say
     )
     own_sets = [own.feature_set([utterance.id for utterance in selection.utterances]) for own in preparation.own]
@@ -75,7 +75,7 @@ def prepare(
     vocabulary = feature_sets.vocabulary_of(plan.words, plan.vectors)
 
     with files.locked(preparation.out, "preparing"):
-        adopt(preparation)
+        claim_folder(preparation)
         progress.start(_seconds_ahead(preparation, samples))
         there = _features_there(preparation.out / INFO)
         refuse_other_modality(preparation, there)

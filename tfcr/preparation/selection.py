@@ -55,7 +55,7 @@ def read_selection(preparation: Preparation, progress: Progress) -> Selection:
     return Selection(utterances, left_out, replaced, [*corpus.notes, *replacements])
 
 
-def look_at(
+def without_unreadable(
     selection: Selection, skip: bool, in_order: Callable[[Callable, Sequence], list], say: Callable[[str], None]
 ) -> tuple[Selection, list[int]]:
     """The selection without what cannot be read, and the samples of its utterances (`unreadable.readable`).
