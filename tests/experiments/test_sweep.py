@@ -343,10 +343,7 @@ def check_goes_on(out: pathlib.Path, sweep_again, undisturbed: pathlib.Path) -> 
     sweep_again()
     assert results(out) == results(undisturbed)
     assert {path: stamp for path, stamp in stamps(out).items() if path in finished} == finished
-    for (
-        name,
-        epochs,
-    ) in begun.items():  # the seconds that an epoch took report_ends it from the same epoch trained again
+    for name, epochs in begun.items():  # the seconds that an epoch took tell it from the same epoch trained again
         assert runs.open_run(out / name).history[: len(epochs)] == epochs
     assert not [path for path in out.rglob("*") if ".tmp" in path.name]
 

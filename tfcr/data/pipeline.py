@@ -202,7 +202,7 @@ class Pipeline:
         )
 
     def _select(self, data: tf.data.Dataset, positions: np.ndarray) -> tf.data.Dataset:
-        """Of numbered records those of the given utterances, each with its utterance's position instead of its number."""
+        """Of numbered records those of the given utterances, with the utterance's position for the number."""
         is_selected = np.zeros(len(self._order), bool)
         is_selected[positions] = True
         table, order = tf.constant(is_selected[self._order]), tf.constant(self._order)
@@ -210,7 +210,7 @@ class Pipeline:
         return selected.map(lambda number, record: (order[number], record))
 
     def _examples(self, utterances: tf.data.Dataset, segments: str, weight: float, seed: int) -> tf.data.Dataset:
-        """`(of_segment, (x, y, weight))` of each example: the inputs of its segment alone, if any, and everything else."""
+        """`(own, (x, y, weight))` of each example: the inputs of its segment alone, if any, and the rest."""
         labels = tf.constant(self._labels)
 
         def known(position):

@@ -199,12 +199,8 @@ def answers_of(outputs: Tensors) -> Tensors:
     answers = {"probabilities": tf.nn.softmax(scores["logits"]), **scores}
     if "audio_logits" in scores and "text_logits" in scores:
         audio, text = scores["audio_logits"], scores["text_logits"]
-        both_name_an_emotion = tf.logical_and(
-            _differ(audio), _differ(text)
-        )  # equal scores name no emotion: no conflict
-        answers["conflict"] = tf.logical_and(
-            both_name_an_emotion, tf.not_equal(tf.argmax(audio, axis=1), tf.argmax(text, axis=1))
-        )
+        both = tf.logical_and(_differ(audio), _differ(text))  # equal scores name no emotion, and are in no conflict
+        answers["conflict"] = tf.logical_and(both, tf.not_equal(tf.argmax(audio, axis=1), tf.argmax(text, axis=1)))
     return answers
 
 
