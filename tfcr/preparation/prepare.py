@@ -188,13 +188,13 @@ def _features_there(path: pathlib.Path) -> dict:
 
 def _write_info(path: pathlib.Path, info: dict) -> bool:
     """Writes `dataset_info.json` unless it says the same already; returns whether it was written."""
-    if _says(path, info):
+    if _has_content(path, info):
         return False
     files.write_json(path, info)
     return True
 
 
-def _says(path: pathlib.Path, content: dict) -> bool:
+def _has_content(path: pathlib.Path, content: dict) -> bool:
     """Whether a JSON file is there, whole, and holds just that."""
     try:
         return files.read_json(path) == content

@@ -1,4 +1,4 @@
-"""One fold, trained and tested: `train_fold` is the seam that the command line, sweeps and scripts call."""
+"""One fold, trained and tested: `train_fold` is what the command line, sweeps and scripts call."""
 
 import contextlib
 import pathlib
