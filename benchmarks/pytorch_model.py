@@ -40,7 +40,7 @@ class Fusion(nn.Module):
         self.score = nn.Linear(HIDDEN, 1)
 
     def audio(self, spectrogram, num_frames):
-        real = torch.arange(FRAMES)[None, :, None] < num_frames[:, None, None]
+        real = torch.arange(FRAMES, device=num_frames.device)[None, :, None] < num_frames[:, None, None]
         x = torch.where(real, (spectrogram - self.mean) / self.deviation, 0.0)[:, None]
         for convolution in self.convolutions:
             x = functional.max_pool2d(functional.relu(convolution(x)), 2)
@@ -50,13 +50,14 @@ class Fusion(nn.Module):
         steps = embeddings.shape[1]
         num_tokens = num_tokens.clamp(1, steps)
         if self.packed:
-            packed = rnn.pack_padded_sequence(embeddings, num_tokens, batch_first=True, enforce_sorted=False)
+            lengths = num_tokens.cpu()  # PyTorch wants them there
+            packed = rnn.pack_padded_sequence(embeddings, lengths, batch_first=True, enforce_sorted=False)
             outputs, _ = rnn.pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=steps)
         else:
             outputs, _ = self.lstm(embeddings)
-        last = outputs[torch.arange(len(outputs)), num_tokens.long() - 1]
+        last = outputs[torch.arange(len(outputs), device=outputs.device), num_tokens.long() - 1]
         scores = torch.einsum("btd,bd->bt", outputs, last).float()
-        padding = torch.arange(steps)[None, :] >= num_tokens[:, None]
+        padding = torch.arange(steps, device=num_tokens.device)[None, :] >= num_tokens[:, None]
         weights = torch.softmax(scores.masked_fill(padding, -1e9), dim=1)
         return torch.einsum("bt,btd->bd", weights.to(outputs.dtype), outputs)
 
@@ -84,16 +85,26 @@ class Step:
     """A training step of one variant: forward, backward, Adam.
 
     Args:
-        layout: `contiguous`, `channels_last`, or `compiled`, which is channels_last by `torch.compile`.
+        layout: `contiguous`, `channels_last`, `compiled`, which is channels_last by `torch.compile`, or `graphs`, which
+            is that in CUDA graphs.
+        precision: `float32`, or that of `autocast`: `bfloat16` or `float16`, with scaled losses.
+        device: `cpu` or `cuda`. On the latter float32 is multiplied as TF32, as TensorFlow does.
     """
 
-    def __init__(self, layout: str, packed: bool, bfloat16: bool):
+    def __init__(self, layout: str, packed: bool, precision: str = "float32", device: str = "cpu"):
         torch.manual_seed(0)
-        self.model = Fusion(packed)
+        self.model = Fusion(packed).to(device)
         if layout != "contiguous":
             self.model.to(memory_format=torch.channels_last)
-        self.forward = torch.compile(self._loss) if layout == "compiled" else self._loss
-        self.precision = torch.autocast("cpu", torch.bfloat16) if bfloat16 else contextlib.nullcontext()
+        self.forward = self._loss
+        if layout in ("compiled", "graphs"):
+            self.forward = torch.compile(self._loss, mode="reduce-overhead" if layout == "graphs" else None)
+        if device == "cuda":
+            torch.set_float32_matmul_precision("high")
+        self.precision = contextlib.nullcontext()
+        if precision != "float32":
+            self.precision = torch.autocast(device, getattr(torch, precision))
+        self.scaler = torch.amp.GradScaler(device, enabled=precision == "float16")
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=0.001, eps=1e-7, fused=True)
 
     def _loss(self, x):
@@ -106,9 +117,10 @@ class Step:
     def __call__(self, x):
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.loss(x)
-        loss.backward()
-        self.optimizer.step()
-        return loss.item()
+        self.scaler.scale(loss).backward()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return loss.detach()
 
 
 def started(threads: int) -> dict:
@@ -118,7 +130,7 @@ def started(threads: int) -> dict:
 
 
 class Training(Process):
-    """Training steps of variants, which `layout`, `packed` and `bfloat16` of `Step` name."""
+    """Training steps of variants, which the arguments of `Step` name."""
 
     def __init__(self):
         self.made, self.batches = {}, {}
@@ -130,8 +142,8 @@ class Training(Process):
         """Makes a step on the batch of each seed."""
         step = self._step(**variant)
         for seed in seeds:
-            step(self._batch(seed))
-        return {}
+            loss = step(self._batch(seed))
+        return {"loss": loss.item()}
 
     def gradients(self, seed: int, weights: str, out: str, **variant) -> dict:
         """Loads weights from a file .npz and writes the gradients and the `loss` of a batch into another."""

@@ -54,15 +54,20 @@ def plain_variants() -> dict[str, dict]:
 def pytorch_variants(quick: bool = False) -> dict[str, dict]:
     """Name → what `pytorch_model.Step` takes; what is timed in PyTorch."""
     return {
-        f"{layout}, {'packed' if packed else 'padded'}, {'bfloat16 autocast' if bfloat16 else 'float32'}": {
+        f"{layout}, {'packed' if packed else 'padded'}, {_of_pytorch(precision)}": {
             "layout": layout,
             "packed": packed,
-            "bfloat16": bfloat16,
+            "precision": precision,
         }
-        for bfloat16 in (False, True)
+        for precision in ("float32", "bfloat16")
         for layout in ("contiguous", "channels_last", *(() if quick else ("compiled",)))
         for packed in (False, True)
     }
+
+
+def _of_pytorch(precision):
+    """What PyTorch calls a precision."""
+    return "bfloat16 autocast" if precision == "bfloat16" else precision
 
 
 def measure(quick: bool = False, pytorch: str | None = None) -> list[Row]:
@@ -96,7 +101,7 @@ def measure(quick: bool = False, pytorch: str | None = None) -> list[Row]:
             found = {f"PyTorch {name}": settings for name, settings in pytorch_variants(quick).items()}
             for name, settings in found.items():
                 calls[name] = _turn_of(process, settings)
-                compared = close if settings["bfloat16"] else others
+                compared = close if settings["precision"] == "bfloat16" else others
                 compared[name] = gradients_in(process, models[OURS], settings)
         check_agreement(models[OURS], others, close)
         return _rows(interleaved(calls, 3 if quick else 12, warm_up=2), found, version)
@@ -314,12 +319,12 @@ def _rows(seconds, pytorch_settings, version):
     against |= {OURS: (PLAIN, "≥ 1.6"), OURS_BFLOAT16: (PLAIN, "≥ 1.8")}
     rows = rows_of(SECTION, seconds, against)
     rows += _beside(seconds[OURS], seconds[PLAIN_HERE], f"{OURS}, the model alone", PLAIN_HERE, None)
-    for ours, bfloat16, wanted in ((OURS, False, "≥ 2"), (OURS_BFLOAT16, True, "≥ 1.5")):
-        rivals = [name for name, settings in pytorch_settings.items() if settings["bfloat16"] == bfloat16]
+    for ours, precision, wanted in ((OURS, "float32", "≥ 2"), (OURS_BFLOAT16, "bfloat16", "≥ 1.5")):
+        rivals = [name for name, settings in pytorch_settings.items() if settings["precision"] == precision]
         if rivals:
             best = min(rivals, key=lambda name: np.median(seconds[name]))
             beside = f"{ours}, beside the best PyTorch {version}"
-            against = f"the best PyTorch, {'bfloat16 autocast' if bfloat16 else 'float32'}"
+            against = f"the best PyTorch, {_of_pytorch(precision)}"
             [row] = _beside(seconds[ours], seconds[best], beside, against, wanted)
             rows.append(dataclasses.replace(row, note=best))
     return rows

@@ -47,7 +47,8 @@ def on_page_markdown(markdown, page, config, files):
 
 
 def on_page_content(html, page, config, files):
-    """Formulas in MathML, which browsers show without a script."""
+    """Formulas in MathML, which browsers show without a script; and what click calls a default that there is not."""
+    html = html.replace("<code>Sentinel.UNSET</code>", "–")
     return _FORMULA.sub(lambda formula: _mathml(formula[2], "block" if formula[1] == "div" else "inline"), html)
 
 

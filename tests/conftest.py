@@ -14,6 +14,7 @@ import hypothesis
 import numpy as np
 import pytest
 import soundfile
+from glove import LACKING, Glove, read_glove
 
 from tfcr import schema
 from tfcr.config import PRESETS, Config
@@ -55,6 +56,37 @@ def tensorflow():
     import tensorflow
 
     return tensorflow
+
+
+class FakeGPU:
+    """A GPU that this machine seems to have.
+
+    Attributes:
+        grows: whether its memory is taken as it is needed.
+        visible: whether this process may use it.
+    """
+
+    name, grows, visible = "/physical_device:GPU:0", False, True
+
+
+@pytest.fixture
+def gpu(tensorflow, monkeypatch) -> FakeGPU:
+    """This machine looks as if it had one, which is not there to compute on."""
+    config, fake = tensorflow.config, FakeGPU()
+
+    def see(devices, kind):
+        fake.visible = bool(devices) and kind == "GPU"
+
+    def listed(kind=None):
+        return [fake] if kind == "GPU" else found(kind)
+
+    found = config.list_physical_devices
+    monkeypatch.setattr(config, "list_physical_devices", listed)
+    monkeypatch.setattr(config, "get_visible_devices", lambda kind=None: listed(kind) if fake.visible else [])
+    monkeypatch.setattr(config, "set_visible_devices", see)
+    monkeypatch.setattr(config.experimental, "get_device_details", lambda device: {"device_name": "a GPU of a test"})
+    monkeypatch.setattr(config.experimental, "set_memory_growth", lambda device, on: setattr(device, "grows", on))
+    return fake
 
 
 @pytest.fixture(scope="session")
@@ -134,6 +166,15 @@ def real_corpus() -> pathlib.Path:
     if not folder:
         pytest.skip("set TFCR_REAL_CORPUS to a folder with a manifest.csv")
     return pathlib.Path(folder).resolve()
+
+
+@pytest.fixture(scope="session")
+def glove() -> Glove:
+    """GloVe's own vectors of 50 numbers."""
+    found = read_glove()
+    if found is None:
+        pytest.skip(LACKING)
+    return found
 
 
 TINY_ROWS = 16

@@ -156,12 +156,17 @@ def the_same(before, after, intact: bytes, broken: bytes) -> str:
     return "" if before == after else "another content"
 
 
-def audio(container: str, subtype: str | None = None, rate: int = 16_000, header: int = 64) -> Kind:
+def audio(
+    container: str, subtype: str | None = None, rate: int = 16_000, header: int = 64, behind: bytes = b""
+) -> Kind:
+    """Args:
+    behind: another recording, joined to the first.
+    """
     suffix = {"WAVEX": "wav"}.get(container, container.lower())
 
     def make(folder):
         path = folder / f"a.{suffix}"
-        path.write_bytes(recording(container, subtype, rate))
+        path.write_bytes(recording(container, subtype, rate) + behind)
         return [path]
 
     def use(folder):
@@ -458,6 +463,19 @@ def all_kinds(prepared: pathlib.Path) -> dict[str, Kind]:
     }
 
 
+def rarer_kinds() -> dict[str, Kind]:
+    """Recordings as few people have them, by name; see `all_kinds`."""
+    headers = {"RF64": 128, "W64": 160, "AIFF": 128, "AU": 32, "CAF": 4200, "NIST": 1024}
+    joined = {"FLAC": 128, "OGG": 64, "MP3": 200}  # a WAV file without the other one's header has only bytes behind it
+    return {
+        **{container: audio(container, header=header) for container, header in headers.items()},
+        **{
+            f"two {container} joined": audio(container, rate=24_000, header=header, behind=recording(container))
+            for container, header in joined.items()
+        },
+    }
+
+
 # ---- breaking and reading -------------------------------------------------------------------------------------------
 
 
@@ -493,13 +511,13 @@ def verdict(kind: Kind, seed: str, folder: pathlib.Path) -> str:
     return fault and f"{seed}, {damage.__name__}: {fault}"
 
 
-def check(numbers, prepared: pathlib.Path, folder: pathlib.Path) -> None:
+def check(numbers, kinds: dict[str, Kind], folder: pathlib.Path) -> None:
     """Every kind in turn; all that fail are named with the seed."""
 
     def too_long(*_):
         raise TooLongError
 
-    kinds = list(all_kinds(prepared).items())
+    kinds = list(kinds.items())
     before = signal.signal(signal.SIGALRM, too_long)
     try:
         seeds = [(f"{kinds[number % len(kinds)][0]} {number}", kinds[number % len(kinds)][1]) for number in numbers]
@@ -519,9 +537,18 @@ def prepared(tensorflow, tiny_corpus, tmp_path) -> pathlib.Path:
 
 
 def test_a_broken_file_is_named_or_read_right(prepared, tmp_path, capfd):
-    check(range(30), prepared, tmp_path / "broken")
+    check(range(30), all_kinds(prepared), tmp_path / "broken")
 
 
 @pytest.mark.full
 def test_many_broken_files_are_named_or_read_right(prepared, tmp_path, capfd):
-    check(range(30, 330), prepared, tmp_path / "broken")
+    check(range(30, 330), all_kinds(prepared), tmp_path / "broken")
+
+
+def test_a_broken_file_of_a_rarer_kind_is_named_or_read_right(tmp_path, capfd):
+    check(range(30), rarer_kinds(), tmp_path / "broken")
+
+
+@pytest.mark.full
+def test_many_broken_files_of_rarer_kinds_are_named_or_read_right(tmp_path, capfd):
+    check(range(30, 330), rarer_kinds(), tmp_path / "broken")

@@ -37,6 +37,7 @@ def test_the_pages_protocol_and_its_test_are_two_files(clone):
     assert "2 passed" in done.stdout, done.stdout
 
 
+@pytest.mark.full
 def test_the_pages_system_and_its_test_are_two_files(clone):
     (clone / "tfcr/models/systems/my_system.py").write_text(_SYSTEM)
     test = clone / "tests/models/systems/test_my_system.py"

@@ -47,12 +47,13 @@ def chosen(tmp_path):
     ("pythons", "taken"),
     [
         ({"python3": True}, "path/python3"),
-        ({"python3": True, "python3.12": True, "python3.11": True}, "path/python3.12"),
+        ({"python3.13": True, "python3.12": True, "python3.11": True}, "path/python3.12"),
+        ({"python3": False, "python3.13": True}, "path/python3.13"),
         ({"python3.13": False, "python3": False, "python3.11": True}, "path/python3.11"),  # pyenv's shims fail so
         ({"python3": False, ".pyenv/versions/3.12.1/bin/python": True}, "home/.pyenv/versions/3.12.1/bin/python"),
     ],
 )
-def test_the_newest_fitting_python_is_taken_and_then_those_of_pyenv(chosen, pythons, taken):
+def test_the_newest_python_with_every_dependency_is_taken_and_then_those_of_pyenv(chosen, pythons, taken):
     assert chosen(pythons)[0] == taken
 
 

@@ -232,17 +232,3 @@ def test_wrong_usage(small_dataset, fails, tmp_path):
     assert "contradict" in fails("inspect", dataset, "--figure", "a.png", "--no-figure", code=2)
     assert "must end in .png or .svg" in fails("inspect", dataset, "--figure", "a.jpg", code=2)
     assert "draws datasets" in fails("inspect", tmp_path, "--figure", "a.png", code=2)
-
-
-def test_a_command_called_from_a_notebook_draws_into_its_file_all_the_same(small_dataset, tmp_path):
-    # A kernel says MPLBACKEND, and what a cell calls by `!tfcr` may be installed elsewhere, without that backend.
-    program = "import sys; from tfcr.cli import main; main(sys.argv[1:])"
-    arguments = ["inspect", small_dataset.folder, "--figure", tmp_path / "picture.svg"]
-    done = subprocess.run(
-        [sys.executable, "-c", program, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "MPLBACKEND": "module://a_notebook_of_elsewhere"},
-    )
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "picture.svg").is_file()

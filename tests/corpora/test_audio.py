@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tfcr.corpora.audio import num_samples, read_audio
+from tfcr.corpora.audio import CANCELLED, LOUD, SILENT, hear, num_samples, read_audio
 from tfcr.errors import TfcrError
 
 
@@ -57,6 +57,31 @@ def test_a_length_that_does_not_divide_is_rounded_up(tmp_path):
 
 def test_silence_is_a_recording(tmp_path):
     assert not read_audio(written(tmp_path / "a.wav", np.zeros(320, np.int16))).any()
+
+
+NOISE = np.random.default_rng(0).normal(0, 0.1, 16_000)
+
+
+@pytest.mark.parametrize(
+    ("samples", "options", "flaw"),
+    [
+        (NOISE, {}, ""),
+        (np.zeros(320), {}, SILENT),
+        (np.zeros((320, 2)), {}, SILENT),
+        (np.full(320, 0.25), {}, SILENT),
+        (np.stack([NOISE, -NOISE], axis=1), {}, CANCELLED),
+        (np.stack([NOISE, -NOISE], axis=1), {"format": "MP3"}, CANCELLED),
+        (np.stack([NOISE, -0.5 * NOISE], axis=1), {}, ""),
+        (np.stack([NOISE, np.zeros(16_000)], axis=1), {}, ""),
+        (np.stack([NOISE, -NOISE, NOISE, -NOISE], axis=1), {}, CANCELLED),
+        (32_768 * NOISE, {"subtype": "FLOAT"}, LOUD),
+        (1.2 * NOISE / np.abs(NOISE).max(), {"subtype": "FLOAT"}, ""),
+    ],
+)
+def test_what_carries_no_emotion_is_told(tmp_path, samples, options, flaw):
+    heard = hear(written(tmp_path / "a.wav", samples, **options))
+    assert heard.flaw == flaw
+    np.testing.assert_array_equal(heard.samples, read_audio(tmp_path / "a.wav"))
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -148,14 +148,17 @@ def test_apple_double_files_are_passed_over(release):
     assert corpus.notes == []
 
 
-def test_stray_bytes_are_replaced_and_noted(release):
+def test_bytes_that_are_not_utf_8_are_windows_1252_and_noted(release):
     transcript = release / "Session1" / "dialog" / "transcriptions" / "Ses01F_impro01.txt"
-    transcript.write_bytes(transcript.read_bytes().replace(b"Excuse me", b"Excuse\x92 me"))
+    transcript.write_bytes(transcript.read_bytes().replace(b"Excuse me", b"I\x92m \x81"))
     corpus = iemocap.read_layout(release)
-    assert by_id(corpus)["Ses01F_impro01_F000"].transcript == "Excuse\N{REPLACEMENT CHARACTER} me."
+    assert (
+        by_id(corpus)["Ses01F_impro01_F000"].transcript == "I\u2019m \N{REPLACEMENT CHARACTER}."
+    )  # Windows-1252 has no 0x81
     # "Excuse me." stands in the fifth line of the file.
     assert corpus.notes == [
-        f"{transcript} holds bytes that are not UTF-8 (the first in line 5); they were replaced by U+FFFD."
+        f"{transcript} holds bytes that are not UTF-8 (the first in line 5); lines with such bytes were read as "
+        "Windows-1252."
     ]
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from tfcr import schema
 from tfcr.cli import main
-from tfcr.corpora import Corpus, iemocap
+from tfcr.corpora import Corpus, iemocap, layout
 from tfcr.corpora.utterance import Utterance
 from tfcr.errors import TfcrError
 from tfcr.features.words import split_words
@@ -146,7 +146,7 @@ def test_every_utterance_has_its_own_words(iemocap_tree, chosen):
     assert round(np.mean(words), 1) == 14.0
     said = {}
     for path in sorted(iemocap_tree.glob("Session*/dialog/transcriptions/Ses*.txt")):
-        for line in path.read_bytes().decode(errors="replace").splitlines():
+        for line in layout.decoded_by_line(path.read_bytes())[0].splitlines():
             id, _, text = line.partition(" [")
             said[id] = text.partition("]: ")[2]
     assert all(one.transcript == said[one.id] for one in chosen)

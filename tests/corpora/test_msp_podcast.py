@@ -115,12 +115,15 @@ def test_missing_transcripts_are_empty_and_counted(release):
     assert msp_podcast.read(release) == corpus
 
 
-def test_bytes_of_a_transcript_that_are_not_utf_8_are_replaced_and_noted(release):
+def test_bytes_of_a_transcript_that_are_not_utf_8_are_windows_1252_and_noted(release):
     path = release / "Transcripts" / "MSP-PODCAST_0001_0008.txt"
     path.write_bytes(b"It\x92s.")
     corpus = msp_podcast.read(release)
-    assert corpus.utterances[0].transcript == "It\N{REPLACEMENT CHARACTER}s."
-    assert any("1 transcript holds bytes that are not UTF-8" in note and str(path) in note for note in corpus.notes)
+    assert corpus.utterances[0].transcript == "It\u2019s."
+    assert any(
+        "1 transcript holds bytes that are not UTF-8 and were read as Windows-1252" in note and str(path) in note
+        for note in corpus.notes
+    )
 
 
 def test_recordings_without_a_label_are_counted(release):

@@ -140,6 +140,17 @@ def test_streams_that_sound_at_the_same_time_are_refused(path):
     assert "a.wav holds 2 streams that sound at the same time" in refusal(path, content)
 
 
+@pytest.mark.parametrize("kind", [*CONTAINERS, "FLAC in Ogg", "MP3 in WAV"])
+def test_a_file_that_ends_within_its_header_is_one_line(path, kind):
+    contents = {
+        "FLAC in Ogg": lambda: ogg_flac(made("FLAC", sound(0.1))),
+        "MP3 in WAV": lambda: mpeg_in_wav(varying()[1]),
+    }
+    content = contents.get(kind, lambda: made(kind, sound(0.1)))()
+    for kept in range(1, 100):
+        refusal(path, content[:kept])
+
+
 # ---- Ogg ------------------------------------------------------------------------------------------------------------
 
 
@@ -273,6 +284,10 @@ def test_mp3_in_a_wav_file_is_read_to_its_end(path):
     np.testing.assert_array_equal(decoded(path, mpeg_in_wav(frames)), decoded(path, frames))
     layer_2 = 50 * (LAYER_2 + bytes(204))
     np.testing.assert_array_equal(decoded(path, mpeg_in_wav(layer_2, 0x50, 44_100)), decoded(path, layer_2))
+
+
+def test_noise_that_a_wav_file_calls_mp3_is_no_recording(path):
+    assert "a.wav is not a recording" in refusal(path, mpeg_in_wav(np.random.default_rng(0).bytes(5000)))
 
 
 # ---- chunks ---------------------------------------------------------------------------------------------------------

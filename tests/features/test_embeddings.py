@@ -20,7 +20,9 @@ from gensim.models import KeyedVectors
 
 from tfcr.errors import TfcrError
 from tfcr.features import vector_files
-from tfcr.features.embeddings import Coverage, WordVectors, load_word_vectors, train_word_vectors
+from tfcr.features.coverage import Coverage, told, warning
+from tfcr.features.embeddings import WordVectors, load_word_vectors, train_word_vectors
+from tfcr.features.look_up import OF_MAKERS
 from tfcr.schema import EMBEDDING_DIM, MAX_TOKENS
 
 WORDS = ["the", "The", "cat", "don't", "café", "x"]
@@ -400,11 +402,38 @@ def test_coverage_counts_words_and_names_the_most_frequent_missing():
         "words": 8,
         "words_with_vector": 2,
         "coverage": 2 / 8,
+        "utterances_without_vector": 2,
         "distinct_out_of_vocabulary": 4,
         "out_of_vocabulary": {"a": 2, "sat": 2, "Sat": 1, "zoo": 1},
     }
     assert list(coverage.summary(most=2)["out_of_vocabulary"]) == ["a", "sat"]  # by count, then by name
     assert Coverage().summary()["coverage"] is None
+    assert told(coverage.summary()) == "25.0 % of 8 words have a vector; 2 utterances have no word with one."
+    assert told(Coverage().summary()) == "No transcript has a word."
+
+
+def test_a_word_that_is_split_is_covered_where_each_part_is():
+    vectors = WordVectors(dict.fromkeys(["do", "n't", "'s", "no"], np.zeros(300)), "", look_up=OF_MAKERS)
+    coverage = Coverage()
+    coverage.count(["Don\u2019t", "no-no", "xyzzy's"], vectors)
+    assert (coverage.known, coverage.missing, coverage.silent) == (2, {"xyzzy's": 1}, 0)
+
+
+@pytest.mark.parametrize(
+    ("missing", "known", "reason"),
+    [
+        (["ich", "nicht"], 17, None),  # nine words in ten
+        (["ich", "nicht"], 8, "are the vectors of another language"),
+        (["don't", "it's", "twenty-one"], 8, "were the vectors made of words that are split otherwise"),
+        (["NEIN", "DOCH", "x"], 8, "are the transcripts in capitals, and the vectors not"),
+        (["\u4eca\u65e5\u306f\u5929\u6c17\u304c\u3044\u3044"], 1, "of a script without spaces"),
+    ],
+)
+def test_few_words_with_a_vector_are_warned_of_with_the_likeliest_reason(missing, known, reason):
+    coverage = Coverage()
+    coverage.count([*missing, *["the"] * known], WordVectors({"the": np.zeros(300)}, ""))
+    found = warning(coverage.summary())
+    assert not found if reason is None else (reason in found and repr(missing[0]) in found)
 
 
 LIES = {

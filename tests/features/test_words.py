@@ -6,7 +6,7 @@ import tensorflow as tf
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tfcr.features.words import OUTER_PUNCTUATION, SPACE, TAG, in_vocabulary, split_words
+from tfcr.features.words import OUTER_PUNCTUATION, SPACE, TAG, split_words
 
 
 @pytest.mark.parametrize(("transcript", "words"), [
@@ -86,12 +86,3 @@ def test_words_are_whole_and_stay_as_they_are_when_split_again(transcript):
     words = split_words(transcript)
     assert all(words)
     assert split_words(" ".join(words)) == words or "[" in transcript  # words may make a tag between them
-
-
-def test_a_word_is_looked_up_as_written_and_then_in_lower_case():
-    vocabulary = {"Apple", "apple", "pear", "straße"}
-    assert in_vocabulary("Apple", vocabulary) == "Apple"
-    assert in_vocabulary("APPLE", vocabulary) == "apple"
-    assert in_vocabulary("Pear", vocabulary) == "pear"
-    assert in_vocabulary("STRASSE", vocabulary) is None  # lower case, no folding
-    assert in_vocabulary("plum", vocabulary) is None

@@ -682,19 +682,29 @@ def test_words_without_a_vector_are_counted(prepared, tmp_path):
 
 @pytest.mark.parametrize(
     ("known", "warned"),
-    [("word0 word1 word2 of", False), ("of", True)],  # "of" is one word in three
+    [("word0 word1 word2 of neutral happiness sadness anger", False), ("of", True)],  # "of" is one word in three
 )
-def test_vectors_of_less_than_half_of_the_words_are_pointed_out(tiny_corpus, tmp_path, tensorflow, known, warned):
+def test_few_words_with_a_vector_are_told_before_training(tiny_corpus, tmp_path, tensorflow, known, warned):
     from tfcr.preparation.options import Preparation, Progress
     from tfcr.preparation.prepare import prepare
 
     vectors, said = tmp_path / "vectors.txt", []
     vectors.write_text("".join(f"{word} {' '.join(['0.5'] * 300)}\n" for word in known.split()), encoding="utf-8")
-    prepare(
+    dataset = prepare(
         Preparation("manifest", tiny_corpus, tmp_path / "out", "tiny", embeddings=vectors),
         progress=Progress(said.append),
     )
-    assert any("16 of 48 words have a vector, less than half" in line for line in said) == warned
+    share = "33.3" if warned else "100.0"
+    assert f"{share} % of 48 words have a vector; 0 utterances have no word with one." in said
+    warnings = [line.removeprefix("Warning: ") for line in said if line.startswith("Warning: ")]
+    assert len(warnings) == warned and all(line in dataset.info["notes"] for line in warnings)
+
+
+def test_transcripts_of_a_script_without_spaces_have_one_note(prepared, tiny_corpus):
+    sentence = "\u4eca\u65e5\u306f\u5929\u6c17\u304c\u3044\u3044\u3067\u3059\u306d\u3002"
+    edit_manifest(tiny_corpus, lambda row: row.update(transcript=sentence if row["id"] < "u12" else "\u5929\u6c17"))
+    (note,) = (note for note in prepared().info["notes"] if "without spaces" in note)
+    assert note.startswith("75.0 % of the transcripts") and "segmented" in note
 
 
 def test_vectors_of_none_of_the_words_are_refused_unless_there_are_no_words(prepared, tiny_corpus, tmp_path):
@@ -721,10 +731,35 @@ def test_recordings_that_are_too_short_or_stand_twice_are_noted(prepared, tiny_c
     first = prepared().info["notes"]
     assert first == [
         "1 recording is shorter than one window (256 samples at 16 kHz); the first is 'u01'.",
+        "2 recordings are nothing but silence: 'u01', 'u03'.",
         "2 utterances share their recording with another one, the first are 'u05' and 'u07'; "
         "of such a pair one can fall into training and the other into the test.",
+        "2 utterances have the same recording and different labels, the first are 'u05' (happiness) and 'u07' (anger).",
     ]
     assert prepared().info["notes"] == first
+
+
+def test_recordings_that_carry_no_emotion_are_noted_by_kind(prepared, tiny_corpus):
+    """Each kind once, with the count and the first names; also when the shards are there already."""
+    wav = tiny_corpus / "wav"
+    noise = np.random.default_rng(0).normal(0, 0.1, 8000)
+    for number in (1, 3, 5, 7):
+        soundfile.write(wav / f"u{number:02d}.wav", np.zeros((8000, 2)), 16_000)
+    soundfile.write(wav / "u09.wav", np.stack([noise, -noise], axis=1), 16_000)
+    soundfile.write(wav / "u11.wav", 32768 * noise, 16_000, subtype="FLOAT")
+    samples, rate = soundfile.read(wav / "u00.flac", dtype="int16")
+    soundfile.write(wav / "u13.wav", samples, rate)  # the same samples in another container
+    edit_manifest(tiny_corpus, lambda row: row["id"] == "u13" and row.update(emotion="neutral"))
+    expected = [
+        "4 recordings are nothing but silence: 'u01', 'u03', 'u05' and 1 more.",
+        "1 recording has channels that cancel each other out, as one is the other's negative, so that their mean is "
+        "silence: 'u09'; give one channel of each alone.",
+        "1 recording has samples far above 1, which floats are not to exceed: 'u11'; scale them to [-1, 1).",
+        "2 utterances share their recording with another one, the first are 'u00' and 'u13'; "
+        "of such a pair one can fall into training and the other into the test.",
+    ]
+    assert prepared(workers=2).info["notes"] == expected
+    assert prepared().info["notes"] == expected
 
 
 def test_an_id_that_stands_twice_in_a_corpus_is_an_error(small_dataset):

@@ -69,3 +69,15 @@ def test_the_model_says_the_same_of_the_test_utterances(two_runs):
     for field in dataclasses.fields(runs.Predictions):
         if field.name != "label":
             np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name), err_msg=field.name)
+
+
+def test_a_recording_that_stands_in_two_parts_of_the_fold_is_said(small_config, small_dataset):
+    experiment = plan(dataclasses.replace(small_config, **CONFIG), small_dataset.folder)
+    assert experiment.shared_note() is None
+    index, split = experiment.dataset.index, experiment.split
+    heard, tested = index[split.train[0]], index[split.test[0]]
+    index[split.test[0]] = dataclasses.replace(tested, recording=heard.recording)
+    index[split.train[1]] = dataclasses.replace(index[split.train[1]], recording=index[split.train[2]].recording)
+    note = experiment.shared_note()
+    assert note.startswith("1 recording stands in two parts of this fold under different ids, the first as ")
+    assert f"{heard.id!r} (train)" in note and f"{tested.id!r} (test)" in note

@@ -27,7 +27,12 @@ _WIDEST = 10_000  # columns of a table that nothing cuts
 
 def console() -> Console:
     """The error stream: results go to standard output, everything else here."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return Console(stderr=True, highlight=False, soft_wrap=True, force_terminal=_is_terminal(sys.stderr))
+
+
+def _is_terminal(stream) -> bool | None:
+    """No for a pipe or a file, even where FORCE_COLOR is set, as in a notebook's cells; else rich finds out."""
+    return None if stream is not None and stream.isatty() else False
 
 
 def say(sentence: str) -> None:
@@ -131,6 +136,9 @@ class TrainingProgress:
     def mirrored(self, devices):
         shared = "batches are divided among them" if len(devices) > 1 else "no other is visible, so it is not divided"
         say(f"{self.label}mirrored on {counted(len(devices), 'device')}, {', '.join(devices)}: {shared}")
+
+    def on_gpu(self, run, found):
+        say(f"{self.label}{found}")
 
     def step(self, epoch, step):
         if self.bar is not None:
@@ -322,7 +330,7 @@ def _natural(item: tuple[str, object]) -> list[tuple]:
 
 def print_table(table: Table) -> None:
     """Prints a result on standard output; a narrow terminal or a pipe loses no figure of it."""
-    wide = Console(file=sys.stdout, highlight=False, width=_WIDEST)
+    wide = Console(file=sys.stdout, highlight=False, width=_WIDEST, force_terminal=_is_terminal(sys.stdout))
     wide.width = wide.measure(table).maximum
     with wide.capture() as capture:
         wide.print(table)

@@ -45,7 +45,7 @@ def command(run, out, format, data, vocabulary, embeddings):
 
     from tfcr.cli.tensorflow import import_quietly
 
-    import_quietly()
+    import_quietly(on_gpus=False)
     if format == "onnx":
         from tfcr.serving.export.onnx_export import export_onnx
 

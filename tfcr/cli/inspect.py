@@ -75,7 +75,7 @@ def draw(dataset):
     """The figure of a dataset."""
     from tfcr.cli.tensorflow import import_quietly
 
-    import_quietly()
+    import_quietly(on_gpus=False)
     from tfcr.data.examples import typical_examples
     from tfcr.report.figures.dataset_figures import draw_dataset
 

@@ -14,24 +14,17 @@ from tfcr.experiments.ranges import shard
 
 PATH = click.Path(path_type=pathlib.Path)
 _OTHER_FIELDS = "tfcr.cli.fields"
-_PREPARE = ("corpus", "root", "embeddings", "name", "out", "features", "emotions", "merge", "transcripts", "workers")
-_READING = ("emotion_names", "skip_unreadable")
+_PREPARE = (
+    *("corpus", "root", "embeddings", "name", "out", "features", "emotions", "merge", "transcripts", "workers"),
+    *("emotion_names", "skip_unreadable"),
+)
 _BEAM = ("runner",)
 _PREPARATION = ("emotions", "merge")  # a file may say them for several commands; those that train compare them
 _SYNTHETIC = ("conflict_rate", "corpus_seed", "utterances", "allow_partial")
 _TRAIN = ("data", "run")
 _SWEEP = ("systems", "alphas", "folds", "seeds", "shard", "report", "no_report", "dry_run", *BACKEND_OPTIONS)
 _SERVE = ("format", "vocabulary", "transcript", "host", "port", "max_body", "no_page")
-_KNOWN = (
-    *FIELDS,
-    *_PREPARE,
-    *_READING,
-    *_BEAM,
-    *_SYNTHETIC,
-    *_TRAIN,
-    *_SWEEP,
-    *_SERVE,
-)  # one file may serve several commands
+_KNOWN = (*FIELDS, *_PREPARE, *_BEAM, *_SYNTHETIC, *_TRAIN, *_SWEEP, *_SERVE)  # one file may serve several commands
 
 
 def config_option(command: Callable) -> Callable:

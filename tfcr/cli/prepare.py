@@ -165,7 +165,7 @@ def command(
         each.check_name()
     is_typed = context.get_parameter_source("runner") is ParameterSource.COMMANDLINE
     engine = None if runner is None else _engine(runner, engine_options, is_typed)
-    import_quietly()
+    import_quietly(on_gpus=False)
     from tfcr.preparation.options import Preparation, Progress
     from tfcr.preparation.prepare import prepare
 

@@ -10,19 +10,28 @@ from tfcr import keras_settings
 _IN_VAIN = ("matplotlib", "pandas", "sklearn")  # Keras imports them where they are installed: a third of its time
 
 
-def import_quietly() -> None:
+def import_quietly(on_gpus: bool = True) -> None:
     """Imports TensorFlow and Keras; their start-up remarks go nowhere, an error during the import is shown.
 
     Keras then knows no data frames, figures or scikit-learn, which nothing here gives it or asks of it, and none of the
-    settings that the user keeps for it.
+    settings that the user keeps for it. Of a GPU, TensorFlow takes as much memory as it needs.
+
+    Args:
+        on_gpus: whether TensorFlow may use GPUs at all; False for what is as fast on a CPU.
 
     Raises:
         TfcrError: see `tfcr.keras_settings.before_import`.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     keras_settings.before_import()
-    if "tensorflow" in sys.modules:
-        return
+    if "tensorflow" not in sys.modules:
+        _import()
+    from tfcr.devices import leave_gpus, share_gpus
+
+    (share_gpus if on_gpus else leave_gpus)()
+
+
+def _import() -> None:
     sys.stderr.flush()
     try:
         stderr = os.dup(2)

@@ -58,12 +58,15 @@ def command(context, data, run, **options):
     from tfcr.cli.display import TrainingProgress, console, metrics_table, say
     from tfcr.cli.tensorflow import import_quietly
     from tfcr.dataset_info import latest_dataset, open_dataset
+    from tfcr.features.coverage import warning
 
     if data is None:
         data = latest_dataset()
         say(f"Dataset {data}, the one prepared last")
     dataset = open_dataset(data)
     refuse_other_preparation(context, dataset)
+    if warned := warning(dataset.info["embeddings"]):
+        say(f"Warning: {warned}")
     import_quietly()
     from tfcr.models.systems import configure
     from tfcr.training.experiment import plan
@@ -76,6 +79,8 @@ def command(context, data, run, **options):
     config = configure(fields, dataset.info["preset"])
     say_departures(context, [config.system], config.preset, say)
     experiment = plan(config, data)
+    if note := experiment.shared_note():
+        say(note)
     display = Display()
     folder = run or experiment.folder
     done = (folder / "metrics.json").is_file()

@@ -7,6 +7,7 @@ import math
 import os
 import pathlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import soundfile
@@ -18,6 +19,13 @@ from tfcr.corpora.containers.source import Stream
 from tfcr.errors import TfcrError
 from tfcr.schema import SAMPLE_RATE
 
+# What a recording can be that carries no emotion, or another one than it did.
+SILENT = "silent"  # every channel has one value from beginning to end
+CANCELLED = "cancelled"  # the channels are heard, and their mean is not: one is the other's negative
+LOUD = "loud"  # samples far above 1
+
+_CANCELLED = 1e-4  # of the channels' power
+_LOUD = 2.0  # lossy codecs go a little beyond 1
 _NO_FILE = 7  # of libsndfile's codes
 _BLOCK = 1 << 20  # samples decoded at a time
 
@@ -39,6 +47,19 @@ def num_samples(path: str | pathlib.Path) -> int:
     return _some(path, sum(counts))
 
 
+@dataclass(frozen=True)
+class Heard:
+    """A recording as it was decoded.
+
+    Attributes:
+        samples: float64 [samples] in [-1, 1), 16 kHz; several channels are averaged.
+        flaw: `SILENT`, `CANCELLED`, `LOUD` or an empty string.
+    """
+
+    samples: np.ndarray
+    flaw: str
+
+
 def read_audio(path: str | pathlib.Path) -> np.ndarray:
     """Decodes a recording, all of its streams behind one another.
 
@@ -48,13 +69,18 @@ def read_audio(path: str | pathlib.Path) -> np.ndarray:
     Raises:
         TfcrError: as `num_samples`, or a sample that is not finite.
     """
+    return hear(path).samples
+
+
+def hear(path: str | pathlib.Path) -> Heard:
+    """As `read_audio`, and what is odd about the samples."""
     path = pathlib.Path(path)
     decoded = [_mono(path, stream) for stream in _streams(path)]
-    runs = itertools.groupby(decoded, key=lambda rate_and_samples: rate_and_samples[0])
-    resampled = [_resampled(_joined([samples for _, samples in run]), rate) for rate, run in runs]
-    samples = _joined(resampled)
+    runs = itertools.groupby(decoded, key=lambda stream: stream[0])
+    samples = _joined([_resampled(_joined([samples for _, samples, _ in run]), rate) for rate, run in runs])
     _some(path, len(samples))
-    return samples
+    flaws = {flaw for _, _, flaw in decoded}
+    return Heard(samples, next(flaw for flaw in (LOUD, CANCELLED, "", SILENT) if flaw in flaws))
 
 
 def is_file_itself(path: pathlib.Path) -> bool:
@@ -62,8 +88,8 @@ def is_file_itself(path: pathlib.Path) -> bool:
     return [stream.content for stream in _streams(path)] == [None]
 
 
-def _mono(path: pathlib.Path, stream: Stream) -> tuple[int, np.ndarray]:
-    """The rate of a stream and its samples, float64 [samples]."""
+def _mono(path: pathlib.Path, stream: Stream) -> tuple[int, np.ndarray, str]:
+    """The rate of a stream, its samples, float64 [samples], and its flaw."""
     with _opened(path, stream) as recording:
         samples = _decoded(path, recording)
         declared, rate = recording.frames, recording.samplerate
@@ -72,7 +98,19 @@ def _mono(path: pathlib.Path, stream: Stream) -> tuple[int, np.ndarray]:
     mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
     if not np.isfinite(mono).all():
         raise TfcrError(f"{path} holds samples that are not finite numbers; {EXPECTED}")
-    return rate, mono
+    return rate, mono, _flaw(samples, mono)
+
+
+def _flaw(samples: np.ndarray, mono: np.ndarray) -> str:
+    """Of float64 [samples, channels] and their mean."""
+    if not len(samples):
+        return SILENT
+    high, low = samples.max(axis=0), samples.min(axis=0)
+    if (high == low).all():
+        return SILENT
+    if samples.shape[1] > 1 and np.mean(mono**2) < _CANCELLED * np.mean(samples**2):
+        return CANCELLED
+    return LOUD if max(high.max(), -low.min()) > _LOUD else ""
 
 
 def _resampled(samples: np.ndarray, rate: int) -> np.ndarray:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from tfcr.corpora import Corpus
+from tfcr.corpora import Corpus, layout
 from tfcr.corpora.utterance import Utterance
 from tfcr.errors import TfcrError
 from tfcr.wording import counted
@@ -185,7 +185,7 @@ def _text_files(folder: pathlib.Path) -> list[pathlib.Path]:
 
 
 def _lines(path: pathlib.Path, notes: list[str]) -> Iterator[tuple[int, str]]:
-    """The lines of a text file with their numbers, from 1; stray bytes become U+FFFD and a note."""
+    """The lines of a text file with their numbers, from 1; what is not UTF-8 in it is read as Windows-1252, with a note."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -194,12 +194,12 @@ def _lines(path: pathlib.Path, notes: list[str]) -> Iterator[tuple[int, str]]:
         line = content.count(b"\n", 0, content.index(b"\0")) + 1
         notes.append(f"{path} holds NUL bytes (the first in line {line}); they were replaced by U+FFFD.")
         content = content.replace(b"\0", "\ufffd".encode())
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        notes.append(f"{path} holds bytes that are not UTF-8 (the first in line {line}); they were replaced by U+FFFD.")
-        text = content.decode("utf-8-sig", errors="replace")
+    text, foreign = layout.decoded_by_line(content)
+    if foreign:
+        notes.append(
+            f"{path} holds bytes that are not UTF-8 (the first in line {foreign}); lines with such bytes were read as "
+            "Windows-1252."
+        )
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return enumerate(text.split("\n"), start=1)
 

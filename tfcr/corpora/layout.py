@@ -1,5 +1,6 @@
 """What the readers of corpora share: folders without the files that systems leave there, names and tables checked."""
 
+import codecs
 import pathlib
 import re
 from collections.abc import Iterator, Sequence
@@ -92,6 +93,24 @@ def read_text(path: pathlib.Path, notes: list[str], fallback: str | None = None)
             notes.append(f"{path} is not UTF-8 (byte 0x{byte:02x} in line {line}); it was read as {fallback}.")
             return text
     raise TfcrError(f"{path}, line {line}: not UTF-8 (byte 0x{byte:02x}); copy it again or save it as UTF-8")
+
+
+def decoded_by_line(content: bytes) -> tuple[str, int | None]:
+    """A text of spoken words: UTF-8, and where a line is not, that line in Windows-1252, where byte 0x92 is \u2019.
+
+    The five bytes that Windows-1252 leaves open become U+FFFD.
+
+    Returns:
+        The text, and the number of the first line that is not UTF-8.
+    """
+    lines, first = [], None
+    for number, line in enumerate(content.removeprefix(codecs.BOM_UTF8).split(b"\n"), start=1):
+        try:
+            lines.append(line.decode("utf-8"))
+        except UnicodeDecodeError:
+            lines.append(line.decode("cp1252", errors="replace"))
+            first = first or number
+    return "\n".join(lines), first
 
 
 def refuse_nul(path: pathlib.Path, content: bytes) -> None:

@@ -134,8 +134,8 @@ def _transcripts(folder: pathlib.Path, names: list[str], notes: list[str]) -> di
             continue
         content = path.read_bytes()
         layout.refuse_nul(path, content)
-        text = content.decode("utf-8-sig", errors="replace")
-        if text.encode("utf-8") != content.removeprefix(b"\xef\xbb\xbf"):
+        text, foreign = layout.decoded_by_line(content)
+        if foreign:
             garbled.append(path)
         words[name] = " ".join(unicodedata.normalize("NFC", text).split())
     if absent:
@@ -147,8 +147,8 @@ def _transcripts(folder: pathlib.Path, names: list[str], notes: list[str]) -> di
         )
     if garbled:
         notes.append(
-            f"{_CORPUS}: {counted(len(garbled), 'transcript holds', 'transcripts hold')} bytes that are not UTF-8, "
-            f"which were replaced by U+FFFD; the first is {garbled[0]}."
+            f"{_CORPUS}: {counted(len(garbled), 'transcript holds', 'transcripts hold')} bytes that are not UTF-8 "
+            f"and were read as Windows-1252; the first is {garbled[0]}."
         )
     return words
 

@@ -3,15 +3,16 @@
 import os
 import pathlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from tfcr import files
 from tfcr.errors import TfcrError
 from tfcr.features import gensim_data, vector_cache, vector_files
+from tfcr.features.look_up import WHOLE, LookUp
 from tfcr.features.vector_cache import Source, Vocabulary
-from tfcr.features.words import in_vocabulary, lowered
+from tfcr.features.words import lowered
 from tfcr.schema import EMBEDDING_DIM, MAX_TOKENS
 from tfcr.wording import printable
 
@@ -27,65 +28,38 @@ class WordVectors:
         source: where they come from, for records and reports.
         sha256: of the source's file; empty where there is none.
         transductive: whether they were trained on the corpus's own transcripts, test ones included.
+        look_up: how a word finds its vector; the preset's.
     """
 
     vectors: dict[str, np.ndarray]
     source: str
     sha256: str = ""
     transductive: bool = False
+    look_up: LookUp = WHOLE
 
     def embed(self, words: Sequence[str]) -> tuple[list[str], np.ndarray]:
-        """Looks words up; those without a vector are dropped before the cut at 30 words.
+        """Looks words up; what has no vector is dropped before the cut at 30.
 
         Returns:
-            The words that have a vector, uncut, and float32 [30, 300] with zero rows after the last word.
+            The forms of words, or of their parts, that have a vector, uncut, and float32 [30, 300] with zero rows after the last word.
         """
-        known = [form for form in (in_vocabulary(word, self.vectors) for word in words) if form is not None]
+        known = [form for word in words for form in self.look_up.known(word, self.vectors)]
         sequence = np.zeros((MAX_TOKENS, EMBEDDING_DIM), np.float32)
         for row, word in enumerate(known[:MAX_TOKENS]):
             sequence[row] = self.vectors[word]
         return known, sequence
 
 
-@dataclass
-class Coverage:
-    """How many of a corpus's words have a vector."""
-
-    words: int = 0
-    known: int = 0
-    missing: dict[str, int] = field(default_factory=dict)
-
-    def count(self, words: Iterable[str], vectors: WordVectors) -> None:
-        """Adds the words of one transcript."""
-        for word in words:
-            self.words += 1
-            if in_vocabulary(word, vectors.vectors) is None:
-                self.missing[word] = self.missing.get(word, 0) + 1
-            else:
-                self.known += 1
-
-    def summary(self, most: int = 20) -> dict:
-        """For `dataset_info.json`: counts, the share covered (None without words), the most frequent missing words."""
-        frequent = sorted(self.missing.items(), key=lambda item: (-item[1], item[0]))[:most]
-        return {
-            "words": self.words,
-            "words_with_vector": self.known,
-            "coverage": self.known / self.words if self.words else None,
-            "distinct_out_of_vocabulary": len(self.missing),
-            "out_of_vocabulary": dict(frequent),
-        }
-
-
-def train_word_vectors(sentences: Sequence[Sequence[str]], seed: int = 0) -> WordVectors:
+def train_word_vectors(sentences: Sequence[Sequence[str]], seed: int = 0, look_up: LookUp = WHOLE) -> WordVectors:
     """Word2Vec on the corpus's own transcripts: transductive, and the same vectors for the same sentences and seed."""
     from gensim.models import Word2Vec
 
     sentences = [[lowered(word) for word in words] for words in sentences if words]
     if not sentences:
-        return WordVectors({}, "Word2Vec on no words: every transcript is empty", transductive=True)
+        return WordVectors({}, "Word2Vec on no words: every transcript is empty", "", True, look_up)
     model = Word2Vec(sentences, seed=seed, workers=1, **_WORD2VEC)  # more workers would make the order a race
     vectors = {word: model.wv[word].astype(np.float32) for word in model.wv.index_to_key}
-    return WordVectors(vectors, "Word2Vec trained on this dataset's own transcripts", transductive=True)
+    return WordVectors(vectors, "Word2Vec trained on this dataset's own transcripts", "", True, look_up)
 
 
 def refuse_missing(path: str | os.PathLike) -> None:
@@ -109,9 +83,12 @@ def refuse_missing(path: str | os.PathLike) -> None:
 
 
 def load_word_vectors(
-    path: str | os.PathLike, words: Iterable[str], say: Callable[[str], None] = lambda sentence: None
+    path: str | os.PathLike,
+    words: Iterable[str],
+    say: Callable[[str], None] = lambda sentence: None,
+    look_up: LookUp = WHOLE,
 ) -> WordVectors:
-    """Reads pretrained vectors and keeps those of `words`, as written and in lower case.
+    """Reads pretrained vectors and keeps those of `words`, in every form that is looked up.
 
     What was read is cached (`vector_cache`): the same words of an unchanged file, or of one that has gone since, come
     from there and are the same bits. The cache only ever saves time: where it cannot be written, `say` hears of it.
@@ -120,12 +97,13 @@ def load_word_vectors(
         path: a file that `vector_files` reads, or `gensim:NAME` for one that gensim's downloader offers.
         words: of the corpus.
         say: takes sentences for the user.
+        look_up: how a word finds its vector.
 
     Raises:
         TfcrError: no such file, another format, another width than 300, or a header that the file does not keep.
     """
     words = set(words)
-    wanted = sorted(form for form in words | {lowered(word) for word in words} if can_be_written(form))
+    wanted = sorted(form for form in set().union(*map(look_up.asked, words)) if can_be_written(form))
     named = os.fspath(path)
     by_name = named.startswith(gensim_data.PREFIX)
     file = gensim_data.data_file(named.removeprefix(gensim_data.PREFIX)) if by_name else pathlib.Path(named)
@@ -151,9 +129,10 @@ def load_word_vectors(
         raise TfcrError(f"--embeddings {path} cannot be read ({error}); {vector_files.FORMATS}") from None
     _keep(place, source, new, say)
     vectors = {word: known.vectors[word] for word in wanted if word in known.vectors}
-    covered = sum(in_vocabulary(word, vectors) is not None for word in words)
+    covered = sum(bool(look_up.known(word, vectors)) for word in words)
     say(f"{covered} of {len(words)} different words have a vector")
-    return WordVectors(vectors, named if by_name else printable(file.name), sha256=source.sha256)
+    source_name = named if by_name else printable(file.name)
+    return WordVectors(vectors, source_name, sha256=source.sha256, look_up=look_up)
 
 
 def _read(

@@ -1,7 +1,5 @@
 r"""Transcripts as words. Only `\p` classes and escapes that RE2 knows too, so a graph can do the same."""
 
-from collections.abc import Container
-
 import regex
 
 TAG = r"\[[^\[\]]*\]"  # [LAUGHTER], [BREATHING]: no words
@@ -53,11 +51,3 @@ def lowered(text: str) -> str:
     if text.isascii():
         return text.lower()
     return "".join(part if _YOUNG.match(part) else part.lower() for part in _YOUNG.split(text))
-
-
-def in_vocabulary(word: str, vocabulary: Container[str]) -> str | None:
-    """The form of `word` that has a vector: as written, else in lower case, else None."""
-    if word in vocabulary:
-        return word
-    small = lowered(word)
-    return small if small in vocabulary else None

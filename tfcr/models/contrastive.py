@@ -9,6 +9,7 @@ from tfcr.models import network as network_module
 from tfcr.models.heads.linear_fusion import LinearFusion
 from tfcr.models.heads.pair_discriminator import PairDiscriminator
 from tfcr.models.keras_internals import WithBuiltMetrics
+from tfcr.models.kernels import warn_of_cudnn
 from tfcr.objectives.info_nce import info_nce
 from tfcr.objectives.negatives import check_settings, negative_weights
 from tfcr.objectives.weighting import combine
@@ -117,6 +118,8 @@ class ContrastiveModel(WithBuiltMetrics):
         if head is None:
             head = LinearFusion(num_classes, name=network_module.HEAD, dtype=settings.get("dtype"))
         network_module.check_parts(audio_encoder, text_encoder, head)
+        for encoder in (audio_encoder, text_encoder):
+            warn_of_cudnn(encoder)
         return cls(network_module.connect(audio_encoder, text_encoder, head), **settings)
 
     def compile(

@@ -65,6 +65,7 @@ def _draw(weights, per_anchor, seed):
     logits = ops.where(weights > 0, ops.log(ops.maximum(weights, 1e-30)), -1e9)
     texts = ops.shape(weights)[1]
     logits = tf.pad(logits, [[0, 0], [0, ops.maximum(0, 1 - texts)]])  # a replica's part of a batch may have no text
+    seed = tf.cast(seed, "int32")  # XLA takes no other; of Keras's, every number fits
     drawn = tf.random.stateless_categorical(logits, per_anchor, seed=seed)
     counts = ops.sum(ops.one_hot(drawn, texts, dtype="float32"), axis=1)
     has_any = ops.sum(weights, axis=1, keepdims=True) > 0

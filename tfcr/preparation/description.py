@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from tfcr import __version__, corpora, files, schema
 from tfcr.corpora.utterance import Utterance
 from tfcr.dataset_info import INDEX, SCHEMA, IndexRow
-from tfcr.features.embeddings import Coverage, WordVectors
+from tfcr.features.coverage import Coverage, warning
+from tfcr.features.embeddings import WordVectors
 from tfcr.features.presets import PRESETS, FeaturePreset
 from tfcr.features.spectrogram import num_segments
 from tfcr.features.vocabulary import VOCABULARY
 from tfcr.preparation import notes
 from tfcr.preparation.feature_sets import Vocabulary
+from tfcr.preparation.made import Made
 from tfcr.preparation.options import Preparation
 from tfcr.preparation.selection import Selection
 from tfcr.preparation.shards import Fingerprint, ShardPlan
@@ -62,6 +64,13 @@ def recordings(plan: ShardPlan, fingerprints: Sequence[Fingerprint]) -> list[str
     return [by_position[position] for position in range(len(by_position))]
 
 
+def heard(plan: ShardPlan, results: Sequence[Made]) -> list[tuple[str, str]]:
+    """What was heard of every utterance's recording (`Made`), by position."""
+    in_record_order = [each for result in results for each in result.heard]
+    by_position = dict(zip(plan.order, in_record_order, strict=True))
+    return [by_position[position] for position in range(len(by_position))]
+
+
 def number_of_shards(rows: Sequence[IndexRow]) -> int:
     """About 100 MB each and at least 8, but never one without a record."""
     size = sum(row.num_segments * _SEGMENT_BYTES + _TEXT_BYTES for row in rows)
@@ -72,11 +81,16 @@ def describe(
     preparation: Preparation,
     selection: Selection,
     rows: Sequence[IndexRow],
+    heard: Sequence[tuple[str, str]],
     vectors: WordVectors,
     coverage: Coverage,
     vocabulary: Vocabulary,
 ) -> dict:
-    """The content of `dataset_info.json`, but the shards."""
+    """The content of `dataset_info.json`, but the shards.
+
+    Args:
+        heard: of the recording of every row (`heard`).
+    """
     index_path = preparation.out / INDEX
     counts = {name: Counter(getattr(row, name) for row in rows) for name in ("emotion", "speaker", "session", "script")}
     counts["emotion"] = {emotion: counts["emotion"][emotion] for emotion in preparation.emotions}
@@ -114,7 +128,7 @@ def describe(
             "transductive": vectors.transductive,
             **coverage.summary(),
         },
-        "notes": [*selection.remarks, *notes.on_recordings(rows)],
+        "notes": [*selection.remarks, *filter(None, [warning(coverage.summary())]), *notes.on_recordings(rows, heard)],
         "order": RECORD_ORDER,
         "index": _described_file(index_path),
         "vocabulary": {

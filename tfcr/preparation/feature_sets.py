@@ -3,7 +3,7 @@
 import hashlib
 import json
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,10 +12,11 @@ from tfcr import files
 from tfcr.data import feature_records
 from tfcr.errors import TfcrError
 from tfcr.features.embeddings import WordVectors, can_be_written
+from tfcr.features.look_up import LookUp
 from tfcr.features.own import OwnFeatures
 from tfcr.features.sets import SETS, TOKEN_IDS, FeatureSet
 from tfcr.features.vocabulary import VOCABULARY, read_vocabulary, write_vocabulary
-from tfcr.features.words import in_vocabulary, lowered
+from tfcr.features.words import lowered
 from tfcr.preparation.shards import Fingerprint, ShardPlan, samples_of
 from tfcr.preparation.unreadable import naming
 from tfcr.schema import EMBEDDING_DIM
@@ -135,18 +136,21 @@ class Vocabulary:
         words: different ones.
         vectors: float32 [words, 300]; zeros where there is none.
         known: bool [words], whether there is one.
+        look_up: how a word finds its vector.
     """
 
     words: Sequence[str]
     vectors: np.ndarray
     known: np.ndarray
+    look_up: LookUp
 
     def ids(self, sentences: Sequence[Sequence[str]]) -> list[list[int]]:
         """The rows of each sentence's words, from 1; a word that no file can hold has none."""
         rows = {word: row for row, word in enumerate(self.words, start=1)}
         known = {word for word, has_vector in zip(self.words, self.known, strict=True) if has_vector}
         return [
-            [rows[form] for form in (_form(word, known) for word in sentence) if form in rows] for sentence in sentences
+            [rows[form] for word in sentence for form in _forms(word, known, self.look_up) if form in rows]
+            for sentence in sentences
         ]
 
     def write(self, folder: pathlib.Path) -> None:
@@ -164,15 +168,17 @@ class Vocabulary:
 
 def vocabulary_of(sentences: Sequence[Sequence[str]], vectors: WordVectors) -> Vocabulary:
     """The vocabulary of a corpus: known words as they are looked up, others in lower case."""
-    forms = {_form(word, vectors.vectors) for sentence in sentences for word in sentence}
+    distinct = {word for sentence in sentences for word in sentence}
+    forms = {form for word in distinct for form in _forms(word, vectors.vectors, vectors.look_up)}
     words = sorted(form for form in forms if can_be_written(form))
     known = np.array([word in vectors.vectors for word in words], bool)
     table = np.zeros((len(words), EMBEDDING_DIM), np.float32)
     for row, word in enumerate(words):
         if known[row]:
             table[row] = vectors.vectors[word]
-    return Vocabulary(words, table, known)
+    return Vocabulary(words, table, known, vectors.look_up)
 
 
-def _form(word: str, known) -> str:
-    return in_vocabulary(word, known) or lowered(word)
+def _forms(word: str, known: Container[str], look_up: LookUp) -> list[str]:
+    """What is looked up of a word; a part without a vector in lower case."""
+    return [lowered(part) if form is None else form for part, form in look_up.parts(word, known)]

@@ -14,18 +14,18 @@ from tfcr.dataset_info import (
     INFO,
     Dataset,
     IndexRow,
-    Shard,
     content_sha256,
     describe_features,
     open_dataset,
     write_index,
 )
 from tfcr.errors import TfcrError, UsageError
-from tfcr.features.embeddings import Coverage, refuse_missing
+from tfcr.features.coverage import Coverage
+from tfcr.features.embeddings import refuse_missing
 from tfcr.features.presets import PRESETS
 from tfcr.features.sets import SETS, TOKEN_IDS
 from tfcr.preparation import feature_sets, transcripts
-from tfcr.preparation.description import describe, index, number_of_shards, recordings
+from tfcr.preparation.description import describe, heard, index, number_of_shards, recordings
 from tfcr.preparation.feature_sets import FeaturePlan, Vocabulary
 from tfcr.preparation.options import Preparation, Progress
 from tfcr.preparation.ownership import (
@@ -38,8 +38,8 @@ from tfcr.preparation.ownership import (
     remove_other_shards,
 )
 from tfcr.preparation.selection import read_selection, without_unreadable
-from tfcr.preparation.shards import Fingerprint, RecordPlan, ShardPlan, in_threads, receipt
-from tfcr.preparation.unreadable import RecordingError, refuse_undecodable
+from tfcr.preparation.shards import Fingerprint, RecordPlan, ShardPlan, Written, in_threads, receipt
+from tfcr.preparation.unreadable import RecordingError, refuse_broken
 from tfcr.preparation.word_vectors import check_coverage, word_vectors
 from tfcr.preparation.writers import Threads, Writer
 from tfcr.wording import counted, duration
@@ -81,15 +81,15 @@ def prepare(
         refuse_other_modality(preparation, there)
         was_finished = (preparation.out / INFO).is_file()
         try:
-            shards, fingerprints = write_records(preparation, plan, writer, progress)
+            results, fingerprints = write_records(preparation, plan, writer, progress)
         except RecordingError as error:
-            refuse_undecodable(selection.utterances, str(error), in_order, progress.say)
+            refuse_broken(selection.utterances, str(error), in_order, progress.say)
             raise
         recorded = recordings(plan, fingerprints)
         rows = _write_index(preparation.out, plan, recorded)
         vocabulary.write(preparation.out)
-        info = describe(preparation, selection, rows, plan.vectors, coverage, vocabulary)
-        info["shards"] = [asdict(shard) for shard in shards]
+        info = describe(preparation, selection, rows, heard(plan, results), plan.vectors, coverage, vocabulary)
+        info["shards"] = [asdict(result.shard) for result in results]
         info["dataset_sha256"] = content_sha256(info)
         if not was_finished:
             files.write_json(preparation.out / MARK, finished_mark(preparation, plan, fingerprints))
@@ -122,7 +122,7 @@ def plan_records(
 
 def write_records(
     preparation: Preparation, plan: RecordPlan, writer: Writer, progress: Progress
-) -> tuple[list[Shard], list[Fingerprint]]:
+) -> tuple[list[Written], list[Fingerprint]]:
     """Writes what is missing of the records and mends what is broken: their shards, and what these are made from.
 
     Raises:
@@ -137,7 +137,7 @@ def write_records(
     results = writer.write(plan, preparation.out, progress.advance, fingerprints)
     remove_other_shards(preparation.out, plan)
     made_from = [result.fingerprint for result in results] if fingerprints is None else fingerprints
-    return [result.shard for result in results], made_from
+    return results, made_from
 
 
 def _seconds_ahead(preparation: Preparation, samples: Sequence[int]) -> float:

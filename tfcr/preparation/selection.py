@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from tfcr import corpora
 from tfcr.corpora.utterance import Utterance
 from tfcr.errors import TfcrError
+from tfcr.preparation import notes
 from tfcr.preparation.options import Preparation, Progress
 from tfcr.preparation.transcripts import Transcripts, read_transcripts
 from tfcr.preparation.unreadable import Unreadable, note, readable
@@ -46,13 +47,21 @@ def read_selection(preparation: Preparation, progress: Progress) -> Selection:
     for hint in misspelt(left_out, preparation.emotions, preparation.merge):
         progress.say(hint)
     if preparation.transcripts is None:
-        return Selection(utterances, left_out, None, list(corpus.notes))
+        return Selection(utterances, left_out, None, [*corpus.notes, *_on_words(utterances, progress)])
     replaced = read_transcripts(preparation.transcripts)
     utterances = replaced.replace(utterances)
     replacements = replaced.notes(utterances, corpus.utterances)
     for sentence in replacements[1:]:
         progress.say(sentence)
-    return Selection(utterances, left_out, replaced, [*corpus.notes, *replacements])
+    remarks = [*corpus.notes, *replacements, *_on_words(utterances, progress)]
+    return Selection(utterances, left_out, replaced, remarks)
+
+
+def _on_words(utterances: Sequence[Utterance], progress: Progress) -> list[str]:
+    found = notes.on_words(utterance.transcript for utterance in utterances)
+    for sentence in found:
+        progress.say(sentence)
+    return found
 
 
 def without_unreadable(

@@ -18,16 +18,19 @@ import numpy as np
 import tensorflow as tf
 
 from tfcr import files
-from tfcr.corpora.audio import read_audio
+from tfcr.corpora.audio import Heard, hear
 from tfcr.corpora.utterance import Utterance
 from tfcr.data.records import Record, serialise
 from tfcr.dataset_info import IndexRow, Shard, is_intact
 from tfcr.errors import TfcrError
 from tfcr.features.embeddings import WordVectors
 from tfcr.features.presets import PRESETS
+from tfcr.preparation.made import Made
 from tfcr.preparation.unreadable import naming
 from tfcr.record_order import record_order, shard_bounds
 from tfcr.schema import FEATURES_REVISION, SAMPLE_RATE
+
+_SAMPLES_DIGITS = 16  # of SHA-256, enough to tell the samples of recordings apart
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,10 @@ class Fingerprint:
 
 
 @dataclass(frozen=True)
-class Written:
+class Written(Made):
     """A shard that is there, and what it was made from."""
 
-    shard: Shard
-    fingerprint: Fingerprint
+    fingerprint: Fingerprint = dataclasses.field(kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,10 @@ class ShardPlan:
         """The record of an utterance."""
         raise NotImplementedError
 
+    def heard_in(self, shard: int) -> list[tuple[str, str]]:
+        """What was heard of a shard's recordings (`Made`), once its records are computed."""
+        return []
+
     def fingerprints(self, workers: int) -> list[Fingerprint]:
         """That of every shard."""
         return in_threads(self.fingerprint, range(self.count), workers)
@@ -111,6 +117,7 @@ class RecordPlan(ShardPlan):
     preset: str
     words: Sequence[Sequence[str]]
     vectors: WordVectors
+    heard: dict[int, tuple[str, str]] = dataclasses.field(default_factory=dict, kw_only=True, repr=False, compare=False)
 
     def fingerprint(self, shard: int) -> Fingerprint:
         """Of recordings, transcripts, labels and word vectors; reads the shard's recordings."""
@@ -128,7 +135,10 @@ class RecordPlan(ShardPlan):
 
     def serialised(self, position: int) -> bytes:
         utterance, row = self.utterances[position], self.rows[position]
-        segments, frames = PRESETS[self.preset].pictures(samples_of(utterance))
+        heard = _heard(utterance)
+        digest = hashlib.sha256(np.ascontiguousarray(heard.samples).data).hexdigest()
+        self.heard[position] = digest[:_SAMPLES_DIGITS], heard.flaw
+        segments, frames = PRESETS[self.preset].pictures(heard.samples)
         if frames != row.num_frames:
             raise TfcrError(f"{utterance.audio} changed while it was read: {frames} frames; expected {row.num_frames}")
         tokens, embeddings = self.vectors.embed(self.words[position])
@@ -148,11 +158,18 @@ class RecordPlan(ShardPlan):
             )
         )
 
+    def heard_in(self, shard: int) -> list[tuple[str, str]]:
+        return [self.heard[position] for position in self.positions(shard)]
+
 
 def samples_of(utterance: Utterance) -> np.ndarray:
     """Its recording, float [samples] in [-1, 1) at 16 kHz."""
+    return _heard(utterance).samples
+
+
+def _heard(utterance: Utterance) -> Heard:
     with naming(utterance):
-        return read_audio(utterance.audio)
+        return hear(utterance.audio)
 
 
 def in_threads(function: Callable, arguments: Iterable, workers: int, stop: threading.Event | None = None) -> list:
@@ -198,7 +215,8 @@ def write_shards(
 
     def shard(number: int) -> Written:
         fingerprint = plan.fingerprint(number) if fingerprints is None else fingerprints[number]
-        return Written(write_shard(plan, number, out, fingerprint.sha256, advance, stop), fingerprint)
+        made = write_shard(plan, number, out, fingerprint.sha256, advance, stop)
+        return Written(made.shard, made.heard, fingerprint=fingerprint)
 
     return in_threads(shard, range(plan.count), workers, stop)
 
@@ -210,7 +228,7 @@ def write_shard(
     identity: str,
     advance: Callable[[float], None],
     stop: threading.Event,
-) -> Shard:
+) -> Made:
     """One shard: the one that is there when it is right, else a new one.
 
     Args:
@@ -226,23 +244,24 @@ def write_shard(
     with files.written_whole(path) as temporary:
         _write(plan, number, temporary, advance, stop)
         shard = Shard(path.name, len(plan.positions(number)), temporary.stat().st_size, files.sha256_of_file(temporary))
-        files.write_json(receipt(path), {"made_from": identity, "shard": dataclasses.asdict(shard)})
-    return shard
+        made = Made(shard, plan.heard_in(number))
+        files.write_json(receipt(path), {"made_from": identity, **made.to_dict()})
+    return made
 
 
-def finished_shard(path: pathlib.Path, identity: str) -> Shard | None:
+def finished_shard(path: pathlib.Path, identity: str) -> Made | None:
     """The shard as an earlier call left it, or None when it is missing, cut, changed or made from something else."""
     try:
         content = files.read_json(receipt(path))
-        shard = Shard(**content["shard"])
-        right = content["made_from"] == identity and is_intact(path.parent, shard)
-    except (TfcrError, TypeError, KeyError):  # a receipt that is missing or broken proves nothing
+        made = Made.from_dict(content)
+        right = content["made_from"] == identity and is_intact(path.parent, made.shard)
+    except (TfcrError, TypeError, KeyError, ValueError):  # a receipt that is missing or broken proves nothing
         return None
-    return shard if right else None
+    return made if right else None
 
 
 def receipt(path: pathlib.Path) -> pathlib.Path:
-    """Where a finished shard's count and SHA-256, and that of what it was made from, wait for `dataset_info.json`."""
+    """Where what is known of a finished shard waits for `dataset_info.json`: `Made`, and what it was made from."""
     return path.with_name(f".{path.name}.json")
 
 

@@ -61,7 +61,7 @@ def readable(
     found = in_order(_decoded if skip else _measured, utterances)
     broken = _broken(found)
     if broken and not skip:
-        refuse_undecodable(utterances, broken[0].told(), in_order, say)
+        refuse_broken(utterances, broken[0].told(), in_order, say)
     if len(broken) == len(utterances):
         raise _unreadable(broken, len(utterances))
     samples = [each for each in found if not isinstance(each, Unreadable)]
@@ -73,7 +73,7 @@ def readable(
     return kept, samples, broken
 
 
-def refuse_undecodable(
+def refuse_broken(
     utterances: Sequence[Utterance],
     first: str,
     in_order: Callable[[Callable, Sequence], list],

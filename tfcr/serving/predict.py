@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfcr.corpora.paths import in_place_of_recording
+from tfcr.devices import share_gpus
 from tfcr.errors import TfcrError
 from tfcr.exports import latest_version, read_manifest
 from tfcr.serving.recordings import Recording
@@ -67,6 +68,7 @@ class Predictor:
             )
         self.emotions: list[str] = self.described["emotions"]
         self.inputs: list[str] = self.described["signatures"]["serving_default"]
+        share_gpus()
         self.model = tf.saved_model.load(str(self.version))
         self._answer = self.model.signatures["serving_default"]
 

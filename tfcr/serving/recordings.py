@@ -46,7 +46,7 @@ def find_recordings(
     """The recordings at `paths`, in their order.
 
     Args:
-        paths: files; folders, whose WAV, FLAC, OGG and MP3 files are taken by name, also from folders within; a
+        paths: files; folders, whose recordings are taken by their ending, also from folders within; a
             `manifest.csv`, or the folder that has one.
         transcript: the words of the one recording that there is.
         transcripts: a CSV file with the columns id and transcript. The id is the manifest's, or a file's path, name or

@@ -9,6 +9,7 @@ from tfcr.models.contrastive import ContrastiveModel
 from tfcr.models.heads.cosine_discriminator import CosineDiscriminator
 from tfcr.models.heads.pair_discriminator import PairDiscriminator
 from tfcr.models.keras_internals import layers_within
+from tfcr.models.kernels import compiles
 from tfcr.models.layers.standardization import Standardization
 from tfcr.models.layers.word_table import WordTable
 from tfcr.models.systems import system
@@ -43,9 +44,8 @@ def build_model(experiment: Experiment) -> ContrastiveModel:
         seed=config.seed,
         dtype=policy,
     )
-    # XLA is slower than the plain graph on CPU, and has no way from replica to replica; on one GPU "auto" decides
-    one_gpu = tf.config.list_physical_devices("GPU") and not tf.distribute.has_strategy()
-    jit_compile = "auto" if one_gpu else False
+    # XLA is slower than the plain graph on CPU, and has no way from replica to replica
+    jit_compile = compiles(network) and not tf.distribute.has_strategy()
     optimizer = keras.optimizers.Adam(
         config.learning_rate, epsilon=config.adam_epsilon, clipvalue=config.clip_value, clipnorm=config.clip_norm
     )

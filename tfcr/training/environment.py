@@ -10,10 +10,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfcr.devices import gpus
+from tfcr.models.kernels import KERNELS
+
 _DECIDE = (  # how they begin; never TF_ alone, by which Terraform's begin too, passwords among them
     *("TF_ENABLE_", "TF_DISABLE_", "TF_DETERMINISTIC_", "TF_USE_", "TF_XLA_", "TF_ONEDNN_", "TF_MKL_", "TF_CONV2D_"),
     *("TF_CUDNN_", "TF_CUBLAS_", "TF_AUTOTUNE_", "TF_MATMUL_", "XLA_", "ONEDNN_", "DNNL_", "MKL_", "OMP_NUM_THREADS"),
-    *("CUDNN_", "CUBLAS_", "NVIDIA_TF32_OVERRIDE"),
+    *("CUDNN_", "CUBLAS_", "NVIDIA_TF32_OVERRIDE", KERNELS),
 )
 _DECIDE_NOTHING = ("TF_USE_LEGACY_KERAS",)
 _MODEL = re.compile(r"^model name\s*:\s*(.+)$", re.MULTILINE)
@@ -47,7 +50,7 @@ def here() -> dict:
             "numpy": np.__version__,
         },
         "cpu": _cpu(),
-        "gpus": [_name(device) for device in tf.config.list_physical_devices("GPU")],
+        "gpus": [_name(device) for device in gpus()],
         "variables": deciding(os.environ),
     }
 

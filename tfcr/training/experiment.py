@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+from collections import defaultdict
 from dataclasses import dataclass
 
 import keras
@@ -14,6 +15,7 @@ from tfcr.dataset_info import Dataset, open_dataset, verify
 from tfcr.errors import TfcrError, UsageError
 from tfcr.models.sizes import Sizes
 from tfcr.models.systems import check_features, feature_names, on_dataset, resolve, sizes_of
+from tfcr.wording import counted
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,22 @@ class Experiment:
         """Id, recording and part of every utterance, by id."""
         parts = {position: part for part in self.sizes for position in getattr(self.split, part).tolist()}
         return [(row.id, row.recording, parts[position]) for position, row in enumerate(self.dataset.index)]
+
+    def shared_note(self) -> str | None:
+        """A sentence on recordings that stand in two parts, which so tests what it was trained on; None without any."""
+        by_recording = defaultdict(list)
+        for id, recording, part in self.rows():
+            by_recording[recording].append((id, part))
+        shared = [same for same in by_recording.values() if len({part for _, part in same}) > 1]
+        if not shared:
+            return None
+        (first, its_part), *others = shared[0]
+        second, other_part = next((id, part) for id, part in others if part != its_part)
+        are = counted(len(shared), "recording stands", "recordings stand")
+        return (
+            f"{are} in two parts of this fold under different ids, the first as {first!r} ({its_part}) and {second!r} "
+            f"({other_part}); remove one of each, or what was learned is tested again"
+        )
 
     def labels(self, positions: np.ndarray) -> np.ndarray:
         return np.array([self.dataset.index[position].label for position in positions])

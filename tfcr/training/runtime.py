@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfcr import keras_settings
+from tfcr.devices import share_gpus
 from tfcr.errors import TfcrError
 
 
@@ -32,11 +33,7 @@ def configure(threads: int, op_threads: int = 1) -> None:
                 raise TfcrError(
                     f"this process already runs with {get()} {name}; {wanted} need a process of their own"
                 ) from None
-    for device in tf.config.list_physical_devices("GPU"):
-        try:
-            tf.config.experimental.set_memory_growth(device, True)
-        except RuntimeError:
-            break  # already initialised, so already decided
+    share_gpus()
     tf.config.experimental.enable_op_determinism()
 
 

@@ -10,6 +10,7 @@ import yaml
 from tfcr import files, runs
 from tfcr.config import Config
 from tfcr.dataset_info import verify
+from tfcr.devices import gpus
 from tfcr.errors import TfcrError, UsageError
 from tfcr.models.systems import feature_names
 from tfcr.training import distribution, environment, runtime
@@ -18,6 +19,7 @@ from tfcr.training.build import build_model
 from tfcr.training.checkpoint import Checkpoint, State
 from tfcr.training.epochs import train_epochs
 from tfcr.training.experiment import Experiment, pipeline_of
+from tfcr.training.gpu_check import check_recurrent_layers
 from tfcr.training.observer import Observer
 from tfcr.training.pretraining import copy_encoders, origins_of
 from tfcr.wording import counted
@@ -89,6 +91,8 @@ def _train_and_test(experiment: Experiment, run: pathlib.Path, observer: Observe
     for origin in origins:
         copy_encoders(model.network, origin, len(experiment.dataset.emotions))
     pipeline = pipeline_of(config, experiment.dataset, model.network)
+    if gpus():
+        observer.on_gpu(run, check_recurrent_layers(model.network))
     train_epochs(experiment, run, model, pipeline, checkpoint, state, observer)
     verify(experiment.dataset, feature_names(config))  # one's own features may have been prepared anew meanwhile
     evaluate_best_epoch(experiment, run, pipeline, checkpoint, state)

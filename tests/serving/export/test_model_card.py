@@ -72,6 +72,15 @@ def test_without_the_dataset_it_says_what_the_run_knows(trained_run):
     assert "| corpus | synthetic |" in card and "| utterances |" not in card
 
 
+def test_recordings_that_were_left_out_are_counted(trained_run):
+    class Partly(runs.Run):
+        metrics = trained_run.metrics | {"unreadable": 3}
+
+    row = "| left out of it | recordings that cannot be read: 3 |"
+    assert row in model_card(Partly(trained_run.folder), "tfcr", "1", None)
+    assert row.split(":")[0] not in model_card(trained_run, "tfcr", "1", None)
+
+
 def test_a_single_speaker_has_no_interval_and_few_speakers_a_warning(trained_run):
     predictions = trained_run.predictions
     number = len(predictions.id)

@@ -12,6 +12,8 @@ import tensorflow as tf
 
 from tfcr.features import words as python
 from tfcr.features.embeddings import WordVectors
+from tfcr.features.look_up import OF_MAKERS, WHOLE
+from tfcr.features.presets import PRESETS
 from tfcr.serving.graph import words as graph_words
 
 _PIECES = [
@@ -121,7 +123,7 @@ def test_words_are_looked_up_as_embed_does_and_line_breaks_survive_in_the_asset(
         ["the", "not", *WORDS] * 5,  # more than 30 of 65 words have a vector
     ]
     python_vectors = WordVectors(dict(zip(WORDS, vectors, strict=True)), "made up")
-    embeddings, num_tokens, tokens = vocabulary.embed(tf.ragged.constant(sentences, tf.string))
+    embeddings, num_tokens, tokens = vocabulary.embed(tf.ragged.constant(sentences, tf.string), WHOLE)
     assert embeddings.shape == (5, 30, 300) and tokens.shape == (5, 30)
     for row, words in enumerate(sentences):
         known, expected = python_vectors.embed(words)
@@ -131,6 +133,91 @@ def test_words_are_looked_up_as_embed_does_and_line_breaks_survive_in_the_asset(
         assert shown == (known[:30] + [""] * 30)[:30]
 
 
+PARTS = [
+    "do",
+    "n't",
+    "ca",
+    "i",
+    "I",
+    "'m",
+    "'s",
+    "'ve",
+    "'d",
+    "no",
+    "No",
+    "mother-in-law",
+    "o'clock",
+    "what",
+    "why",
+    "é",
+    "Σ",
+    "σ",
+    "ς",
+    "x",
+    "y",
+    "don’t",
+    "two\xa0words",
+]
+
+
+def _dialogue(number: int, seed: int = 1) -> list[str]:
+    """Transcripts of words that are split, words that are found whole, and any character, run together or apart."""
+    random, characters = np.random.default_rng(seed), _characters()
+    joints = [
+        " ",
+        " ",
+        "-",
+        "--",
+        "\u2013",
+        "\u2014",
+        "/",
+        "...",
+        "\u2026",
+        "'",
+        "\u2019",
+        "n't",
+        "N\u2019T",
+        "'S",
+        "'ve",
+        "",
+    ]
+    transcripts = []
+    for _ in range(number):
+        pieces = []
+        for _ in range(random.integers(30)):
+            kind = random.random()
+            pool = PARTS if kind < 0.6 else _PIECES if kind < 0.8 else characters
+            pieces += [pool[random.integers(len(pool))], joints[random.integers(len(joints))]]
+        transcripts.append("".join(pieces))
+    return transcripts
+
+
+@pytest.mark.parametrize("preset", ["paper", "authors"])
+def test_a_thousand_transcripts_have_the_tokens_of_python(preset, tmp_path):
+    random = np.random.default_rng(0)
+    made_of, made_up = PRESETS[preset], _dialogue(800) + random_transcripts(200, seed=2)
+    seen = sorted({word for transcript in made_up for word in made_of.split_words(transcript)})
+    known = sorted({*PARTS, *random.choice(seen, len(seen) // 4).tolist()})  # a quarter is found whole
+    vectors = random.normal(size=(len(known), 300)).astype(np.float32)
+    expected = WordVectors(dict(zip(known, vectors, strict=True)), "made up", look_up=made_of.look_up)
+    vocabulary = graph_words.Vocabulary(graph_words.write_asset(tmp_path, known), vectors)
+    words = graph_words.SPLIT[preset](tf.constant([transcript.encode() for transcript in made_up]))
+    embeddings, num_tokens, tokens = (each.numpy() for each in vocabulary.embed(words, made_of.look_up))
+    split = 0
+    for row, transcript in enumerate(made_up):
+        written = made_of.split_words(transcript)
+        found, rows = expected.embed(written)
+        split += found != expected_whole(written, known)
+        assert [token.decode() for token in tokens[row] if token] == found[:30], ascii(transcript)
+        assert num_tokens[row] == len(found)
+        np.testing.assert_array_equal(embeddings[row], rows)
+    assert split > 400 if preset == "paper" else split == 0
+
+
+def expected_whole(words, known):
+    return [form for word in words for form in WHOLE.known(word, known)]
+
+
 def test_the_asset_is_read_back(tmp_path):
     assert graph_words.read_asset(graph_words.write_asset(tmp_path, WORDS)) == WORDS
 
@@ -138,14 +225,14 @@ def test_the_asset_is_read_back(tmp_path):
 def test_a_vocabulary_without_words_knows_none(tmp_path):
     asset = graph_words.write_asset(tmp_path, [])
     nothing = graph_words.Vocabulary(asset, np.zeros((0, 300), np.float32))
-    embeddings, num_tokens, tokens = nothing.embed(tf.ragged.constant([["%", "a", ""], []], tf.string))
+    embeddings, num_tokens, tokens = nothing.embed(tf.ragged.constant([["%", "a-b", ""], []], tf.string), OF_MAKERS)
     assert num_tokens.numpy().tolist() == [0, 0] and not embeddings.numpy().any() and not tokens.numpy().any()
     assert graph_words.read_asset(asset) == []
 
 
 def test_no_transcripts_have_no_words(vocabulary):
     words = graph_words.split_words(tf.zeros([0], tf.string))
-    embeddings, num_tokens, tokens = vocabulary.embed(words)
+    embeddings, num_tokens, tokens = vocabulary.embed(words, OF_MAKERS)
     assert embeddings.shape == (0, 30, 300) and num_tokens.shape == (0,) and tokens.shape == (0, 30)
 
 

@@ -4,7 +4,6 @@ A file is told by its content, never by its name. Each container's own module fi
 refuses what is broken; what none of them knows is libsndfile's to judge.
 """
 
-import itertools
 import pathlib
 import re
 
@@ -53,7 +52,7 @@ def fault(recording: soundfile.SoundFile) -> str | None:
 
 def _refuse_repeated(source: Source, found: list[Stream]) -> None:
     """Refuses what is twice the same: no recorder hears that, it is a copy that began anew."""
-    if any(first.content == second.content for first, second in itertools.pairwise(found)):
+    if len({stream.content for stream in found}) < len(found):
         raise source.fault(" holds the same recording twice, one behind the other; copy it again")
 
 
@@ -74,7 +73,7 @@ def _at(source: Source, start: int) -> tuple[list[Stream], int]:
         return headed.au_streams(source, start)
     if mpeg.distance(source, start) is not None:
         return mpeg.streams(source, start, lambda position: _next_magic(source, position))
-    return [source.stream(start, source.size)], source.size
+    return [Stream()], source.size  # libsndfile says what it is
 
 
 def _next(source: Source, end: int) -> int | None:

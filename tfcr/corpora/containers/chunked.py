@@ -18,6 +18,7 @@ _LENGTHS = 8  # bytes of a file's first name and length
 _GUID_TAIL = b"\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a"  # of Wave64's names
 _DS64 = 8  # where a chunk ds64 has the length of the samples (EBU Tech 3306), behind that of the file
 _UNSET = 0xFFFFFFFF  # in its place, where ds64 has the length
+_STREAMED_64 = 1 << 62  # a length of eight bytes from which on it is none
 _MPEG_TAGS = (0x50, 0x55)  # of a WAV's format: layers I and II, and layer III
 
 
@@ -35,7 +36,7 @@ class _Form:
         align: where chunks begin: at multiples of so many bytes.
         samples: the name of the chunk with the samples.
         lead: bytes in it before the samples.
-        streamed: a length from which on it says that nobody knew it.
+        streamed: a length of four bytes from which on it says that nobody knew it.
     """
 
     begins: re.Pattern
@@ -59,10 +60,10 @@ _RIFF = _form(rb"(RIFF|RF64)....WAVE", order="little")
 _RIFX = _form(rb"RIFX....WAVE")
 _W64 = _form(
     rb"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\0\0........wave" + re.escape(_GUID_TAIL),
-    head=40, order="little", name=16, length=8, included=True, align=8, samples=b"data" + _GUID_TAIL, streamed=1 << 62,
+    head=40, order="little", name=16, length=8, included=True, align=8, samples=b"data" + _GUID_TAIL,
 )  # fmt: skip
 _AIFF = _form(rb"FORM....AIF[FC]", samples=b"SSND", lead=8, streamed=0x7F000000)  # SoX's are above that
-_CAF = _form(rb"caff\0\x01\0\0", head=8, length=8, align=1, lead=4, streamed=1 << 62)
+_CAF = _form(rb"caff\0\x01\0\0", head=8, length=8, align=1, lead=4)
 _FORMS = (_RIFF, _RIFX, _W64, _AIFF, _CAF)
 
 MAGIC = b"|".join(form.begins.pattern for form in _FORMS)
@@ -91,13 +92,15 @@ def streams(source: Source, start: int) -> tuple[list[Stream], int]:
         return [source.stream(start, source.size)], source.size  # libsndfile says what is missing
     place, length, promised = _promised(source, form, chunks, data)
     begin, there = data.start + form.lead, source.size - data.start - form.lead
-    if promised >= form.streamed or (promised <= 0 < there and not _only_chunks(source, data.start + form.lead, form)):
+    streamed = form.streamed if length == 4 else _STREAMED_64
+    if promised >= streamed or (promised <= 0 < there and not _only_chunks(source, data.start + form.lead, form)):
         end = _next_file(source, begin, form)
     elif promised > there and not _is_miscounted(source, start, begin, promised - there, form):
         raise source.fault(f" is cut short: its header promises {promised - there} bytes more; copy it again")
     else:
         end = min(source.size, begin + promised)
         _refuse_lost(source, start, end, promised, form)
+        _refuse_another_within(source, begin, end, form)
     if _is_mpeg(source, form, chunks):
         inner = source.part(source.read(begin, end))
         return mpeg.streams(inner, 0)[0], end
@@ -131,7 +134,7 @@ def _promised(source: Source, form: _Form, chunks: list[_Chunk], data: _Chunk) -
     if ds64 is not None and data.length == _UNSET:
         place = ds64.start + _DS64
         promised = int.from_bytes(source.read(place, place + 8), "little")
-        return place, 8, promised if promised < 1 << 62 else 0
+        return place, 8, promised
     return data.start - form.length, form.length, data.length - form.lead
 
 
@@ -174,6 +177,14 @@ def _refuse_lost(source: Source, start: int, end: int, promised: int, form: _For
             f": its header says {promised} bytes of samples, yet {source.size - end} bytes follow that are no chunk; "
             "copy it again"
         )
+
+
+def _refuse_another_within(source: Source, begin: int, end: int, form: _Form) -> None:
+    """Refuses samples among which another file begins, of which so more follows: this one lacks a part."""
+    if end < source.size and (match := form.begins.search(source.read(begin, end + _LONGEST_MAGIC))):
+        missing = end - begin - match.start()
+        if missing > 0:
+            raise source.fault(f" is cut short: {missing} bytes before another recording begins in it; copy it again")
 
 
 def _chunk_begins(source: Source, position: int) -> bool:

@@ -8,6 +8,7 @@ from tfcr.corpora.containers.source import Source, Stream
 MAGIC = rb"fLaC[\x00\x80]\x00\x00\x22"  # and the head of the first block, which has 34 bytes
 
 _STREAMINFO = 8  # where that block begins
+_STREAMINFO_LENGTH = 34  # bytes
 _TOTAL = 13  # where in it the number of samples does: 4 bits and 4 bytes (Sec. 8.2)
 _LAST_BLOCK = 0x80
 _TAIL = 1 << 17  # bytes in which the last frame is looked for
@@ -22,7 +23,8 @@ def streams(source: Source, start: int, end: int) -> list[Stream]:
     Raises:
         TfcrError: it does not say so, and a part is missing.
     """
-    if _total(source.read(start, start + _STREAMINFO + 34)):
+    head = source.read(start, start + _STREAMINFO + _STREAMINFO_LENGTH)
+    if len(head) < _STREAMINFO + _STREAMINFO_LENGTH or _total(head):  # of a shorter one libsndfile says what it is
         return [source.stream(start, end)]
     content = bytearray(source.read(start, end))
     total = _counted(source, bytes(content), _frames_start(source, start) - start)
@@ -39,7 +41,7 @@ def next_stream(source: Source, start: int) -> int:
 
 def last_frame(source: Source, start: int, end: int) -> int:
     """Where the frame with the last samples begins; the first frame where that one cannot be found near the end."""
-    head = source.read(start, start + _STREAMINFO + 34)
+    head = source.read(start, start + _STREAMINFO + _STREAMINFO_LENGTH)
     first, total = _frames_start(source, start), _total(head)
     tail = max(first, end - _TAIL) if total else first
     last, samples = first, 0

@@ -80,7 +80,7 @@ def streams(
             position += frame.size
             runs[-1].end, is_apart = position, False
             runs[-1].frames += frame.promised is None
-        elif (next_position := tags.behind(source, position)) > position:
+        elif content[position] and (next_position := tags.behind(source, position)) > position:
             position, is_apart = next_position, True
         else:
             lost, other = _next_frames(content, position), next_container(position)
@@ -90,7 +90,8 @@ def streams(
                     "again or encode it again"
                 )
             break
-    return [_stream(source, run) for run in runs if run.frames], runs[-1].end if runs else source.size
+    found = [_stream(source, run) for run in runs if run.frames or run.first.promised]
+    return (found, runs[-1].end) if found else ([source.stream(start, source.size)], source.size)
 
 
 def _stream(source: Source, run: _Run) -> Stream:

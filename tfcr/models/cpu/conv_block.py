@@ -11,6 +11,8 @@ import tensorflow as tf
 from keras import ops
 
 from tfcr.models.cpu import has_cpu_kernels
+from tfcr.models.kernels import kernels
+from tfcr.models.xla.pooling import max_pool
 
 _FIXED = (  # what a `Conv2D` has to choose and this has not
     *("kernel_size", "strides", "padding", "data_format", "dilation_rate", "groups", "activation", "use_bias"),
@@ -58,6 +60,8 @@ class ConvBlock(keras.layers.Conv2D):
     def call(self, pictures, training=False):
         if training and self.is_fast:
             return conv_block(pictures, tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.bias))
+        if training and kernels() == "xla":
+            return ops.relu(max_pool(super().call(pictures)))
         return ops.relu(ops.max_pool(super().call(pictures), 2, 2, data_format="channels_last"))
 
     def compute_output_shape(self, pictures_shape):

@@ -9,11 +9,15 @@ import keras
 import tensorflow as tf
 
 from tfcr.models.cpu import has_cpu_kernels
+from tfcr.models.kernels import cudnn_of, kernels
+from tfcr.models.xla.looped_lstm import looped_lstm
 
 
 @keras.saving.register_keras_serializable("tfcr")
 class PackedLSTM(keras.layers.LSTM):
     """Keras's LSTM, run over real steps alone where `is_fast` says so; elsewhere it is Keras's LSTM.
+
+    Where XLA compiles, it runs as `looped_lstm`. In bfloat16 it never runs as cuDNN's, whose gradient is wrong there.
 
     Weights, arguments and configuration are those of `keras.layers.LSTM`. Sequences are right-padded, and outputs after
     the last real step are zeros.
@@ -35,10 +39,13 @@ class PackedLSTM(keras.layers.LSTM):
 
         With a GPU the cuDNN kernel is faster. `use_cudnn=False` asks for what any runtime has, as an export does.
         """
+        return has_cpu_kernels() and self._is_usual
+
+    @property
+    def _is_usual(self) -> bool:
         cell = self.cell
         return (
             self.use_cudnn == "auto"
-            and has_cpu_kernels()
             and (cell.activation, cell.recurrent_activation) == (keras.activations.tanh, keras.activations.sigmoid)
             and cell.use_bias
             and self.return_sequences
@@ -48,17 +55,29 @@ class PackedLSTM(keras.layers.LSTM):
         )
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
-        if not self.is_fast or initial_state is not None:
-            return super().call(sequences, initial_state=initial_state, mask=mask, training=training)
+        is_free = self._is_usual and initial_state is None
+        if is_free and kernels() == "xla":
+            return looped_lstm(sequences, *self._weights(), mask)
+        if not (is_free and self.is_fast):
+            return self._as_keras(sequences, initial_state=initial_state, mask=mask, training=training)
         batch, steps = tf.shape(sequences)[0], tf.shape(sequences)[1]
         counts = tf.fill((batch,), steps) if mask is None else tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)
         places, rows = packing(counts, steps)
-        weights = (
-            tf.convert_to_tensor(each) for each in (self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias)
-        )
-        outputs = packed_lstm(tf.gather_nd(sequences, places), *weights, rows)
+        outputs = packed_lstm(tf.gather_nd(sequences, places), *self._weights(), rows)
         outputs = tf.scatter_nd(places, tf.cast(outputs, self.compute_dtype), (batch, steps, self.units))
         return tf.ensure_shape(outputs, (*sequences.shape[:2], self.units))
+
+    def _weights(self):
+        cell = self.cell
+        return [tf.convert_to_tensor(each) for each in (cell.kernel, cell.recurrent_kernel, cell.bias)]
+
+    def _as_keras(self, *arguments, **named):
+        """Keras's LSTM, without cuDNN where that is wrong."""
+        asked, self.use_cudnn = self.use_cudnn, cudnn_of(self.use_cudnn, self.dtype_policy)
+        try:
+            return super().call(*arguments, **named)
+        finally:
+            self.use_cudnn = asked
 
     def get_config(self):
         return {**super().get_config(), "use_cudnn": self.use_cudnn}

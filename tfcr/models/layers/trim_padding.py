@@ -3,10 +3,15 @@
 import keras
 from keras import ops
 
+from tfcr.models.kernels import kernels
+
 
 @keras.saving.register_keras_serializable("tfcr")
 class TrimPadding(keras.layers.Layer):
     """Cuts the steps that are padding in every sequence of a batch, which a recurrent layer need not run over.
+
+    Where XLA compiles, nothing is cut if the number of steps is known: a length that hangs on the data has no shape,
+    and the device would have to be asked for it.
 
     Call arguments:
         sequences: [batch, steps, units] or [batch, steps], right-padded.
@@ -21,6 +26,8 @@ class TrimPadding(keras.layers.Layer):
         pass  # no weights
 
     def call(self, sequences, counts):
+        if kernels() == "xla" and sequences.shape[1]:
+            return sequences
         longest = ops.max(ops.cast(counts, "int32"), initial=1)
         if not sequences.shape[1]:  # unknown, or none
             longest = ops.minimum(longest, ops.maximum(ops.shape(sequences)[1], 1))

@@ -7,6 +7,7 @@ from tfcr.config import Config
 from tfcr.models import network
 from tfcr.models.encoders.sequences import mfcc_sequence
 from tfcr.models.heads.averaged_classifiers import AveragedClassifiers
+from tfcr.models.kernels import cudnn_of
 from tfcr.models.layers.dual_sequence_lstm import EPSILON, MOMENTUM, DualSequenceLSTM
 from tfcr.models.layers.standardization import LEAST_DB, Standardization
 from tfcr.models.layers.step_mean import StepMean
@@ -96,6 +97,7 @@ def _mel_encoder(units: int, dtype) -> keras.Model:
 def _mfcc_encoder(units: int, dtype, use_cudnn) -> keras.Model:
     """MFCCs to the mean over real frames, [batch, units]."""
     inputs, x, mask = mfcc_sequence(dtype=dtype)
+    use_cudnn = cudnn_of(use_cudnn, dtype)
     for layer in range(_LAYERS):
         lstm = layers.LSTM(units, return_sequences=True, use_cudnn=use_cudnn, name=f"lstm_{layer}", dtype=dtype)
         x = lstm(x, mask=mask)

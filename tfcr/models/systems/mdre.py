@@ -8,6 +8,7 @@ from tfcr.models import network
 from tfcr.models.cpu.piecewise import PiecewiseModel
 from tfcr.models.encoders.sequences import mfcc_sequence, standardized_prosody, word_sequence
 from tfcr.models.heads.linear_fusion import LinearFusion
+from tfcr.models.kernels import cudnn_of
 from tfcr.models.layers.last_state import LastState
 from tfcr.models.sizes import NUM_FUNCTIONALS, Sizes
 from tfcr.models.systems import ANOTHER_PAPERS
@@ -66,7 +67,7 @@ def _last_state(units, dropout, sequence, mask, counts, dtype, use_cudnn) -> ker
         units,
         recurrent_initializer="orthogonal",
         return_sequences=True,
-        use_cudnn=use_cudnn,
+        use_cudnn=cudnn_of(use_cudnn, dtype),
         name="gru",
         dtype=dtype,
     )

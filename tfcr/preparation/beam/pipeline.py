@@ -4,7 +4,6 @@ Each shard is one element, computed by the function of the local writer and ther
 may repeat it as it likes.
 """
 
-import dataclasses
 import functools
 import json
 import os
@@ -17,10 +16,10 @@ import threading
 
 import apache_beam as beam
 
-from tfcr.dataset_info import Shard
 from tfcr.errors import TfcrError
 from tfcr.preparation.beam.folder import Folder
 from tfcr.preparation.beam.options import Engine
+from tfcr.preparation.made import Made
 
 TASKS, VECTORS, RESULTS = "tasks", "vectors", "results"  # in a job's folder
 
@@ -53,14 +52,14 @@ def compute(element: tuple[int, int, int], job: str, out: str, write: bool) -> N
             made_from, result["recordings"] = fingerprint.sha256, list(fingerprint.recordings)
         result["made_from"] = made_from
         if write:
-            result["shard"] = dataclasses.asdict(_write(plan, number, Folder(out), made_from))
+            result |= _write(plan, number, Folder(out), made_from).to_dict()
     except TfcrError as error:
         result = {"error": str(error)}
     with (Folder(job) / RESULTS).write(f"{number}.json") as file:
         file.write(json.dumps(result).encode())
 
 
-def _write(plan, number: int, out: Folder, made_from: str) -> Shard:
+def _write(plan, number: int, out: Folder, made_from: str) -> Made:
     from tfcr.preparation.shards import receipt, write_shard
 
     arguments = (made_from, lambda seconds: None, threading.Event())
@@ -72,23 +71,23 @@ def _write(plan, number: int, out: Folder, made_from: str) -> Shard:
     if finished is not None:
         return finished
     with tempfile.TemporaryDirectory() as local:
-        shard = write_shard(plan, number, pathlib.Path(local), *arguments)
+        made = write_shard(plan, number, pathlib.Path(local), *arguments)
         out.put(receipt_name, pathlib.Path(local, receipt_name))
         out.put(name, pathlib.Path(local, name))
-    if out.sha256(name) != shard.sha256:
+    if out.sha256(name) != made.shard.sha256:
         raise OSError(f"{name} is not at {out.place} as it was written (its SHA-256 differs)")
-    return shard
+    return made
 
 
-def _finished(out: Folder, name: str, receipt_name: str, made_from: str) -> Shard | None:
+def _finished(out: Folder, name: str, receipt_name: str, made_from: str) -> Made | None:
     """As `tfcr.preparation.shards.finished_shard`."""
     try:
         content = json.loads(out.read(receipt_name))
-        shard = Shard(**content["shard"])
-        right = content["made_from"] == made_from and out.sha256(name) == shard.sha256
+        made = Made.from_dict(content)
+        right = content["made_from"] == made_from and out.sha256(name) == made.shard.sha256
     except (OSError, ValueError, TypeError, KeyError):
         return None
-    return shard if right else None
+    return made if right else None
 
 
 @functools.lru_cache(maxsize=1)

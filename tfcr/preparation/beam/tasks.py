@@ -17,8 +17,8 @@ from tfcr.dataset_info import IndexRow
 from tfcr.errors import TfcrError
 from tfcr.features.embeddings import WordVectors
 from tfcr.features.own import OwnFeatures
+from tfcr.features.presets import PRESETS
 from tfcr.features.sets import SETS, TOKEN_IDS, FeatureSet, Field
-from tfcr.features.words import in_vocabulary
 from tfcr.preparation import feature_sets
 from tfcr.preparation.feature_sets import FeaturePlan
 from tfcr.preparation.shards import RecordPlan, ShardPlan
@@ -109,7 +109,7 @@ def _plan_of(content: dict, vectors: np.ndarray) -> ShardPlan:
             name=content["name"],
             preset=content["preset"],
             words=content["words"],
-            vectors=WordVectors(known, ""),
+            vectors=WordVectors(known, "", look_up=PRESETS[content["preset"]].look_up),
             **cut,
         )
     records = ShardPlan(name=content["name"].removesuffix(f".{content['set']}"), **cut)
@@ -126,5 +126,6 @@ def _plan_of(content: dict, vectors: np.ndarray) -> ShardPlan:
 
 def _rows_of(sentences: Iterable[Iterable[str]], vectors: WordVectors, rows: Mapping[str, int]) -> dict[str, int]:
     """The rows of the forms that are looked up for some words; among these alone, each word has the same form."""
-    forms = {in_vocabulary(word, vectors.vectors) for sentence in sentences for word in sentence}
-    return {form: rows[form] for form in sorted(forms - {None})}
+    words = {word for sentence in sentences for word in sentence}
+    forms = {form for word in words for form in vectors.look_up.known(word, vectors.vectors)}
+    return {form: rows[form] for form in sorted(forms)}

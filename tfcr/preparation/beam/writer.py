@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from apache_beam.io.filesystems import FileSystems
 
 from tfcr import files
-from tfcr.dataset_info import JOBS, Shard
+from tfcr.dataset_info import JOBS
 from tfcr.errors import TfcrError
 from tfcr.preparation.beam import tasks
 from tfcr.preparation.beam.driver import Driver
@@ -20,6 +20,7 @@ from tfcr.preparation.beam.folder import Folder, calling, naming
 from tfcr.preparation.beam.options import Engine
 from tfcr.preparation.beam.pipeline import RESULTS, TASKS, VECTORS
 from tfcr.preparation.beam.staging import Staging
+from tfcr.preparation.made import Made
 from tfcr.preparation.shards import Fingerprint, RecordPlan, ShardPlan, Written
 from tfcr.wording import counted
 
@@ -91,9 +92,10 @@ class BeamWriter:
             fingerprints = [Fingerprint(result["made_from"], result["recordings"]) for result in results]
         if self.staging is not None and isinstance(plan, RecordPlan):
             self.staging.remove_other_shards(plan)
+        made = [Made.from_dict(result) for result in results]
         return [
-            Written(Shard(**result["shard"]), fingerprint)
-            for result, fingerprint in zip(results, fingerprints, strict=True)
+            Written(each.shard, each.heard, fingerprint=fingerprint)
+            for each, fingerprint in zip(made, fingerprints, strict=True)
         ]
 
     def close(self) -> None:

@@ -75,7 +75,12 @@ def model_card(
     )
 
 
-_UNRECORDED = {"num_folds": None, "transductive": False, "embeddings": "unknown"}  # by runs of earlier versions
+_UNRECORDED = {  # by runs of earlier versions
+    "num_folds": None,
+    "transductive": False,
+    "unreadable": 0,
+    "embeddings": "unknown",
+}
 
 
 def _figures(run: Run, predictions: Predictions, clusters) -> list[dict[str, str]]:

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from tfcr import __version__, files
 from tfcr.dataset_info import INFO, Dataset
+from tfcr.devices import share_gpus
 from tfcr.errors import TfcrError
 from tfcr.exports import MANIFEST, MODEL, ONNX, SAVED_MODEL
 from tfcr.features.presets import PRESETS
@@ -116,6 +117,7 @@ def restored_network(run: Run) -> keras.Model:
             "recording; expected a run on spectrograms and word vectors"
         )
     check_weights(run)
+    share_gpus()
     return restore_network(config, len(run.emotions), run.folder / WEIGHTS, use_cudnn=False)
 
 

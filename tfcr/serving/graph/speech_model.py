@@ -5,6 +5,7 @@ import os
 import keras
 import tensorflow as tf
 
+from tfcr.features.presets import PRESETS
 from tfcr.models.network import AUDIO, HEAD, TEXT, over_utterances
 from tfcr.schema import FLOOR_DB, MAX_TOKENS, NUM_BINS, SEGMENT_FRAMES
 from tfcr.serving.graph.spectrogram import PICTURES
@@ -175,7 +176,8 @@ class SpeechModel(tf.Module):
 
     def _encode_words(self, transcript: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, Tensors]:
         """Embedding [batch, units], error string [batch], and what `explain` shows."""
-        embeddings, num_tokens, tokens = self.vocabulary.embed(SPLIT[self.preset](transcript))
+        words = SPLIT[self.preset](transcript)
+        embeddings, num_tokens, tokens = self.vocabulary.embed(words, PRESETS[self.preset].look_up)
         outputs = self.sequence([embeddings, num_tokens], training=False)
         attention = self.attention.attention_weights(outputs, num_tokens)
         padding = MAX_TOKENS - tf.shape(attention)[1]

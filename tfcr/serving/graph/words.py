@@ -1,4 +1,6 @@
-"""Transcripts as words inside a graph, with the patterns of `tfcr.features.words`, and their vectors."""
+"""Transcripts as words inside a graph, with the patterns of `tfcr.features.words`, and their vectors as
+`tfcr.features.look_up` finds them.
+"""
 
 import os
 import pathlib
@@ -8,6 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
+from tfcr.features.look_up import APOSTROPHES, PARTS, PLAIN, LookUp
 from tfcr.features.words import (
     CAPITALS_OF_LANGUAGES,
     DROPPED_TOKEN,
@@ -99,33 +102,56 @@ class Vocabulary(tf.Module):
         zeros = np.zeros((1, EMBEDDING_DIM), np.float32)  # the last row is of padding
         self.vectors = tf.Variable(np.concatenate([vectors, zeros]), trainable=False, name="word_vectors")
 
-    def embed(self, words: tf.RaggedTensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Looks words up as written, then in lower case; those without a vector are dropped before the cut at 30 words.
+    def embed(self, words: tf.RaggedTensor, look_up: LookUp) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Looks words up, and the parts of those without a vector; what has none is dropped before the cut at 30.
 
         Args:
             words: string [batch, (words)].
+            look_up: of the preset.
 
         Returns:
-            float32 [batch, 30, 300] with zero rows after the last word; int32 [batch], the words that have a vector,
-            uncut; and the words that were looked up, string [batch, 30], padded with empty ones.
+            float32 [batch, 30, 300] with zero rows after the last word; int32 [batch], how many words or parts have a
+            vector, uncut; and the forms that were looked up, string [batch, 30], padded with empty ones.
         """
-        written = words.flat_values
-        small = lowered(written)
-        number, small_number = self._numbers(written), self._numbers(small)
-        as_written = number >= 0
-        forms = words.with_flat_values(tf.where(as_written, written, small))
-        numbers = words.with_flat_values(tf.where(as_written, number, small_number))
-        known = numbers.with_flat_values(numbers.flat_values >= 0)
-        forms, numbers = tf.ragged.boolean_mask(forms, known), tf.ragged.boolean_mask(numbers, known)
+        numbers, forms = self._found(words.flat_values, look_up)
+        for pattern in look_up.splits:
+            words = _split(words, numbers < 0, pattern, look_up)
+            numbers, forms = self._found(words.flat_values, look_up)
+        known = words.with_flat_values(numbers >= 0)
+        forms, numbers = (tf.ragged.boolean_mask(words.with_flat_values(each), known) for each in (forms, numbers))
         padding = tf.shape(self.vectors, tf.int64)[0] - 1
         rows = numbers[:, :MAX_TOKENS].to_tensor(padding, shape=(None, MAX_TOKENS))
         tokens = forms[:, :MAX_TOKENS].to_tensor("", shape=(None, MAX_TOKENS))
         return tf.gather(self.vectors, rows), tf.cast(numbers.row_lengths(), tf.int32), tokens
 
+    def _found(self, words: tf.Tensor, look_up: LookUp) -> tuple[tf.Tensor, tf.Tensor]:
+        """The number of the first form of each whole word that has a vector, or -1, and that form."""
+        written = tf.stack([words, _plain(words)] if look_up.plain_apostrophes else [words])
+        forms = tf.concat([written, lowered(written)], axis=0)
+        numbers = self._numbers(forms)
+        first = tf.argmax(numbers >= 0, axis=0)
+        return tuple(tf.gather(tf.transpose(each), first, batch_dims=1) for each in (numbers, forms))
+
     def _numbers(self, words: tf.Tensor) -> tf.Tensor:
         for sign, escape in _ESCAPES.items():
             words = tf.strings.regex_replace(words, sign, escape)
         return self.table.lookup(words)
+
+
+def _plain(words: tf.Tensor) -> tf.Tensor:
+    return tf.strings.regex_replace(words, APOSTROPHES, PLAIN)
+
+
+def _split(words: tf.RaggedTensor, unknown: tf.Tensor, pattern: str, look_up: LookUp) -> tf.RaggedTensor:
+    """The words with those that are unknown, bool [words of the batch], split by a pattern of `LookUp`."""
+    written = words.flat_values
+    whole = _plain(written) if look_up.plain_apostrophes else written
+    cut = tf.strings.regex_replace(whole, pattern, PARTS)
+    is_cut = unknown & tf.not_equal(cut, whole)
+    parts = tf.strings.split(tf.where(is_cut, cut, ""), " ")
+    origin = parts.value_rowids()
+    parts = parts.with_values(tf.where(tf.gather(is_cut, origin), parts.values, tf.gather(written, origin)))
+    return words.with_flat_values(parts).merge_dims(1, 2)
 
 
 def _spaced(transcripts: tf.Tensor) -> tf.Tensor:

@@ -16,7 +16,6 @@ from matplotlib.figure import Figure
 from tfcr.errors import TfcrError
 from tfcr.features.presets import PRESETS
 from tfcr.features.spectrogram import POOLING
-from tfcr.features.words import lowered
 from tfcr.schema import FFT_LENGTH, HOP_LENGTH, MAX_TOKENS, NUM_BINS, SAMPLE_RATE
 from tfcr.serving.server.served import ServedModel
 from tfcr.serving.wav_bytes import recording_bytes
@@ -106,7 +105,7 @@ def explain(model: ServedModel, recording: str | os.PathLike | None, transcript:
         speech=of("audio_probabilities") if "audio_probabilities" in row else None,
         words=of("text_probabilities") if says else None,
         conflict=bool(row["conflict"]) if "conflict" in row else None,
-        read=_read(transcript, model.preset, row["tokens"], row["attention"]) if "tokens" in row else None,
+        read=_read(transcript, model, row["tokens"], row["attention"]) if "tokens" in row else None,
         seconds=None if samples is None else len(samples) / SAMPLE_RATE,
         silent=samples is not None and not samples.any(),
         picture=draw_spectrogram(row["spectrogram"], int(row["num_frames"]), model.preset) if audio else None,
@@ -178,16 +177,18 @@ def _content(recording: str | os.PathLike | None) -> bytes:
         raise TfcrError(f"{path.name} cannot be read ({error.strerror or error})") from None
 
 
-def _read(transcript: str, preset: str, tokens: np.ndarray, attention: np.ndarray) -> list[Word]:
-    """Every word with its attention. `tokens` are those of the words that have a vector, up to the 30th, in order."""
-    looked_up = [(token.decode(), float(weight)) for token, weight in zip(tokens, attention, strict=True) if token]
+def _read(transcript: str, model: ServedModel, tokens: np.ndarray, attention: np.ndarray) -> list[Word]:
+    """Every word, or its parts, with the attention. `tokens` are the forms that were looked up, up to the 30th."""
+    preset = PRESETS[model.preset]
+    read = [(token.decode(), float(weight)) for token, weight in zip(tokens, attention, strict=True) if token]
     words, place = [], 0
-    for text in PRESETS[preset].split_words(transcript):
-        if place < len(looked_up) and looked_up[place][0] in (text, lowered(text)):
-            words.append(Word(text, looked_up[place][1], True))
-            place += 1
-        else:
-            words.append(Word(text, None, place == MAX_TOKENS))
+    for written in preset.split_words(transcript):
+        for text, form in preset.look_up.parts(written, model.vocabulary):
+            if place < len(read) and read[place][0] == form:
+                words.append(Word(text, read[place][1], True))
+                place += 1
+            else:
+                words.append(Word(text, None, form is not None and place == MAX_TOKENS))
     return words
 
 

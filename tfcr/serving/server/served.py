@@ -12,6 +12,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from tfcr.exports import MODEL, SAVED_MODEL
 from tfcr.schema import SAMPLE_RATE
+from tfcr.serving.graph import words as graph_words
 from tfcr.serving.predict import Predictor
 from tfcr.serving.server import rest
 from tfcr.serving.wav_bytes import encode_wav
@@ -43,6 +44,7 @@ class ServedModel:
         name: of the folder that it was exported to.
         preset: whose pictures and words they are.
         inputs: what `explain` takes: `audio_bytes`, `transcript` or both.
+        vocabulary: the words that have a vector; none where it reads no transcripts.
 
     Raises:
         TfcrError: see `tfcr.serving.predict.Predictor`.
@@ -58,6 +60,8 @@ class ServedModel:
         self.emotions = self._predictor.emotions
         self.inputs = self._predictor.inputs
         self.preset: str = self._predictor.described["run"]["preset"]
+        asset = self.folder / tf.saved_model.ASSETS_DIRECTORY / graph_words.ASSET
+        self.vocabulary = frozenset(graph_words.read_asset(asset) if asset.is_file() else ())
         self._signatures = self._predictor.model.signatures
         self.takes = {name: _inputs(self._signatures[name]) for name in self._predictor.described["signatures"]}
 

@@ -1,0 +1,190 @@
+"""What a GPU does with tfcr: right, the same twice, fast, and beside others. A table with a verdict a line.
+
+    benchmarks/gpu
+    benchmarks/gpu --out gpu.md
+
+Every line is a process of its own with a time limit, so that one that fails costs itself alone. Lines that are not
+timed go side by side where there are cores; then those that are. Without a GPU, the lines that a CPU can do are done,
+and the others are skipped and say so.
+"""
+
+import concurrent.futures
+import datetime
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import click
+
+HERE = pathlib.Path(__file__).parent
+SECONDS = 230  # of all lines, where nothing else is asked for
+RIGHT, WRONG, FAILED, SKIPPED, TOLD = "right", "**wrong**", "**failed**", "skipped", "told"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the table.
+
+    Attributes:
+        name: also of the function that does it, with `_` for a space.
+        script: the file here that has the function.
+        seconds: after which it is ended, of `SECONDS` for all.
+        needs_gpu: it says nothing about a CPU.
+        timed: nothing else may run meanwhile.
+    """
+
+    name: str
+    script: str
+    seconds: int
+    needs_gpu: bool = False
+    timed: bool = False
+
+
+NUMBERS, COMMANDS, TIMES = "gpu_numbers.py", "gpu_commands.py", "gpu_times.py"
+LINES = (
+    Line("devices", NUMBERS, 60),
+    Line("gradients", NUMBERS, 90),
+    Line("twenty losses", NUMBERS, 120),
+    Line("smallest batches", NUMBERS, 90),
+    Line("lstm kernel", NUMBERS, 60),
+    Line("compiled step", NUMBERS, 120),
+    Line("every system", NUMBERS, 150),
+    Line("twice", COMMANDS, 120),
+    Line("killed", COMMANDS, 120),
+    Line("moved", COMMANDS, 120, needs_gpu=True),
+    Line("mirrored", COMMANDS, 90),
+    Line("export", COMMANDS, 120),
+    Line("two workers", COMMANDS, 120),
+    Line("step", TIMES, 60, timed=True),
+    Line("pytorch", TIMES, 60, timed=True),
+    Line("kernels", TIMES, 40, needs_gpu=True, timed=True),
+    Line("epoch", TIMES, 60, timed=True),
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a line: a verdict and a sentence."""
+
+    name: str
+    verdict: str
+    said: str
+    seconds: float
+
+
+@click.command(help=__doc__.partition("\n\n")[0])
+@click.argument("names", nargs=-1, type=click.Choice([line.name for line in LINES]))
+@click.option("--tiny", is_flag=True, help="Small models and batches: shows that everything runs.")
+@click.option(
+    "--seconds", default=SECONDS, show_default=True, type=click.IntRange(1), help="Of all; then lines are skipped."
+)
+@click.option("--out", type=click.Path(path_type=pathlib.Path), help="Write the table here too.")
+def command(names, tiny, seconds, out):
+    end = time.monotonic() + seconds
+    lines = [line for line in LINES if not names or line.name in names]
+    with tempfile.TemporaryDirectory() as folder:
+        click.echo("| | | | s |\n|---|---|---|---|")
+        settings = Settings(pathlib.Path(folder), has_gpu(), tiny, end, max(1.0, seconds / SECONDS))
+        outcomes = run_all(lines, settings, lambda outcome: click.echo(row(outcome)))
+    if out is not None:
+        out.write_text(table(outcomes), encoding="utf-8")
+    broken = [outcome.name for outcome in outcomes if outcome.verdict in (WRONG, FAILED)]
+    if broken:
+        click.echo(f"Error: {', '.join(broken)}", err=True)
+        sys.exit(1)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How lines are run.
+
+    Attributes:
+        folder: that lines share: the dataset lies there once one has prepared it.
+        gpu: whether there is one.
+        end: when the time is over, by `time.monotonic`.
+        patience: how many times its own seconds a line may take.
+    """
+
+    folder: pathlib.Path
+    gpu: bool
+    tiny: bool
+    end: float
+    patience: float = 1.0
+
+
+def run_all(lines: Sequence[Line], settings: Settings, tell: Callable[[Outcome], None]) -> list[Outcome]:
+    """The outcomes of lines, in their order; each is told when it is there."""
+
+    def outcome_of(line):
+        found = run_line(line, settings)
+        tell(found)
+        return line, found
+
+    side_by_side = min(4, len(os.sched_getaffinity(0)))
+    with concurrent.futures.ThreadPoolExecutor(side_by_side) as pool:
+        found = dict(pool.map(outcome_of, [line for line in lines if not line.timed]))
+    found |= dict(outcome_of(line) for line in lines if line.timed)
+    return [found[line] for line in lines]
+
+
+def run_line(line: Line, settings: Settings) -> Outcome:
+    """What came of a line, whatever it was."""
+    left = settings.end - time.monotonic()
+    if line.needs_gpu and not settings.gpu:
+        return Outcome(line.name, SKIPPED, "no GPU here", 0.0)
+    if left < 5:
+        return Outcome(line.name, SKIPPED, "no time was left; --seconds gives more", 0.0)
+    began = time.monotonic()
+    verdict, said = _answer(line, settings, min(settings.patience * line.seconds, left))
+    return Outcome(line.name, verdict, said, time.monotonic() - began)
+
+
+def _answer(line, settings, limit):
+    """The verdict and the sentence that a line's process prints last, as JSON."""
+    arguments = [sys.executable, HERE / line.script, line.name.replace(" ", "_"), settings.folder]
+    arguments += ["--tiny"] if settings.tiny else []
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(
+            arguments, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
+        )  # a group of its own: what it started ends with it
+        try:
+            printed, _ = process.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            return FAILED, f"not done after {limit:.0f} s"
+        if process.returncode:
+            errors.seek(0)
+            last = next((text for text in reversed(errors.read().splitlines()) if text.strip()), "it said nothing")
+            return FAILED, f"code {process.returncode}: {last.strip()[:200]}"
+    answer = json.loads(printed.splitlines()[-1])
+    return answer["verdict"], answer["said"]
+
+
+def has_gpu() -> bool:
+    """Whether TensorFlow sees one; asked in a process that ends."""
+    script = "import tensorflow as tf; print(len(tf.config.list_physical_devices('GPU')))"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    return ended.stdout.strip() not in ("", "0")
+
+
+def row(outcome: Outcome) -> str:
+    """A line of the table."""
+    return f"| {outcome.name} | {outcome.verdict} | {outcome.said.replace('|', '/')} | {outcome.seconds:.0f} |"
+
+
+def table(outcomes: Sequence[Outcome]) -> str:
+    """The table in Markdown, with its date."""
+    lines = [f"{datetime.date.today()}", "", "| | | | s |", "|---|---|---|---|", *map(row, outcomes)]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    command()

@@ -1,0 +1,109 @@
+"""The table of `benchmarks/gpu`: what a line may do to the others, which is nothing. One test runs all of it."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+import gpu_kernels
+import gpu_table
+import pytest
+from gpu_table import FAILED, LINES, RIGHT, SKIPPED, WRONG, Line
+
+_SCRIPT = """
+import json, os, subprocess, sys, time
+name = sys.argv[1]
+if name == "breaks":
+    raise ValueError("no such card")
+if name == "aborts":
+    os.abort()
+if name == "hangs":
+    subprocess.run([sys.executable, "-c", f"import time; open({sys.argv[2]!r} + '/began', 'w'); time.sleep(60)"])
+print("a remark")
+print(json.dumps({"verdict": "right" if name == "is_right" else "**wrong**", "said": f"{name} | said"}))
+"""
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Runs lines of a script that does as their names say; the outcomes, and what was told on the way."""
+    script = tmp_path / "script.py"
+    script.write_text(_SCRIPT)
+
+    def run(*names, gpu=False, seconds=60.0, needs_gpu=False):
+        lines = [Line(name, str(script), 20, needs_gpu) for name in names]
+        told = []
+        settings = gpu_table.Settings(tmp_path, gpu, tiny=False, end=time.monotonic() + seconds)
+        found = gpu_table.run_all(lines, settings, told.append)
+        assert sorted(told, key=str) == sorted(found, key=str)
+        return found
+
+    return run
+
+
+def test_lines_that_fail_cost_themselves_alone(run):
+    found = run("breaks", "is right", "aborts", "is wrong")
+    assert [outcome.verdict for outcome in found] == [FAILED, RIGHT, FAILED, WRONG]
+    assert found[0].said == "code 1: ValueError: no such card"
+    assert found[2].said.startswith("code -6")
+    assert gpu_table.row(found[1]).startswith("| is right | right | is_right / said | ")
+    assert gpu_table.table(found).count("\n|") == 6
+
+
+def test_a_line_without_end_is_ended_with_what_it_started(run, tmp_path):
+    began = time.monotonic()
+    [outcome] = run("hangs", seconds=6.5)
+    assert time.monotonic() - began < 20
+    assert outcome.verdict == FAILED
+    assert outcome.said.startswith("not done after 6")
+    assert (tmp_path / "began").exists()
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+    assert f"{tmp_path}/began" not in listed
+
+
+def test_what_needs_a_gpu_or_time_is_skipped_and_says_so(run):
+    assert run("is right", needs_gpu=True)[0].said == "no GPU here"
+    assert run("is right", needs_gpu=True, gpu=True)[0].verdict == RIGHT
+    [outcome] = run("is right", seconds=2.0)
+    assert outcome.verdict == SKIPPED
+    assert "no time was left" in outcome.said
+
+
+def test_every_line_has_its_function():
+    folder = pathlib.Path(gpu_table.__file__).parent
+    for line in LINES:
+        assert f"\ndef {line.name.replace(' ', '_')}(" in (folder / line.script).read_text(), line.name
+
+
+def test_kernels_are_counted_with_the_turns_of_loops():
+    hlo = """
+%body (a: (s32[], f32[2])) -> (s32[], f32[2]) {
+  %dot.1 = f32[2]{0} dot(%b, %c), lhs={1}
+  %fusion = f32[2]{0} fusion(%dot.1), kind=kLoop, calls=%f
+  ROOT %tuple = (s32[], f32[2]) tuple(%d, %fusion)
+}
+ENTRY %main (x: f32[2]) -> f32[2] {
+  %x = f32[2]{0} parameter(0)
+  %copy = f32[2]{0} copy(%x)
+  %while.1 = (s32[], f32[2]) while(%t), condition=%c, body=%body, backend_config={"known_trip_count":{"n":"30"}}
+  ROOT %out = f32[2]{0} get-tuple-element(%while.1), index=1
+}
+"""
+    assert gpu_kernels.counted(hlo) == "1 kernels outside of loops and 30 × 2 in loops, 61 in all"
+
+
+@pytest.mark.full
+def test_the_half_for_cpus_runs_and_finds_nothing_wrong(tmp_path):
+    script = pathlib.Path(gpu_table.__file__).with_name("gpu")
+    root = str(script.parents[1])
+    environment = {**os.environ, "PYTHON": sys.executable, "PYTHONPATH": root}
+    command = [script, "--tiny", "--seconds", "1200", "--out", tmp_path / "gpu.md"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    table = (tmp_path / "gpu.md").read_text()
+    for line in LINES:
+        [row] = [row for row in table.splitlines() if row.startswith(f"| {line.name} |")]
+        assert ("| skipped |" in row) == (line.needs_gpu or "no PyTorch" in row), row
+    assert json.dumps(table).count("**") == 0

@@ -1,0 +1,58 @@
+"""Which kernels a network trains by: tfcr's for CPUs, Keras's, or those that XLA compiles."""
+
+import os
+import warnings
+from typing import Literal
+
+import keras
+
+from tfcr.devices import gpus
+from tfcr.errors import TfcrError
+from tfcr.models.keras_internals import layers_within
+
+KERNELS = "TFCR_KERNELS"  # environment variable: one of the three, in place of the one that fits the device
+Kernels = Literal["cpu", "keras", "xla"]
+_KNOWN = ("cpu", "keras", "xla")
+
+
+def kernels() -> Kernels:
+    """`cpu` without a GPU, for which Keras and cuDNN have faster ones, and with one `keras`; or what `KERNELS` says.
+
+    - `cpu`: `tfcr.models.cpu`.
+    - `keras`: Keras's layers, which are cuDNN's on a GPU.
+    - `xla`: `tfcr.models.xla`, by which XLA compiles a whole step.
+
+    Raises:
+        TfcrError: the variable says something else, or asks for ours where Keras does not run on TensorFlow.
+    """
+    chosen = os.environ.get(KERNELS)
+    if chosen is None:
+        return "cpu" if keras.backend.backend() == "tensorflow" and not gpus() else "keras"
+    if chosen not in _KNOWN:
+        raise TfcrError(f"{KERNELS} must be one of {', '.join(_KNOWN)}; received {chosen!r}")
+    return chosen
+
+
+def compiles(network: keras.Model) -> bool:
+    """Whether XLA compiles the training step of a network: asked for, and every input's shape is known but the batch's.
+
+    Of sequences as long as the longest of a batch, every length would be compiled anew.
+    """
+    return kernels() == "xla" and all(None not in tensor.shape[1:] for tensor in network.inputs)
+
+
+def cudnn_of(use_cudnn: bool | str, dtype: keras.DTypePolicy | str | None) -> bool | str:
+    """`use_cudnn` of a recurrent layer of Keras; False in bfloat16, in which the gradient of cuDNN's LSTM is wrong."""
+    return False if keras.dtype_policies.get(dtype).compute_dtype == "bfloat16" else use_cudnn
+
+
+def warn_of_cudnn(encoder: keras.Model) -> None:
+    """Warns of the recurrent layers of Keras in anyone's encoder that train by cuDNN in bfloat16."""
+    for layer in layers_within(encoder):
+        asks = getattr(layer, "use_cudnn", False)
+        if gpus() and not hasattr(layer, "is_fast") and asks and cudnn_of(asks, layer.dtype_policy) is False:
+            warnings.warn(
+                f"{layer.name} of {encoder.name} is a {type(layer).__name__} in bfloat16, in which cuDNN's gradient is "
+                "wrong; give it use_cudnn=False, take tfcr.models.cpu.packed_lstm.PackedLSTM, or train in float16",
+                stacklevel=3,
+            )
