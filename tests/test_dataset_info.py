@@ -37,7 +37,7 @@ def dataset(tmp_path):
         records = int(number < len(ROWS))
         shards.append(Shard(path.name, records, 200 - number, files.sha256_of_file(path)).__dict__)
     info = {
-        "schema": 1,
+        "schema": dataset_info.SCHEMA,
         "name": "x",
         "preset": "paper",
         "emotions": ["neutral", "anger"],
@@ -142,7 +142,7 @@ def test_two_shards_that_changed_places_are_found(dataset):
         verify(dataset)
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", "null", '{"schema": 1}', "{"])
+@pytest.mark.parametrize("content", ["", "{}", "[]", "null", '{"schema": 2}', "{"])
 def test_an_info_file_of_another_kind_is_named(dataset, content):
     (dataset.folder / INFO).write_text(content)
     with pytest.raises(TfcrError, match=INFO):
@@ -152,7 +152,7 @@ def test_an_info_file_of_another_kind_is_named(dataset, content):
 def test_an_info_file_of_another_schema_is_named(dataset):
     info = {**dataset.info, "schema": 99}
     (dataset.folder / INFO).write_text(json.dumps(info))
-    with pytest.raises(TfcrError, match=f"{INFO} is not of schema 1"):
+    with pytest.raises(TfcrError, match=f"{INFO} is not of schema {dataset_info.SCHEMA}"):
         open_dataset(dataset.folder)
 
 

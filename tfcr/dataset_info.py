@@ -160,10 +160,8 @@ class Dataset:
     def labelled(self) -> Labelled:
         """What a protocol needs to know."""
         rows = self.index
-        return Labelled(
-            *([getattr(row, name) for row in rows] for name in ("id", "label", "speaker", "session", "script")),
-            emotions=self.emotions,
-        )
+        names = ("id", "label", "speaker", "session", "script")
+        return Labelled(**{f"{name}s": [getattr(row, name) for row in rows] for name in names}, emotions=self.emotions)
 
 
 def open_dataset(folder: str | os.PathLike) -> Dataset:

@@ -12,10 +12,11 @@ from tfcr.config import Config
 from tfcr.models.contrastive import ContrastiveModel
 from tfcr.models.cpu.packed_lstm import PackedLSTM
 from tfcr.models.heads.pair_discriminator import PairDiscriminator
-from tfcr.models.kernels import KERNELS
+from tfcr.models.kernels import KERNELS, compiles
 from tfcr.models.systems import system
 from tfcr.models.xla.looped_lstm import looped_lstm
 from tfcr.models.xla.pooling import max_pool
+from tfcr.training.waiting import Waiting
 
 STEPS = 6
 
@@ -105,6 +106,22 @@ def test_xla_compiles_a_whole_step_deterministically_which_trains_as_the_others_
     found = losses(make_model("xla"), batch, compiled=True)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     assert found[-1] < found[0] - 0.02
+
+
+def test_a_training_compiles_its_step_where_it_is_asked_to(make_model, monkeypatch):
+    asked = []
+
+    def compiled(step, jit_compile, **named):
+        asked.append(jit_compile)
+        return lambda batch: {}
+
+    for kernels in ("cpu", "keras", "xla"):
+        model = make_model(kernels)
+        Waiting(model, by_xla=compiles(model.network))
+        with monkeypatch.context() as patched:
+            patched.setattr(tf, "function", compiled)
+            model.train_function(iter(tf.data.Dataset.from_tensors(1)))
+    assert asked == [False, False, True]
 
 
 def test_drawn_negatives_compile_and_stay_the_same_draws():

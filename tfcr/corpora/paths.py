@@ -57,9 +57,10 @@ class Finder:
     def _below(self, base: pathlib.Path, written: str) -> pathlib.Path | None:
         path = base
         for part in pathlib.PurePosixPath(written.replace("\\", "/")).parts:
-            path = path / part if os.path.exists(path / part) else self._meant(path, part)
-            if path is None:
+            found = path / part if os.path.exists(path / part) else self._meant(path, part)
+            if found is None:
                 return None
+            path = found
         return path
 
     def _meant(self, folder: pathlib.Path, name: str) -> pathlib.Path | None:

@@ -1,7 +1,6 @@
 """The model of an experiment before its first step: built, drawn from its seed, standardised and compiled."""
 
 import keras
-import tensorflow as tf
 
 from tfcr.data.pipeline import derived_seed
 from tfcr.features.vocabulary import read_vocabulary
@@ -9,7 +8,6 @@ from tfcr.models.contrastive import ContrastiveModel
 from tfcr.models.heads.cosine_discriminator import CosineDiscriminator
 from tfcr.models.heads.pair_discriminator import PairDiscriminator
 from tfcr.models.keras_internals import layers_within
-from tfcr.models.kernels import compiles
 from tfcr.models.layers.standardization import Standardization
 from tfcr.models.layers.word_table import WordTable
 from tfcr.models.systems import system
@@ -44,12 +42,10 @@ def build_model(experiment: Experiment) -> ContrastiveModel:
         seed=config.seed,
         dtype=policy,
     )
-    # XLA is slower than the plain graph on CPU, and has no way from replica to replica
-    jit_compile = compiles(network) and not tf.distribute.has_strategy()
     optimizer = keras.optimizers.Adam(
         config.learning_rate, epsilon=config.adam_epsilon, clipvalue=config.clip_value, clipnorm=config.clip_norm
     )
-    model.compile(optimizer, jit_compile=jit_compile)
+    model.compile(optimizer, jit_compile=False)  # where XLA compiles a step, `Waiting` has it do so
     model.optimizer.build(model.trainable_variables)
     return model
 

@@ -15,6 +15,7 @@ from tfcr.data.spec_augment import SpecAugment
 from tfcr.errors import TfcrError
 from tfcr.models.contrastive import ContrastiveModel
 from tfcr.models.keras_internals import layers_within
+from tfcr.models.kernels import compiles
 from tfcr.models.layers.standardization import Standardization
 from tfcr.objectives.metrics import unweighted_accuracy, weighted_accuracy
 from tfcr.objectives.weighting import combine
@@ -44,7 +45,7 @@ def train_epochs(
     validation = pipeline.validation(split.validation, batch_size=config.batch_size)
     outputs = evaluate.UtteranceOutputs(model.network, pipeline)
     labels = experiment.labels(split.validation)
-    input_timer = InputTimer(model)
+    input_timer = InputTimer(model, by_xla=compiles(model.network))
     with tf.summary.create_file_writer(str(run / runs.TENSORBOARD)).as_default():
         while not _has_ended(config, state):
             began = time.monotonic()
