@@ -45,7 +45,7 @@ def build_model(experiment: Experiment) -> ContrastiveModel:
     optimizer = keras.optimizers.Adam(
         config.learning_rate, epsilon=config.adam_epsilon, clipvalue=config.clip_value, clipnorm=config.clip_norm
     )
-    model.compile(optimizer, jit_compile=False)  # where XLA compiles a step, `Waiting` has it do so
+    model.compile(optimizer, jit_compile=False)  # where XLA compiles a step, `InputTimer` has it do so
     model.optimizer.build(model.trainable_variables)
     return model
 
