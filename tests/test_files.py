@@ -86,8 +86,8 @@ def test_sha256_is_that_of_the_bytes(tmp_path):
 
 _HOLD = """
 import sys, time
-from tfcr.files import held
-with held(sys.argv[1], "training"):
+from tfcr.files import locked
+with locked(sys.argv[1], "training"):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -97,11 +97,11 @@ def test_a_folder_has_one_holder_and_is_free_once_that_was_killed(tmp_path):
     holder = subprocess.Popen([sys.executable, "-c", _HOLD, tmp_path], stdout=subprocess.PIPE, text=True)
     try:
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(TfcrError, match="another process is exporting to"), files.held(tmp_path, "exporting to"):
+        with pytest.raises(TfcrError, match="another process is exporting to"), files.locked(tmp_path, "exporting to"):
             pass
         os.kill(holder.pid, signal.SIGKILL)
         holder.wait()
-        with files.held(tmp_path, "exporting to"):
+        with files.locked(tmp_path, "exporting to"):
             pass
     finally:
         holder.kill()
@@ -111,5 +111,5 @@ def test_a_folder_has_one_holder_and_is_free_once_that_was_killed(tmp_path):
 
 def test_a_folder_is_free_again_after_its_holder_let_go(tmp_path):
     for _ in range(2):
-        with files.held(tmp_path / "new", "training"):
+        with files.locked(tmp_path / "new", "training"):
             pass

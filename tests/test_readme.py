@@ -1,4 +1,6 @@
-"""Every command of the README works as it stands: the lines are taken from the page and run in its order.
+"""Every command of the README, the guide, and the pages on IEMOCAP and experiments works as it stands.
+
+The lines are taken from the pages and run in their order, each once.
 
 Only the size of the job is changed (a small corpus, few epochs and a small network), and the names of what a reader has
 to bring are made to exist.
@@ -19,13 +21,14 @@ from tfcr import cli
 from tfcr.corpora import synthetic
 
 _ROOT = pathlib.Path(__file__).parents[1]
-_README = (_ROOT / "README.md").read_text(encoding="utf-8")
-_COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", _README, re.DOTALL) for line in block.splitlines()]
-_PYTHON = re.findall(r"```python\n(.*?)```", _README, re.DOTALL)
+_PAGES = ("README.md", "docs/guide.md", "docs/iemocap.md", "docs/experiments.md")
+_TEXT = "\n".join((_ROOT / page).read_text(encoding="utf-8") for page in _PAGES)
+_COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", _TEXT, re.DOTALL) for line in block.splitlines()]
+_PYTHON = re.findall(r"```python\n(.*?)```", _TEXT, re.DOTALL)
 _SMALL = "lstm_units: 4\nconv_filters: 1\nepochs: 1\ndiscriminator_units: 4\nhidden_units: 4\n"
 
 
-def test_the_readme_names_the_two_commands():
+def test_the_readme_begins_with_the_two_commands():
     assert _COMMANDS[:2] == ["scripts/reproduce", "scripts/test"]
     for line in _COMMANDS:
         assert shlex.split(line)[0] in ("tfcr", "scripts/reproduce", "scripts/test"), line
@@ -33,7 +36,7 @@ def test_the_readme_names_the_two_commands():
 
 @pytest.fixture
 def readers_folder(tmp_path, monkeypatch):
-    """A folder with what the README asks a reader to bring."""
+    """A folder with what the pages ask a reader to bring."""
     monkeypatch.chdir(tmp_path)
     synthetic.read(tmp_path / "IEMOCAP_full_release", utterances=120)
     words = [b"the", b"I", b"you", b"we"]
@@ -67,11 +70,11 @@ def made_small(config: pathlib.Path) -> None:
     config.write_text("\n".join(kept) + "\n" + _SMALL)
 
 
-def test_every_command_of_the_readme_works(readers_folder, capfd):
+def test_every_command_of_the_pages_works(readers_folder, capfd):
     small = readers_folder / "small.yaml"
     small.write_text(_SMALL)
     ran = 0
-    for line in _COMMANDS:
+    for line in dict.fromkeys(_COMMANDS):
         program, *arguments = shlex.split(line)
         if program != "tfcr":
             continue  # the scripts are run by CI itself
@@ -98,7 +101,8 @@ def test_every_command_of_the_readme_works(readers_folder, capfd):
         captured = capfd.readouterr()
         assert end.value.code == 0, (line, captured.err)
         ran += 1
-    assert ran == sum(line.startswith("tfcr ") and "tfcr serve" not in line for line in _COMMANDS) > 10
+    assert ran == sum(line.startswith("tfcr ") and "tfcr serve" not in line for line in set(_COMMANDS)) > 10
+    assert _PYTHON
     for code in _PYTHON:
-        exec(compile(code, "README.md", "exec"), {})
+        exec(compile(code, "docs/guide.md", "exec"), {})
     assert "tensorflow" in sys.modules

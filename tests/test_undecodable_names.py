@@ -68,7 +68,7 @@ def test_an_id_that_is_not_utf_8_is_refused_as_the_corpus_is_read(folder, monkey
         runs.open_run,
         exports.latest_version,
         lambda path: report.write_report([], path),
-        lambda path: files.held(path, "training").__enter__(),
+        lambda path: files.locked(path, "training").__enter__(),
     ],
     ids=["dataset", "run", "export", "report", "a folder to write to"],
 )

@@ -27,8 +27,8 @@ class NoRoomError(TfcrError, OSError):
     """
 
 
-class HeldError(TfcrError):
-    """Another process holds the folder."""
+class LockedError(TfcrError):
+    """Another process has locked the folder."""
 
 
 def refuse_undecodable(path: str | os.PathLike) -> None:
@@ -135,14 +135,14 @@ def stamp(path: str | os.PathLike) -> list[int]:
 
 
 @contextlib.contextmanager
-def held(folder: str | os.PathLike, purpose: str, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
-    """Holds `folder` by a lock of the operating system, which ends with the process that has it.
+def locked(folder: str | os.PathLike, purpose: str, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
+    """Locks `folder` for this process; the operating system releases the lock when the process ends.
 
     Args:
-        on_wait: called before waiting for another process that holds it; None fails instead.
+        on_wait: called before waiting for another process that has locked it; without it, that is an error.
 
     Raises:
-        HeldError: another process holds it.
+        LockedError: another process has locked it.
         NoRoomError: the disk is full.
         TfcrError: its path is not UTF-8.
     """
@@ -156,7 +156,9 @@ def held(folder: str | os.PathLike, purpose: str, on_wait: Callable[[], None] | 
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if on_wait is None:
-                raise HeldError(f"another process is {purpose} {folder}; wait for it, or name another folder") from None
+                raise LockedError(
+                    f"another process is {purpose} {folder}; wait for it, or name another folder"
+                ) from None
             on_wait()
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -16,7 +16,7 @@ from tfcr.models.kernels import KERNELS, compiles
 from tfcr.models.systems import system
 from tfcr.models.xla.looped_lstm import looped_lstm
 from tfcr.models.xla.pooling import max_pool
-from tfcr.training.waiting import Waiting
+from tfcr.training.waiting import InputTimer
 
 STEPS = 6
 
@@ -117,7 +117,7 @@ def test_a_training_compiles_its_step_where_it_is_asked_to(make_model, monkeypat
 
     for kernels in ("cpu", "keras", "xla"):
         model = make_model(kernels)
-        Waiting(model, by_xla=compiles(model.network))
+        InputTimer(model, by_xla=compiles(model.network))
         with monkeypatch.context() as patched:
             patched.setattr(tf, "function", compiled)
             model.train_function(iter(tf.data.Dataset.from_tensors(1)))

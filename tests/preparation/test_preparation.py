@@ -331,7 +331,7 @@ def test_records_of_unknown_origin_are_refused(prepared, tmp_path):
 
 
 def test_a_folder_that_another_process_prepares_is_refused(prepared, tmp_path):
-    with files.held(tmp_path / "out", "preparing"), pytest.raises(TfcrError, match="another process is preparing"):
+    with files.locked(tmp_path / "out", "preparing"), pytest.raises(TfcrError, match="another process is preparing"):
         prepared()
 
 

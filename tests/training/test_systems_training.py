@@ -15,7 +15,7 @@ from tfcr.models import systems
 from tfcr.models.layers.standardization import Standardization
 from tfcr.models.layers.word_table import WordTable
 from tfcr.models.sizes import Sizes
-from tfcr.training.build import build_model, parts_of
+from tfcr.training.build import build_model, layers_of_kind
 from tfcr.training.epochs import learning_rate
 from tfcr.training.experiment import pipeline_of, plan
 from tfcr.training.observer import Observer
@@ -109,7 +109,7 @@ def mdre(full_dataset):
 
 def test_statistics_are_of_the_training_part_alone(mdre):
     experiment, model = mdre
-    layers = {layer.feature: layer for layer in parts_of(model.network, Standardization)}
+    layers = {layer.feature: layer for layer in layers_of_kind(model.network, Standardization)}
     assert set(layers) == {"mfcc", "prosody"}
     pipeline = pipeline_of(experiment.config, experiment.dataset, model.network)
     steps = np.concatenate(list(pipeline.steps(experiment.split.train, "mfcc"))).astype(np.float64)
@@ -138,7 +138,7 @@ def test_words_start_with_the_datasets_vectors(mdre):
     from tfcr.features.vocabulary import read_vocabulary
 
     experiment, model = mdre
-    [table] = parts_of(model.network, WordTable)
+    [table] = layers_of_kind(model.network, WordTable)
     _, vectors, known = read_vocabulary(experiment.dataset.folder)
     start = np.array(table.weights[0])
     assert known.any() and start.shape == (len(vectors) + 1, 300)

@@ -29,10 +29,10 @@ def data(tensorflow):
 
 
 def test_measured_steps_are_keras_own_to_the_bit(make_model, data):
-    from tfcr.training.waiting import Waiting
+    from tfcr.training.waiting import InputTimer
 
     plain, measured = make_model(), make_model()
-    Waiting(measured)
+    InputTimer(measured)
     histories = [model.fit(data, epochs=3, shuffle=False, verbose=0).history for model in (plain, measured)]
     assert histories[0] == histories[1]
     for one, other in zip(plain.get_weights(), measured.get_weights(), strict=True):
@@ -40,12 +40,12 @@ def test_measured_steps_are_keras_own_to_the_bit(make_model, data):
 
 
 def test_the_step_is_traced_once_though_the_last_batch_is_smaller(make_model, data):
-    from tfcr.training.waiting import Waiting
+    from tfcr.training.waiting import InputTimer
 
     model, traced = make_model(), []
     train_step = model.train_step
     model.train_step = lambda batch: traced.append(batch) or train_step(batch)
-    Waiting(model)
+    InputTimer(model)
     for epoch in range(2):
         model.fit(data, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0)
     assert len(traced) == 1
@@ -57,7 +57,7 @@ def test_seconds_are_those_between_asking_for_a_batch_and_having_it(make_model, 
     looks = iter([0.0, 2.0, 10.0, 10.5, 20.0, 20.25])  # 2, 0.5 and 0.25 s for three batches
     monkeypatch.setattr(module, "time", types.SimpleNamespace(monotonic=lambda: next(looks)))
     model = make_model()
-    waiting = module.Waiting(model)
+    waiting = module.InputTimer(model)
     model.fit(data, shuffle=False, verbose=0)
     assert waiting.seconds() == 2.75
     assert waiting.seconds() == 0  # since the last call

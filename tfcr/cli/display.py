@@ -114,7 +114,7 @@ class TrainingProgress:
     def waiting(self, run):
         say(f"{self.label}waiting for {run}, which another process trains")
 
-    def elsewhere(self, run, changes):
+    def environment_changed(self, run, changes):
         say(
             f"{self.label}{run} goes on in another environment than before ({'; '.join(changes)}): "
             "its bits may be others than those of a training in one go"

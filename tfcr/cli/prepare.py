@@ -186,13 +186,13 @@ def command(
         skip_unreadable=skip_unreadable,
     )
     audio = AudioProgress("Preparing")
-    with contextlib.ExitStack() as held:
-        held.callback(audio.stop)
+    with contextlib.ExitStack() as stack:
+        stack.callback(audio.stop)
         writer, tell = None, say
         if engine is not None:
             from tfcr.preparation.beam.writer import beam_writer
 
-            folder, writer = held.enter_context(beam_writer(engine, out, say))
+            folder, writer = stack.enter_context(beam_writer(engine, out, say))
             preparation = dataclasses.replace(preparation, out=folder)
 
             def tell(sentence):

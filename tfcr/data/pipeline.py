@@ -96,9 +96,9 @@ class Pipeline:
 
         Args:
             positions: int [utterances], which ones.
-            segments: `all` takes every segment, `random` draws one an utterance.
-            shuffle_buffer: how many examples the shuffle holds.
-            augment: what is done to each spectrogram, float32 [128 frames, 128 bins] in dB; it may draw.
+            segments: `all` takes every segment, `random` draws one of each utterance.
+            shuffle_buffer: the number of examples among which the shuffle draws.
+            augment: a function of each spectrogram, float32 [128 frames, 128 bins] in dB; it may draw random numbers.
 
         Returns:
             `(x, y, sample_weight)`: x by the names of the inputs, y with `label` and `utterance` int64 [batch], weights
@@ -114,12 +114,12 @@ class Pipeline:
                 with warnings.catch_warnings():
                     warnings.filterwarnings("ignore", "Seed .* from outer graph")  # it is meant to be used
                     found = found.map(lambda own, rest: ({**own, "spectrogram": augment(own["spectrogram"])}, rest))
-            batches = self._batched(found.shuffle(shuffle_buffer, seed=epoch_seed), batch_size)
+            batches = self._batch(found.shuffle(shuffle_buffer, seed=epoch_seed), batch_size)
             return batches.map(lambda own, rest: ({**own, **rest[0]}, *rest[1:]))
 
         data = tf.data.Dataset.from_tensors(0).flat_map(examples)
         batches = self.steps_per_epoch(positions, batch_size, segments)
-        return self._finish(data.apply(tf.data.experimental.assert_cardinality(batches)))
+        return self._with_options(data.apply(tf.data.experimental.assert_cardinality(batches)))
 
     def validation(self, positions: np.ndarray, *, batch_size: int, shuffle_buffer: int = 2048) -> tf.data.Dataset:
         """The batches that `training` would make of these utterances, in one fixed order with mixed emotions."""
@@ -134,31 +134,31 @@ class Pipeline:
         """
 
         def whole(position, serialised):
-            return self._inputs_of(self._parsed(serialised, *self.inputs)), position
+            return self._inputs_of(self._parse(serialised, *self.inputs)), position
 
         data = self._in_record_order(positions).map(whole, num_parallel_calls=self.threads, deterministic=True)
         if not self.has_segments:
-            return self._finish(self._batched(data, batch_size))
+            return self._with_options(self._batch(data, batch_size))
         # long utterances in smaller batches: a batch never takes much more memory than its 4-segment ones
         sizes = [max(1, min(batch_size, batch_size * 4 // bound)) for bound in (*_SEGMENT_BOUNDS, 32)]
         data = data.bucket_by_sequence_length(
             lambda x, position: tf.shape(x["spectrogram"])[0], _SEGMENT_BOUNDS, sizes, pad_to_bucket_boundary=False
         )
-        return self._finish(data)
+        return self._with_options(data)
 
     def in_record_order(self, positions: np.ndarray) -> np.ndarray:
-        """Some positions in the order in which their records stand."""
+        """The given positions, in the order of their records in the shards."""
         return self._order[np.isin(self._order, positions)]
 
     def spectrograms(self, positions: np.ndarray) -> tf.data.Dataset:
         """The spectrogram float32 [segments, 128, 128] and number of real frames of each utterance, in record order."""
 
         def parsed(position, serialised):
-            fields = self._parsed(serialised, "spectrogram", "num_frames")
+            fields = self._parse(serialised, "spectrogram", "num_frames")
             return fields["spectrogram"], fields["num_frames"]
 
         data = self._in_record_order(positions)
-        return self._finish(data.map(parsed, num_parallel_calls=self.threads, deterministic=True))
+        return self._with_options(data.map(parsed, num_parallel_calls=self.threads, deterministic=True))
 
     def steps(self, positions: np.ndarray, name: str) -> Iterator[np.ndarray]:
         """The real steps of one input of each utterance, in record order.
@@ -170,8 +170,8 @@ class Pipeline:
                 yield spectrogram.reshape(-1, spectrogram.shape[-1])[:num_frames]
             return
         alone = Pipeline(self.dataset, [name], self.threads, [each for each, _ in self._sets], self.longest)
-        data = alone._in_record_order(positions).map(lambda position, serialised: alone._parsed(serialised, name)[name])
-        for array in self._finish(data).as_numpy_iterator():
+        data = alone._in_record_order(positions).map(lambda position, serialised: alone._parse(serialised, name)[name])
+        for array in self._with_options(data).as_numpy_iterator():
             yield array if array.ndim > 1 else array[None]
 
     def _records(self, paths: tf.Tensor) -> tf.data.Dataset:
@@ -188,7 +188,7 @@ class Pipeline:
 
     def _in_record_order(self, positions: np.ndarray) -> tf.data.Dataset:
         """`(position, (serialised, …))` as the records stand."""
-        return self._keep(self._records(tf.constant(self._paths)).enumerate(), positions)
+        return self._select(self._records(tf.constant(self._paths)).enumerate(), positions)
 
     def _in_drawn_order(self, positions: np.ndarray, seed: int) -> tf.data.Dataset:
         """`(position, (serialised, …))`, shard after shard in a drawn order.
@@ -197,27 +197,27 @@ class Pipeline:
         each utterance come at about the same time in every epoch, beside the same others.
         """
         shards = tf.data.Dataset.from_tensor_slices((self._paths, self._starts)).shuffle(len(self._paths), seed=seed)
-        return self._keep(
+        return self._select(
             shards.flat_map(lambda paths, start: self._records(paths[None]).enumerate(start=start)), positions
         )
 
-    def _keep(self, data: tf.data.Dataset, positions: np.ndarray) -> tf.data.Dataset:
-        """Of records with their number the wanted ones, with their utterance's position."""
-        wanted = np.zeros(len(self._order), bool)
-        wanted[positions] = True
-        table, order = tf.constant(wanted[self._order]), tf.constant(self._order)
-        kept = data.filter(lambda number, record: table[number])
-        return kept.map(lambda number, record: (order[number], record))
+    def _select(self, data: tf.data.Dataset, positions: np.ndarray) -> tf.data.Dataset:
+        """Of numbered records those of the given utterances, with the utterance's position for the number."""
+        is_selected = np.zeros(len(self._order), bool)
+        is_selected[positions] = True
+        table, order = tf.constant(is_selected[self._order]), tf.constant(self._order)
+        selected = data.filter(lambda number, record: table[number])
+        return selected.map(lambda number, record: (order[number], record))
 
     def _examples(self, utterances: tf.data.Dataset, segments: str, weight: float, seed: int) -> tf.data.Dataset:
-        """`(own, (x, y, weight))`: the inputs that segments do not share, if any, and the rest of an example."""
+        """`(own, (x, y, weight))` of each example: the inputs of its segment alone, if any, and the rest."""
         labels = tf.constant(self._labels)
 
         def known(position):
             return {"label": labels[position], "utterance": position}
 
         parsed = utterances.map(
-            lambda position, serialised: {**self._parsed(serialised, *self._fields, *self._shapes), **known(position)},
+            lambda position, serialised: {**self._parse(serialised, *self._fields, *self._shapes), **known(position)},
             num_parallel_calls=self.threads,
             deterministic=True,
         )
@@ -242,7 +242,7 @@ class Pipeline:
         y = {"label": fields["label"], "utterance": fields["utterance"]}
         return own, (x, y, tf.cast(weight, tf.float32))
 
-    def _parsed(self, serialised: tuple[tf.Tensor, ...], *names: str) -> dict[str, tf.Tensor]:
+    def _parse(self, serialised: tuple[tf.Tensor, ...], *names: str) -> dict[str, tf.Tensor]:
         """The named fields of one utterance, sequences cut, with their lengths as `num_<name>`."""
         found, rest = {}, list(serialised)
         if self._fields:
@@ -256,7 +256,7 @@ class Pipeline:
                 found[COUNT + name] = tf.shape(cut)[0]
         return found
 
-    def _batched(self, data: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
+    def _batch(self, data: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
         """Batches, in which sequences are padded with zeros to the longest."""
         shapes = tf.nest.map_structure(lambda specification: specification.shape, data.element_spec)
         if all(shape.is_fully_defined() for shape in tf.nest.flatten(shapes)):
@@ -268,7 +268,7 @@ class Pipeline:
             name: tf.cast(fields[name], tf.int32) if name.startswith("num_") else fields[name] for name in self.inputs
         }
 
-    def _finish(self, data: tf.data.Dataset) -> tf.data.Dataset:
+    def _with_options(self, data: tf.data.Dataset) -> tf.data.Dataset:
         options = tf.data.Options()
         options.deterministic = True
         options.threading.private_threadpool_size = self.threads

@@ -9,7 +9,7 @@ from tfcr import runs
 from tfcr.config import Config
 from tfcr.dataset_info import open_dataset
 from tfcr.errors import TfcrError
-from tfcr.files import HeldError
+from tfcr.files import LockedError
 from tfcr.models.systems import on_dataset, resolve
 
 
@@ -85,7 +85,7 @@ def train_cell(cell: Cell, on_epoch: OnEpoch = nothing) -> Ended:
         return ended_before(cell)
     try:
         train_fold(plan(cell.config, cell.data), cell.run, Worker())
-    except HeldError:
+    except LockedError:
         return Ended(cell, elsewhere=True)
     except TfcrError as error:
         return Ended(cell, _of_the_cell(cell, error))

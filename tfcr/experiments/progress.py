@@ -41,7 +41,7 @@ def _kind(cell: Cell) -> tuple[str, bool]:
     return cell.config.system, bool(cell.config.alpha)
 
 
-def tell(
+def report_ends(
     ended: Iterable[Ended],
     cells: Sequence[Cell],
     say: Callable[[str], None] = nothing,

@@ -11,7 +11,7 @@ from tfcr.dataset_info import Dataset
 from tfcr.errors import TfcrError
 from tfcr.experiments.backends.backend import LOCAL, Backend, train_cells
 from tfcr.experiments.cells import Cell, Ended, OnEpoch, nothing
-from tfcr.experiments.progress import forecast, tell
+from tfcr.experiments.progress import forecast, report_ends
 from tfcr.experiments.sweep import Sweep, alone
 from tfcr.exports import MANIFEST, read_manifest
 from tfcr.report import Report, write_report
@@ -77,7 +77,7 @@ def reproduce(
     with backend:
         if missing:
             say(forecast(missing, workers, prepare_process, backend))
-        _refuse_failures(tell(train_cells(cells, workers, prepare_process, on_epoch, backend), cells, say))
+        _refuse_failures(report_ends(train_cells(cells, workers, prepare_process, on_epoch, backend), cells, say))
     finished = [runs.open_run(cell.run) for cell in cells]
     report = write_report(finished, out / "report" / experiments[0][0].name)
     proposed = next(run for run in finished if run.metrics["alpha"] == PROPOSED)
@@ -100,6 +100,6 @@ def _refuse_failures(ended: Sequence[Ended]) -> None:
     failures = [f"{each.cell.run}: {each.failure}" for each in ended if each.failure]
     if failures:
         raise TfcrError(f"{len(failures)} of {len(ended)} trainings failed; the first: {failures[0]}")
-    held = [str(each.cell.run) for each in ended if each.elsewhere]
-    if held:
-        raise TfcrError(f"another process is training {', '.join(held)}; wait for it, and the same command goes on")
+    busy = [str(each.cell.run) for each in ended if each.elsewhere]
+    if busy:
+        raise TfcrError(f"another process is training {', '.join(busy)}; wait for it, and the same command goes on")

@@ -12,7 +12,7 @@ from tfcr.dataset_info import INFO, Dataset, verify
 from tfcr.errors import TfcrError, UsageError
 from tfcr.experiments.backends.backend import LOCAL, Backend, train_cells
 from tfcr.experiments.cells import Cell, OnEpoch, nothing
-from tfcr.experiments.progress import forecast, tell
+from tfcr.experiments.progress import forecast, report_ends
 from tfcr.models import systems
 from tfcr.report import Report, write_report
 
@@ -191,7 +191,7 @@ def run_sweep(
         shard: (i, n) for the i-th of n parts, from 1.
         report: the report's folder; None for no report.
         say: takes a sentence for the user.
-        on_end: see `tell`.
+        on_end: see `report_ends`.
         prepare_process, on_epoch, backend: see `train_cells`.
 
     Raises:
@@ -207,7 +207,7 @@ def run_sweep(
     with backend:
         if missing:
             say(forecast(missing, workers, prepare_process, backend))
-        ended = tell(train_cells(cells, workers, prepare_process, on_epoch, backend), cells, say, on_end)
+        ended = report_ends(train_cells(cells, workers, prepare_process, on_epoch, backend), cells, say, on_end)
     absent = sum(not cell.is_done for cell in every)
     failures = {each.cell.run: each.failure for each in ended if each.failure}
     reported = None

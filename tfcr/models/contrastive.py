@@ -154,10 +154,10 @@ class ContrastiveModel(WithBuiltMetrics):
         return self.network.export(filepath, format, **settings)
 
     def call(self, inputs, training=False):
-        return self.network(self._taken(inputs), training=training)
+        return self.network(self._network_inputs(inputs), training=training)
 
-    def _taken(self, inputs):
-        """Of a dictionary, what the network takes: Keras would match whatever else is in it by order, not by name."""
+    def _network_inputs(self, inputs):
+        """The inputs that the network has, by name; Keras matches a dictionary that has more by their order."""
         wanted = self.network.input
         if not isinstance(inputs, dict) or not isinstance(wanted, dict):
             return inputs
@@ -184,8 +184,8 @@ class ContrastiveModel(WithBuiltMetrics):
         if part is None or self.negatives_scope == "replica":
             part = global_batch.Part(ops.shape(label)[0], of_batch=False)
         weights = negative_weights(
-            part.whole(label),
-            part.whole(y["utterance"])
+            part.gather(label),
+            part.gather(y["utterance"])
             if isinstance(y, dict) and "utterance" in y
             else ops.arange(part.total, dtype="int32"),
             negatives=self.negatives,
@@ -193,9 +193,9 @@ class ContrastiveModel(WithBuiltMetrics):
             per_anchor=self.negatives_per_anchor,
             seed=None if self.negatives_per_anchor is None else self.draw_seeds.next(),
         )
-        texts = part.whole(outputs["text_embedding"])
+        texts = part.gather(outputs["text_embedding"])
         scores = _at_least_float32(self.discriminator(outputs["audio_embedding"], texts))
-        return classification, info_nce(scores, ops.diagonal(part.own(scores, axis=1)), part.own(weights))
+        return classification, info_nce(scores, ops.diagonal(part.local(scores, axis=1)), part.local(weights))
 
     def _classification_losses(self, label, outputs):
         cross_entropy = _CROSS_ENTROPIES[self.classification_loss]
@@ -227,7 +227,7 @@ class ContrastiveModel(WithBuiltMetrics):
         with tf.GradientTape() as tape:
             outputs = global_batch.outputs_of(self, x, training=True)
             loss = self.optimizer.scale_loss(self.compute_loss(x, y, outputs, sample_weight, training=True))
-        gradients = global_batch.summed(tape.gradient(loss, self.trainable_variables))
+        gradients = global_batch.sum_on_first_replica(tape.gradient(loss, self.trainable_variables))
         self.optimizer.apply(gradients, self.trainable_variables)
         return self.compute_metrics(x, y, outputs, sample_weight)
 
@@ -242,7 +242,7 @@ class ContrastiveModel(WithBuiltMetrics):
             name: ops.zeros((1, *(size or 1 for size in output.shape[1:])))
             for name, output in self.network.output.items()
         }
-        return self._measured(ops.zeros((1,), "int32"), outputs)
+        return self._metric_arguments(ops.zeros((1,), "int32"), outputs)
 
     @property
     def metrics(self):
@@ -253,10 +253,10 @@ class ContrastiveModel(WithBuiltMetrics):
         return trackers + [metric for metric in super().metrics if metric.name not in own]
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        return super().compute_metrics(x, *self._measured(compiling.labels_of(y), y_pred), sample_weight)
+        return super().compute_metrics(x, *self._metric_arguments(compiling.labels_of(y), y_pred), sample_weight)
 
-    def _measured(self, label, outputs):
-        """What the metrics of `compile` compare: the labels with `logits`, or with each output by name."""
+    def _metric_arguments(self, label, outputs):
+        """Labels and outputs as the metrics of `compile` take them: of `logits` alone, or of each output by name."""
         if not self.measures_by_output:
             return label, outputs["logits"]
         return dict.fromkeys(outputs, label), dict(outputs)
@@ -297,7 +297,7 @@ _CROSS_ENTROPIES = {"softmax": _softmax_cross_entropy, "sigmoid": _sigmoid_cross
 
 
 def _unpack(data):
-    """x, y and the weights; of arrays, `fit` gives every entry of a dictionary y its own copy of the weights."""
+    """x, y and the sample weights; where y is a dictionary of arrays, `fit` has copied them for each of its entries."""
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
     return x, y, sample_weight["label"] if isinstance(sample_weight, dict) else sample_weight
 

@@ -35,14 +35,19 @@ class Part:
             self.first = ops.sum(sizes[: context.replica_id_in_sync_group])
 
     def mean(self, losses, sample_weight=None):
-        """What this part adds to the weighted mean of the batch's losses, of which it has some: float [size]."""
+        """This part's share of the weighted mean over the batch, float []; the shares of all parts sum to the mean.
+
+        Args:
+            losses: float [size], of this part's examples.
+            sample_weight: float [size], or None for equal weights.
+        """
         return weighted_mean(losses, sample_weight, None if self.replicas == 1 else self.total)
 
     def track(self, tracker: keras.metrics.Mean, mean) -> None:
-        """Tells a tracker what this part added to a mean. The tracker sums over replicas and weighs by examples."""
+        """Adds this share of a mean to a tracker, which sums over replicas and weighs a batch by its examples."""
         tracker.update_state(mean * self.replicas, self.total / self.replicas)
 
-    def whole(self, rows):
+    def gather(self, rows):
         """The rows of the whole batch, [total, …], from this part's, [size, …]; gradients go back to their replicas.
 
         Half precision travels as float32, in which the replicas' gradients are summed.
@@ -52,12 +57,12 @@ class Part:
         sent = ops.cast(rows, "float32") if rows.dtype in ("float16", "bfloat16") else rows
         return ops.cast(tf.distribute.get_replica_context().all_gather(sent, axis=0), rows.dtype)
 
-    def own(self, whole, axis: int = 0):
-        """This part's rows (`axis` 0) or columns (1) of a tensor that has all of the batch's."""
+    def local(self, gathered, axis: int = 0):
+        """This part's rows (`axis` 0) or columns (1) of a tensor over the whole batch; the inverse of `gather`."""
         if self.replicas == 1:
-            return whole
+            return gathered
         place = slice(self.first, self.first + self.size)
-        return whole[place] if axis == 0 else whole[:, place]
+        return gathered[place] if axis == 0 else gathered[:, place]
 
 
 def outputs_of(model: keras.Model, x, training: bool):
@@ -81,7 +86,7 @@ def _never_empty(tensor):
     return filled
 
 
-def summed(gradients):
+def sum_on_first_replica(gradients):
     """The gradients of the whole batch on the first replica and zeros on the others, whose sum the optimizer takes.
 
     Keras's optimizers clip, and look for overflows of half precision, before they sum over replicas.

@@ -33,7 +33,7 @@ def connect(
         )
         for encoder in encoders for tensor in encoder.inputs
     }  # fmt: skip
-    embeddings = [encoder(_arranged(inputs, encoder)) for encoder in encoders]
+    embeddings = [encoder(_in_structure_of(inputs, encoder)) for encoder in encoders]
     outputs = _outputs(audio_encoder, text_encoder, head, embeddings, dropout)
     return keras.Model(inputs, outputs, name="network")
 
@@ -62,7 +62,7 @@ def check_parts(audio_encoder: keras.Model, text_encoder: keras.Model, head: ker
                 f"Argument `{argument}` must have one output of the shape (batch, units). "
                 f"Received: outputs of the shapes {shapes}"
             )
-    if not isinstance(head, keras.layers.Layer) or not _takes_two(head):
+    if not isinstance(head, keras.layers.Layer) or not _takes_two_embeddings(head):
         raise ValueError(
             "Argument `head` must be a layer that is called with both embeddings, head(audio_embedding, "
             "text_embedding); for a linear one give `num_classes` instead. "
@@ -87,8 +87,8 @@ def optional_inputs(model: keras.Model) -> set[str]:
     return {layer.name for layer in model.layers if isinstance(layer, keras.layers.InputLayer) and layer.optional}
 
 
-def _takes_two(head: keras.layers.Layer) -> bool:
-    """Whether a layer is called with two tensors, rather than with one and its mask or the like."""
+def _takes_two_embeddings(head: keras.layers.Layer) -> bool:
+    """Whether the first two arguments of a layer's `call` are tensors; the second may be a mask or a flag instead."""
     parameters = list(inspect.signature(head.call).parameters.values())
     if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
         return True
@@ -120,29 +120,32 @@ def over_utterances(network: keras.Model) -> keras.Model:
     if text_encoder is not None:
         for tensor in text_encoder.inputs:
             inputs[tensor.name] = keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name)
-        embeddings.append(text_encoder(_arranged(inputs, text_encoder)))
+        embeddings.append(text_encoder(_in_structure_of(inputs, text_encoder)))
     return keras.Model(inputs, _outputs(audio_encoder, text_encoder, layers[HEAD], embeddings), name="utterances")
 
 
-def _arranged(inputs: Mapping[str, keras.KerasTensor], encoder: keras.Model):
-    """Inputs by name as an encoder takes them: a tensor, a list or a dictionary."""
-    taken = encoder.inputs[0] if isinstance(encoder, keras.Sequential) else encoder.input
-    return keras.tree.map_structure(lambda tensor: inputs[tensor.name], taken)
+def _in_structure_of(inputs: Mapping[str, keras.KerasTensor], encoder: keras.Model):
+    """Inputs by name, put into the structure that an encoder is called with: a tensor, a list or a dictionary."""
+    structure = encoder.inputs[0] if isinstance(encoder, keras.Sequential) else encoder.input
+    return keras.tree.map_structure(lambda tensor: inputs[tensor.name], structure)
 
 
 def _outputs(audio_encoder, text_encoder, head, embeddings, dropout=0.0) -> Mapping[str, keras.KerasTensor]:
-    """`logits`, and of each modality there is `audio_logits` or `text_logits` and its embedding."""
+    """The outputs by name: `logits`, and for each modality that the network has, its embedding and its logits.
+
+    Of two modalities, `audio_logits` and `text_logits` are there where the head returns them.
+    """
     rates = dropout if isinstance(dropout, tuple) else [dropout] * len(embeddings)
-    seen = [
+    head_inputs = [
         keras.layers.Dropout(rate, name=f"head_dropout_{n}")(x) if rate else x
         for n, (rate, x) in enumerate(zip(rates, embeddings, strict=True))
     ]
     if audio_encoder is not None and text_encoder is not None:
-        scores = head(*seen)
+        scores = head(*head_inputs)
         scores = scores if isinstance(scores, dict) else {"logits": scores}
         return {**scores, "audio_embedding": embeddings[0], "text_embedding": embeddings[1]}
     modality = "audio" if text_encoder is None else "text"
-    logits = head(seen[0])
+    logits = head(head_inputs[0])
     return {"logits": logits, f"{modality}_logits": logits, f"{modality}_embedding": embeddings[0]}
 
 

@@ -31,8 +31,8 @@ def unweighted_accuracy(labels: np.ndarray, logits: np.ndarray) -> float:
     return float(np.nanmean(recalls(confusion(labels, logits))))
 
 
-def both_speak(audio_logits: np.ndarray, text_logits: np.ndarray) -> np.ndarray:
-    """Where neither modality's scores are all equal, as those of a transcript without words are: they name no emotion.
+def both_name_an_emotion(audio_logits: np.ndarray, text_logits: np.ndarray) -> np.ndarray:
+    """Where each modality's scores differ. Equal scores, as of a transcript without words, name no emotion.
 
     Args:
         audio_logits, text_logits: float [utterances, classes].
@@ -48,20 +48,20 @@ def conflicts(
 ) -> np.ndarray:
     """Where argmax s_a and argmax s_t differ (Eq. 2-4).
 
-    A modality that says nothing (`both_speak`) is in conflict with none.
+    There is no conflict where a modality names no emotion (`both_name_an_emotion`).
 
     Args:
         audio_logits, text_logits: float [utterances, classes].
-        training_means: of both, by these names; they are subtracted before the largest score is looked for.
+        training_means: mean scores [classes] of both, by these names, which are subtracted before argmax.
 
     Returns:
         bool [utterances].
     """
-    speak = both_speak(audio_logits, text_logits)
+    both = both_name_an_emotion(audio_logits, text_logits)
     if training_means is not None:
         audio_logits = audio_logits - training_means["audio_logits"]
         text_logits = text_logits - training_means["text_logits"]
-    return speak & (audio_logits.argmax(axis=1) != text_logits.argmax(axis=1))
+    return both & (audio_logits.argmax(axis=1) != text_logits.argmax(axis=1))
 
 
 def evaluation(
@@ -79,7 +79,7 @@ def evaluation(
         logits, audio_logits, text_logits: float [utterances, classes]; None for what the system does not define.
         emotions: the classes' names, in label order.
         training_means: mean `audio_logits` and `text_logits` [classes] over the training part; they centre the scores,
-            which are identified only up to an offset that could move between them.
+            to each of which a constant can be added and subtracted from the other without changing their sum.
     """
     matrix = confusion(labels, logits)
     by_class = recalls(matrix)

@@ -41,21 +41,22 @@ def negative_weights(
         raise ValueError(f"Argument `seed` must be two integers where `per_anchor` draws. Received: seed={seed!r}")
     text_labels = labels if text_labels is None else text_labels
     text_utterances = utterances if text_utterances is None else text_utterances
-    other = ops.not_equal(labels[:, None], text_labels[None, :])
-    foreign = ops.not_equal(utterances[:, None], text_utterances[None, :])
-    qualifies = ops.cast(ops.logical_and(foreign, other) if negatives == "other-emotion" else foreign, "float32")
+    is_negative = ops.not_equal(utterances[:, None], text_utterances[None, :])
+    if negatives == "other-emotion":
+        is_negative = ops.logical_and(is_negative, ops.not_equal(labels[:, None], text_labels[None, :]))
+    found = ops.cast(is_negative, "float32")
     if weights == "balanced":
-        qualifies = _balance(qualifies, text_labels)
+        found = _balance(found, text_labels)
     if per_anchor is None:
-        return qualifies
-    return _draw(qualifies, per_anchor, seed)
+        return found
+    return _draw(found, per_anchor, seed)
 
 
-def _balance(qualifies, text_labels):
+def _balance(is_negative, text_labels):
     same = ops.cast(ops.equal(text_labels[:, None], text_labels[None, :]), "float32")
-    of_its_emotion = ops.matmul(qualifies, same)  # [anchors, texts]: qualifying texts with this text's emotion
-    shares = qualifies / ops.maximum(of_its_emotion, 1.0)  # each emotion's shares sum to 1
-    total = ops.sum(qualifies, axis=1, keepdims=True)
+    same_emotion_count = ops.matmul(is_negative, same)  # [anchors, texts]: negatives with this text's emotion
+    shares = is_negative / ops.maximum(same_emotion_count, 1.0)  # each emotion's shares sum to 1
+    total = ops.sum(is_negative, axis=1, keepdims=True)
     emotions = ops.sum(shares, axis=1, keepdims=True)
     return shares * total / ops.maximum(emotions, 1.0)
 
@@ -63,7 +64,7 @@ def _balance(qualifies, text_labels):
 def _draw(weights, per_anchor, seed):
     logits = ops.where(weights > 0, ops.log(ops.maximum(weights, 1e-30)), -1e9)
     texts = ops.shape(weights)[1]
-    logits = tf.pad(logits, [[0, 0], [0, ops.maximum(0, 1 - texts)]])  # an empty part of a batch has none to draw from
+    logits = tf.pad(logits, [[0, 0], [0, ops.maximum(0, 1 - texts)]])  # a replica's part of a batch may have no text
     seed = tf.cast(seed, "int32")  # XLA takes no other; of Keras's, every number fits
     drawn = tf.random.stateless_categorical(logits, per_anchor, seed=seed)
     counts = ops.sum(ops.one_hot(drawn, texts, dtype="float32"), axis=1)

@@ -67,8 +67,8 @@ def refuse_other_input(preparation: Preparation, plan: RecordPlan, fingerprints:
     )
 
 
-def adopt(preparation: Preparation) -> None:
-    """Makes `out` the folder of this preparation, and removes what a killed one left half-written."""
+def claim_folder(preparation: Preparation) -> None:
+    """Marks `out` as the folder of this preparation, and removes half-written files of one that was killed."""
     if not (preparation.out / MARK).is_file():
         files.write_json(preparation.out / MARK, mark(preparation))
     files.remove_temporaries(preparation.out)

@@ -30,14 +30,14 @@ from tfcr.preparation.feature_sets import FeaturePlan, Vocabulary
 from tfcr.preparation.options import Preparation, Progress
 from tfcr.preparation.ownership import (
     MARK,
-    adopt,
+    claim_folder,
     finished_mark,
     refuse_other,
     refuse_other_input,
     refuse_other_modality,
     remove_other_shards,
 )
-from tfcr.preparation.selection import look_at, read_selection
+from tfcr.preparation.selection import read_selection, without_unreadable
 from tfcr.preparation.shards import Fingerprint, RecordPlan, ShardPlan, Written, in_threads, receipt
 from tfcr.preparation.unreadable import RecordingError, refuse_broken
 from tfcr.preparation.word_vectors import check_coverage, word_vectors
@@ -67,15 +67,15 @@ def prepare(
     refuse_missing_files(preparation)
     progress.say(announcement(preparation))
     in_order = functools.partial(in_threads, workers=workers)
-    selection, samples = look_at(
+    selection, samples = without_unreadable(
         read_selection(preparation, progress), preparation.skip_unreadable, in_order, progress.say
     )
     own_sets = [own.feature_set([utterance.id for utterance in selection.utterances]) for own in preparation.own]
     plan, coverage = plan_records(preparation, selection.utterances, samples, progress)
     vocabulary = feature_sets.vocabulary_of(plan.words, plan.vectors)
 
-    with files.held(preparation.out, "preparing"):
-        adopt(preparation)
+    with files.locked(preparation.out, "preparing"):
+        claim_folder(preparation)
         progress.start(_seconds_ahead(preparation, samples))
         there = _features_there(preparation.out / INFO)
         refuse_other_modality(preparation, there)
@@ -190,13 +190,13 @@ def _features_there(path: pathlib.Path) -> dict:
 
 def _write_info(path: pathlib.Path, info: dict) -> bool:
     """Writes `dataset_info.json` unless it says the same already; returns whether it was written."""
-    if _says(path, info):
+    if _has_content(path, info):
         return False
     files.write_json(path, info)
     return True
 
 
-def _says(path: pathlib.Path, content: dict) -> bool:
+def _has_content(path: pathlib.Path, content: dict) -> bool:
     """Whether a JSON file is there, whole, and holds just that."""
     try:
         return files.read_json(path) == content

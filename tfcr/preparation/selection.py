@@ -64,7 +64,7 @@ def _on_words(utterances: Sequence[Utterance], progress: Progress) -> list[str]:
     return found
 
 
-def look_at(
+def without_unreadable(
     selection: Selection, skip: bool, in_order: Callable[[Callable, Sequence], list], say: Callable[[str], None]
 ) -> tuple[Selection, list[int]]:
     """The selection without what cannot be read, and the samples of its utterances (`unreadable.readable`).

@@ -25,7 +25,7 @@ def build_model(experiment: Experiment) -> ContrastiveModel:
         config, len(experiment.dataset.emotions), experiment.network_sizes, dtype=policy
     )
     _standardise(network, experiment)
-    _start_words(network, experiment)
+    _set_word_vectors(network, experiment)
     discriminator = None
     if config.alpha > 0:
         kind = CosineDiscriminator if config.discriminator == "cosine" else PairDiscriminator
@@ -45,7 +45,7 @@ def build_model(experiment: Experiment) -> ContrastiveModel:
     optimizer = keras.optimizers.Adam(
         config.learning_rate, epsilon=config.adam_epsilon, clipvalue=config.clip_value, clipnorm=config.clip_norm
     )
-    model.compile(optimizer, jit_compile=False)  # where XLA compiles a step, `Waiting` has it do so
+    model.compile(optimizer, jit_compile=False)  # where XLA compiles a step, `InputTimer` has it do so
     model.optimizer.build(model.trainable_variables)
     return model
 
@@ -56,18 +56,18 @@ def _standardise(network: keras.Model, experiment: Experiment) -> None:
     if config.standardization == "none":
         return
     pipeline = pipeline_of(config, experiment.dataset, network)
-    for layer in parts_of(network, Standardization):
+    for layer in layers_of_kind(network, Standardization):
         layer.set_statistics(*moments(pipeline.steps(experiment.split.train, layer.feature)))
 
 
-def _start_words(network: keras.Model, experiment: Experiment) -> None:
-    """Starts trained word vectors from the dataset's."""
-    for layer in parts_of(network, WordTable):
+def _set_word_vectors(network: keras.Model, experiment: Experiment) -> None:
+    """Gives tables of word vectors that are trained the vectors of the dataset to start from."""
+    for layer in layers_of_kind(network, WordTable):
         _, vectors, known = read_vocabulary(experiment.dataset.folder)
         layer.set_vectors(vectors, known, derived_seed(experiment.config.seed, "words"))
 
 
-def parts_of(network: keras.Model, kind: type) -> list[keras.layers.Layer]:
+def layers_of_kind(network: keras.Model, kind: type) -> list[keras.layers.Layer]:
     """The layers of a kind, in the network and in the models within it."""
     return [layer for layer in layers_within(network) if isinstance(layer, kind)]
 

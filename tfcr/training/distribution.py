@@ -102,7 +102,7 @@ def divided(strategy: tf.distribute.Strategy, batches: tf.data.Dataset):
 
 
 def assign_seeds(model: keras.Model, seeds: Sequence[tuple[keras.random.SeedGenerator, Sequence[int]]]) -> None:
-    """Begins seed generators of a model anew, each replica's copy from a seed of its own.
+    """Sets the states of seed generators of a model, with a seed of its own for each replica.
 
     Args:
         seeds: each generator with the seeds, one a replica.

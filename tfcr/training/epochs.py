@@ -20,11 +20,11 @@ from tfcr.models.layers.standardization import Standardization
 from tfcr.objectives.metrics import unweighted_accuracy, weighted_accuracy
 from tfcr.objectives.weighting import combine
 from tfcr.training import distribution, evaluate
-from tfcr.training.build import parts_of
+from tfcr.training.build import layers_of_kind
 from tfcr.training.checkpoint import Checkpoint, State
 from tfcr.training.experiment import Experiment
 from tfcr.training.observer import Observer
-from tfcr.training.waiting import Waiting
+from tfcr.training.waiting import InputTimer
 
 
 def train_epochs(
@@ -45,9 +45,9 @@ def train_epochs(
     validation = pipeline.validation(split.validation, batch_size=config.batch_size)
     outputs = evaluate.UtteranceOutputs(model.network, pipeline)
     labels = experiment.labels(split.validation)
-    waiting = Waiting(model, by_xla=compiles(model.network))
+    input_timer = InputTimer(model, by_xla=compiles(model.network))
     with tf.summary.create_file_writer(str(run / runs.TENSORBOARD)).as_default():
-        while not _is_over(config, state):
+        while not _has_ended(config, state):
             began = time.monotonic()
             row = _train_epoch(experiment, model, pipeline, validation, state.epochs, observer)
             logits = outputs(split.validation)["logits"]
@@ -57,13 +57,13 @@ def train_epochs(
             replicas = model.distribute_strategy.num_replicas_in_sync
             if config.distribution == "mirrored":
                 row["replicas"] = replicas
-            if replicas == 1:  # else nobody sees it
-                row["seconds_waiting"] = waiting.seconds()
-            _remember(row, run, model, checkpoint, state, config)
+            if replicas == 1:  # with several devices it cannot be measured
+                row["seconds_waiting"] = input_timer.seconds()
+            _record_epoch(row, run, model, checkpoint, state, config)
             observer.epoch(row, state)
 
 
-def _is_over(config: Config, state: State) -> bool:
+def _has_ended(config: Config, state: State) -> bool:
     return state.epochs >= config.epochs or state.epochs - state.best_epoch >= config.patience
 
 
@@ -135,11 +135,13 @@ def _augmentation(config: Config, model: ContrastiveModel) -> SpecAugment | None
     """The masks of the configuration, None for none."""
     if not (config.freq_mask or config.time_mask) or "spectrogram" not in model.network.input:
         return None
-    [standardization] = (part for part in parts_of(model.network, Standardization) if part.feature == "spectrogram")
+    [standardization] = (
+        part for part in layers_of_kind(model.network, Standardization) if part.feature == "spectrogram"
+    )
     return SpecAugment(config.freq_mask, config.time_mask, standardization.mean.numpy())
 
 
-def _remember(
+def _record_epoch(
     row: dict[str, float],
     run: pathlib.Path,
     model: ContrastiveModel,

@@ -1,4 +1,4 @@
-"""Who hears of a training while it goes on."""
+"""What a training tells while it runs: its start, steps and epochs, to a progress display for instance."""
 
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from tfcr.training.checkpoint import State
 
 
 class Observer:
-    """Hears of a training; this one says nothing."""
+    """Its methods are called as a training proceeds; here they do nothing, and subclasses override them."""
 
     def started(self, run: pathlib.Path, sizes: Mapping[str, int], steps: int, epochs: int, done: int) -> None:
         """Training begins, or goes on after `done` epochs, with at most `epochs` of `steps` steps."""
@@ -15,8 +15,8 @@ class Observer:
     def waiting(self, run: pathlib.Path) -> None:
         """Another process trains this run, which has to be finished first."""
 
-    def elsewhere(self, run: pathlib.Path, changes: Sequence[str]) -> None:
-        """A training goes on in another environment than it was in so far; `changes` says in words what differs."""
+    def environment_changed(self, run: pathlib.Path, changes: Sequence[str]) -> None:
+        """A resumed training runs in another environment than before; `changes` says in words what differs."""
 
     def on_gpu(self, run: pathlib.Path, found: str) -> None:
         """A training begins on a GPU, whose kernels were checked: what was found, in words."""

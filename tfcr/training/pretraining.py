@@ -30,8 +30,8 @@ def origins_of(config: Config) -> list[Config]:
     return []
 
 
-def take_encoders(network: keras.Model, origin: Run, num_classes: int, sizes: Sizes) -> None:
-    """Gives a network the encoders of a finished run; its head stays as it was drawn.
+def copy_encoders(network: keras.Model, origin: Run, num_classes: int, sizes: Sizes) -> None:
+    """Copies the weights of a finished run's encoders into a network; its head keeps its random weights.
 
     Raises:
         TfcrError: the run's weights are broken or were changed.

@@ -1,4 +1,4 @@
-"""One fold, trained and tested: `train_fold` is the seam that the command line, sweeps and scripts call."""
+"""One fold, trained and tested: `train_fold` is what the command line, sweeps and scripts call."""
 
 import contextlib
 import pathlib
@@ -21,20 +21,20 @@ from tfcr.training.epochs import train_epochs
 from tfcr.training.experiment import Experiment, pipeline_of
 from tfcr.training.gpu_check import check_recurrent_layers
 from tfcr.training.observer import Observer
-from tfcr.training.pretraining import origins_of, take_encoders
+from tfcr.training.pretraining import copy_encoders, origins_of
 from tfcr.wording import counted
 
 
 def train_fold(
     experiment: Experiment, run: pathlib.Path | None = None, observer: Observer | None = None, wait: bool = False
 ) -> runs.Run:
-    """Trains on the training part, stops by the validation part, and then looks at the test part once.
+    """Trains on the training part, stops by the validation part, and then evaluates on the test part once.
 
     The same call again resumes what was cut off, or returns the finished run. Runs that this one starts from are
     trained first, into folders beside it.
 
     Args:
-        wait: for another process that trains this run, rather than fail.
+        wait: whether to wait for another process that trains this run; otherwise that is an error.
 
     Raises:
         TfcrError: the folder belongs to another configuration or dataset, or the loss is no longer finite.
@@ -44,14 +44,14 @@ def train_fold(
     observer = observer or Observer()
     refuse_other(run, experiment)
     if not (run / runs.METRICS).is_file():
-        lock = files.held(run, "training", (lambda: observer.waiting(run)) if wait else None)
+        lock = files.locked(run, "training", (lambda: observer.waiting(run)) if wait else None)
         with lock, files.full_disk_named(run):
             refuse_other(run, experiment)  # another process may have taken it meanwhile
             if not (run / runs.METRICS).is_file():
                 runtime.configure(experiment.config.threads, experiment.config.op_threads)
                 distribution.strategy_of(experiment.config)  # says what it refuses before anything is written
                 check_origins(experiment, run)
-                _adopt(run, experiment)
+                _write_config_and_split(run, experiment)
                 _train_and_test(experiment, run, observer)
     with contextlib.suppress(OSError):  # what a kill after the last file left; a read-only run keeps it
         Checkpoint(run).clear()
@@ -66,8 +66,8 @@ def refuse_other(run: pathlib.Path, experiment: Experiment) -> None:
         raise TfcrError(f"{run} is not empty and is no run; choose another --run")
 
 
-def _adopt(run: pathlib.Path, experiment: Experiment) -> None:
-    """Makes `run` this experiment's folder, which is held."""
+def _write_config_and_split(run: pathlib.Path, experiment: Experiment) -> None:
+    """Writes what identifies the run into its folder, which must be locked, and removes half-written files."""
     files.remove_temporaries(run)
     if not (run / runs.CONFIG).is_file():
         content = {**experiment.config.to_dict(), "data": str(experiment.dataset.folder.resolve())}
@@ -82,14 +82,14 @@ def _train_and_test(experiment: Experiment, run: pathlib.Path, observer: Observe
     state = checkpoint.load()
     _refuse_other_replicas(run, config, state, strategy.num_replicas_in_sync)
     if changes := environment.note(state.environments, state.epochs + 1):
-        observer.elsewhere(run, changes)
+        observer.environment_changed(run, changes)
     origins = [] if state.epochs else _train_origins(experiment, run, observer)
     with strategy.scope():
         model = build_model(experiment)
     if state.epochs:
-        _go_on(model, checkpoint.last_weights(state), run)
+        _load_checkpoint(model, checkpoint.last_weights(state), run)
     for origin in origins:
-        take_encoders(model.network, origin, len(experiment.dataset.emotions), experiment.network_sizes)
+        copy_encoders(model.network, origin, len(experiment.dataset.emotions), experiment.network_sizes)
     pipeline = pipeline_of(config, experiment.dataset, model.network)
     if gpus():
         observer.on_gpu(run, check_recurrent_layers(model.network))
@@ -98,11 +98,11 @@ def _train_and_test(experiment: Experiment, run: pathlib.Path, observer: Observe
     evaluate_best_epoch(experiment, run, pipeline, checkpoint, state)
 
 
-def _go_on(model: keras.Model, weights: pathlib.Path, run: pathlib.Path) -> None:
-    """Loads a checkpoint, model and optimiser.
+def _load_checkpoint(model: keras.Model, weights: pathlib.Path, run: pathlib.Path) -> None:
+    """Loads a checkpoint into a model and its optimiser.
 
     Raises:
-        TfcrError: it is of other layers than those of this version.
+        TfcrError: the file is broken, or is of other layers than this version has.
     """
     try:
         model.load_weights(weights)
@@ -114,7 +114,7 @@ def _go_on(model: keras.Model, weights: pathlib.Path, run: pathlib.Path) -> None
 
 
 def _refuse_other_replicas(run: pathlib.Path, config: Config, state: State, replicas: int) -> None:
-    """Refuses other replicas than before where each has its own negatives; elsewhere their number only decides bits."""
+    """Refuses to resume on another number of replicas where each has its own negatives, which it would change."""
     before = state.history[-1].get("replicas", 1) if state.epochs else replicas
     if config.negatives_scope == "replica" and before != replicas:
         raise TfcrError(

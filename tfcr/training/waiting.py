@@ -6,12 +6,12 @@ import keras
 import tensorflow as tf
 
 
-class Waiting:
+class InputTimer:
     """Times how long the steps of a model's `fit` wait for their batches.
 
-    Keras takes a batch inside its compiled step, where nobody sees how long that lasts. Here it is taken before the
-    step, which is the model's `train_step`, compiled as Keras does. Where several devices share a batch, Keras's own
-    step stays, and no waiting is told.
+    Keras fetches a batch inside its compiled step, where the time cannot be measured. This class has `fit` fetch it
+    before the step, which is the model's `train_step`, compiled as Keras compiles it. Where several devices share a
+    batch, Keras's own step stays, and nothing is measured.
 
     Args:
         model: a compiled model.
@@ -24,14 +24,14 @@ class Waiting:
         self._step = None
         self._seconds = 0.0
         if model.distribute_strategy.num_replicas_in_sync == 1:
-            model.train_function = self._fed
+            model.train_function = self._timed_step
 
     def seconds(self) -> float:
-        """What was waited since the last call."""
+        """The seconds of waiting since the last call."""
         seconds, self._seconds = self._seconds, 0.0
         return seconds
 
-    def _fed(self, batches: tf.data.Iterator) -> dict[str, tf.Tensor]:
+    def _timed_step(self, batches: tf.data.Iterator) -> dict[str, tf.Tensor]:
         if self._step is None:
             run, train_step = self._model.distribute_strategy.run, self._model.train_step
             self._step = tf.function(

@@ -155,7 +155,7 @@ def test_health_and_metrics(server):
 def test_the_first_command_of_the_page_serves_its_call_and_answers_what_is_in_flight_when_it_ends(
     exported, tmp_path, monkeypatch, capfd
 ):
-    assert f"\ntfcr serve {_WITH_PAGE}\n" in (_DOCS / "README.md").read_text(encoding="utf-8")
+    assert f"\ntfcr serve {_WITH_PAGE}\n" in (_DOCS / "docs" / "guide.md").read_text(encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     pathlib.Path("serving").mkdir()
     pathlib.Path("serving/tfcr").symlink_to(exported.parent)

@@ -47,7 +47,7 @@ def read(root: str | pathlib.Path, seed: int = 0, conflict_rate: float = 0.2, ut
         _refuse_foreign(root)
         corpus = _complete(root, parameters)  # asked before the folder is held: it may be read-only
         if corpus is None:
-            with files.held(root, "writing the synthetic corpus in"):
+            with files.locked(root, "writing the synthetic corpus in"):
                 corpus = _complete(root, parameters)  # by another process, meanwhile
                 if corpus is None:
                     with files.full_disk_named(root):

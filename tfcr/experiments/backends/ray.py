@@ -29,9 +29,9 @@ from tfcr.training.checkpoint import Checkpoint, State
 
 RETRIES = 5  # of a task whose process or node has died
 LEASE = 120.0  # seconds for which a file server may keep the lock of a node that has died (NFS: 90)
-_AGAIN = 5.0  # seconds before a cell that is held is tried again
+_AGAIN = 5.0  # seconds before a cell whose folder is locked is tried again
 _APPEARS = 90.0  # seconds after which what one node has written is seen by another (NFS: up to 60)
-_KNOCK = 10.0  # seconds for a head to answer
+_CONNECT_SECONDS = 10.0  # seconds for a head to answer
 _LOOKS = 1.0  # seconds between looks at what has ended
 _EPOCH_LOOKS = 5.0  # seconds between looks at the epochs that trainings have had
 _SHOWN = 150  # characters of either end of a message of Ray
@@ -111,7 +111,7 @@ class RayCluster:
     ) -> Iterator[Ended]:
         self._connect(cells, workers)
         epochs = _Epochs(cells, on_epoch)
-        waiting, found_held, due = deque(cells), {}, {}  # cells; cell → when that was, and when it is tried again
+        waiting, locked_since, due = deque(cells), {}, {}  # cells; cell → when that was, and when it is tried again
         while waiting or due or self._running:
             for cell in [cell for cell, moment in due.items() if moment <= time.monotonic()]:
                 del due[cell]
@@ -123,10 +123,10 @@ class RayCluster:
                 ended = self._outcome(task, cell)
                 now = time.monotonic()
                 if ended.elsewhere:
-                    found_held.setdefault(cell, now)
-                # held by another of these cells, which starts from it, or by a process of a node that is gone
-                others = set(self._running.values()) - set(found_held)
-                if ended.elsewhere and (others or now < found_held[cell] + LEASE):
+                    locked_since.setdefault(cell, now)
+                # locked by another of these cells, which starts from it, or by a process of a node that is gone
+                others = set(self._running.values()) - set(locked_since)
+                if ended.elsewhere and (others or now < locked_since[cell] + LEASE):
                     due[cell] = now + _AGAIN
                 else:
                     yield ended
@@ -137,7 +137,7 @@ class RayCluster:
         if self._leave is not None or not cells:
             return
         if self._ray.is_initialized() and self.address is None:
-            self._leave = _stay
+            self._leave = _keep_cluster
         else:
             self._init(max(cell.config.threads for cell in cells), workers)
             self._leave = self._ray.shutdown
@@ -155,7 +155,7 @@ class RayCluster:
             options = {"address": self.address}
         try:
             if self.address not in (None, "auto"):
-                _knock(self.address)
+                _refuse_unreachable(self.address)
             self._ray.init(**options, log_to_driver=False, logging_level="ERROR")
         except (ConnectionError, ValueError, RuntimeError, OSError, self._ray.exceptions.RayError) as error:
             where = {None: "Ray cannot start a cluster here", "auto": "no Ray cluster runs on this machine"}
@@ -309,14 +309,14 @@ def _is_share(gpus: float) -> bool:
     return gpus == 0 or _FINEST <= gpus <= 1 or (1 < gpus < math.inf and gpus % 1 == 0)
 
 
-def _knock(address: str) -> None:
-    """Raises an `OSError` where nobody listens, for which Ray itself would wait some fifteen minutes."""
+def _refuse_unreachable(address: str) -> None:
+    """Raises an `OSError` where nothing listens; Ray itself would wait some fifteen minutes for it."""
     host, _, port = address.rpartition(":")
-    socket.create_connection((host, int(port)), timeout=_KNOCK).close()
+    socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
 
 
-def _stay() -> None:
-    """Leaves a cluster as it is that the caller has joined."""
+def _keep_cluster() -> None:
+    """Leaves a cluster running that the caller had connected to already."""
 
 
 def _appears(cell: Cell) -> bool:

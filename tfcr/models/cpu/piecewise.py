@@ -11,9 +11,9 @@ class PiecewiseModel(keras.Model):
     """A functional model with one output, called in training on a CPU with one half of the batch and then the other.
 
     The halves do not depend on each other: TensorFlow runs them side by side where it has two threads, and their
-    tensors are small enough to stay in a processor's cache. What comes out is the same, but that layers which drop
-    units draw for each half. Always two, whatever the threads: so these change no bit, and a sum of two gradients has
-    no order.
+    tensors are small enough to stay in a processor's cache. The outputs are those of one call, except that dropout
+    draws anew for each half. There are always two pieces, so that the number of threads changes no bit, and the sum of
+    two gradients is the same in either order.
     """
 
     def call(self, inputs, training=None, mask=None):
@@ -23,7 +23,7 @@ class PiecewiseModel(keras.Model):
         middle = batch // 2
         halves = [
             super(PiecewiseModel, self).call(rows, training=training)
-            # of one example both have it, since not every kernel takes none
+            # a batch of one example goes into both halves, since not every kernel takes an empty batch
             for rows in (_rows(inputs, 0, tf.maximum(middle, 1)), _rows(inputs, middle, batch))
         ]
         return tf.concat(halves, axis=0)[:batch]

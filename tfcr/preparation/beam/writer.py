@@ -136,21 +136,21 @@ class BeamWriter:
         losses = 0
         while missing := [element for element in elements if element[0] not in collected.there]:
             self.driver = self.driver or Driver(self.say, self.engine.runner)
-            answer = self.driver.ask(request | {"elements": missing}, collected.look)
+            answer = self.driver.ask(request | {"elements": missing}, collected.refresh)
             if "lost" in answer:
                 self.close()  # and with it the workers that are left
             with naming(self.out):
-                collected.look(now=True)
+                collected.refresh(now=True)
                 ended = time.monotonic()
                 while "done" in answer and len(collected.there) < len(elements) and time.monotonic() < ended + _APPEARS:
                     time.sleep(1.0)
-                    collected.look(now=True)
+                    collected.refresh(now=True)
             left = len(elements) - len(collected.there)
             losses = losses + 1 if left == len(missing) else 1
             if "lost" not in answer:
                 self._refuse_failure(answer, left, len(elements))
             elif left:
-                self._go_on(answer["lost"], left, losses)
+                self._retry_or_give_up(answer["lost"], left, losses)
         with naming(self.out):
             return collected.read(len(elements))
 
@@ -165,8 +165,8 @@ class BeamWriter:
                 "is that a folder that every worker shares?"
             )
 
-    def _go_on(self, reason: str, left: int, losses: int) -> None:
-        """Says that workers were lost, or after so many in a row gives up."""
+    def _retry_or_give_up(self, reason: str, left: int, losses: int) -> None:
+        """Says that the missing shards are computed again, or raises after too many losses in a row."""
         if losses == _LOSSES:
             raise TfcrError(
                 f"a worker of {self.engine.runner} was lost {losses} times without a shard between ({reason}); "
@@ -177,7 +177,7 @@ class BeamWriter:
 
 
 class _Results:
-    """What workers have left so far.
+    """The results that workers have written so far.
 
     Args:
         folder: where.
@@ -188,12 +188,12 @@ class _Results:
         self.folder = folder
         self.on_shard = on_shard
         self.there: set[int] = set()
-        self.next_look = 0.0
+        self.next_listing = 0.0
 
-    def look(self, now: bool = False) -> None:
-        """Lists the folder, but only so often that it takes no time to speak of."""
+    def refresh(self, now: bool = False) -> None:
+        """Lists the folder for new results, at most so often that listing takes little time."""
         began = time.monotonic()
-        if not now and began < self.next_look:
+        if not now and began < self.next_listing:
             return
         for name in self.folder.names():
             if name.endswith(".json") and not name.startswith("."):
@@ -201,7 +201,7 @@ class _Results:
                 if shard not in self.there:
                     self.there.add(shard)
                     self.on_shard(shard)
-        self.next_look = time.monotonic() + 20 * (time.monotonic() - began)
+        self.next_listing = time.monotonic() + 20 * (time.monotonic() - began)
 
     def read(self, count: int) -> list[dict]:
         """Those of all shards, in order.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfcr.objectives.metrics import both_speak, conflicts
+from tfcr.objectives.metrics import both_name_an_emotion, conflicts
 from tfcr.report.findings.conditions import Group
 from tfcr.runs import Predictions, Run
 from tfcr.statistics import Interval, bootstrap_interval, dialogues, joined
@@ -79,27 +79,27 @@ def find_conflicts(group: Group) -> Conflict | None:
     right = np.concatenate([each.logits.argmax(axis=1) == each.label for each in predictions])
     audio = np.concatenate([each.audio_logits.argmax(axis=1) for each in predictions])
     text = np.concatenate([each.text_logits.argmax(axis=1) for each in predictions])
-    parted = np.concatenate([conflicts(each.audio_logits, each.text_logits) for each in predictions])
-    speak = np.concatenate([both_speak(each.audio_logits, each.text_logits) for each in predictions])
-    parted_centred = _centred(group)
+    in_conflict = np.concatenate([conflicts(each.audio_logits, each.text_logits) for each in predictions])
+    both_named = np.concatenate([both_name_an_emotion(each.audio_logits, each.text_logits) for each in predictions])
+    in_conflict_centred = _centred(group)
     clusters = dialogues(joined(predictions)).names
     classes = len(group.emotions)
 
     def among(chosen: np.ndarray) -> Disagreement:
-        centred = None if parted_centred is None else parted_centred[chosen]
-        return _disagreement(right[chosen], parted[chosen], (speak & ~parted)[chosen], centred)
+        centred = None if in_conflict_centred is None else in_conflict_centred[chosen]
+        return _disagreement(right[chosen], in_conflict[chosen], (both_named & ~in_conflict)[chosen], centred)
 
     return Conflict(
         overall=among(np.ones(len(label), bool)),
-        interval=bootstrap_interval(parted, clusters),
-        interval_centred=None if parted_centred is None else bootstrap_interval(parted_centred, clusters),
-        silent=int((~speak).sum()),
-        audio_right=share((audio == label)[parted]),
-        text_right=share((text == label)[parted]),
-        neither_right=share(((audio != label) & (text != label))[parted]),
+        interval=bootstrap_interval(in_conflict, clusters),
+        interval_centred=None if in_conflict_centred is None else bootstrap_interval(in_conflict_centred, clusters),
+        silent=int((~both_named).sum()),
+        audio_right=share((audio == label)[in_conflict]),
+        text_right=share((text == label)[in_conflict]),
+        neither_right=share(((audio != label) & (text != label))[in_conflict]),
         by_emotion={emotion: among(label == k) for k, emotion in enumerate(group.emotions)},
-        agreement=_counted(audio[speak], text[speak], classes),
-        agreement_right=_counted(audio[speak & right], text[speak & right], classes),
+        agreement=_counted(audio[both_named], text[both_named], classes),
+        agreement_right=_counted(audio[both_named & right], text[both_named & right], classes),
     )
 
 
@@ -109,10 +109,10 @@ def share(flags: np.ndarray) -> float | None:
 
 
 def _disagreement(
-    right: np.ndarray, parted: np.ndarray, agreed: np.ndarray, parted_centred: np.ndarray | None
+    right: np.ndarray, in_conflict: np.ndarray, agreed: np.ndarray, in_conflict_centred: np.ndarray | None
 ) -> Disagreement:
-    centred = None if parted_centred is None else int(parted_centred.sum())
-    return Disagreement(len(right), int(parted.sum()), centred, share(right[agreed]), share(right[parted]))
+    centred = None if in_conflict_centred is None else int(in_conflict_centred.sum())
+    return Disagreement(len(right), int(in_conflict.sum()), centred, share(right[agreed]), share(right[in_conflict]))
 
 
 def _counted(rows: np.ndarray, columns: np.ndarray, classes: int) -> np.ndarray:

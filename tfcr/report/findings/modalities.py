@@ -17,7 +17,7 @@ _TIE = 1e-9  # figures that are this close are equal
 
 
 @dataclass(frozen=True)
-class Standing:
+class FusionComparison:
     """A fusion minus each modality alone, on the folds and seeds that all of them have.
 
     Attributes:
@@ -61,33 +61,33 @@ class BesideModalities:
     """
 
     label: str
-    standings: Sequence[Standing]
+    fusions: Sequence[FusionComparison]
 
     @property
     def conclusion(self) -> str:
         """A sentence for each fusion, and what they do not show."""
-        caveats = dict.fromkeys(caveat for each in self.standings for caveat in each.caveats)
-        return " ".join([*(each.sentence for each in self.standings), *caveats])
+        caveats = dict.fromkeys(caveat for each in self.fusions for caveat in each.caveats)
+        return " ".join([*(each.sentence for each in self.fusions), *caveats])
 
     @property
     def differences(self) -> list[Difference]:
         """Every fusion minus every modality."""
-        return [difference for each in self.standings for difference in each.differences]
+        return [difference for each in self.fusions for difference in each.differences]
 
 
-def beside_modalities(label: str, fusions: Iterable[Group], groups: Sequence[Group]) -> BesideModalities | None:
+def beside_modalities(label: str, fusion_groups: Iterable[Group], groups: Sequence[Group]) -> BesideModalities | None:
     """The fusions of one setting beside the runs of one modality; None where none lies on the same folds.
 
     Args:
-        fusions: the groups of the setting.
+        fusion_groups: the groups of the setting.
         groups: all of the dataset.
 
     Raises:
         TfcrError: two runs of the same fold tested different utterances.
     """
     by_condition = {group.condition: group for group in groups}
-    standings = [standing for fusion in fusions if (standing := _standing(fusion, by_condition))]
-    return BesideModalities(label, standings) if standings else None
+    fusions = [compared for fusion in fusion_groups if (compared := _compare_fusion(fusion, by_condition))]
+    return BesideModalities(label, fusions) if fusions else None
 
 
 def ua_of(group: Group) -> Spread:
@@ -97,7 +97,7 @@ def ua_of(group: Group) -> Spread:
     return spread
 
 
-def _standing(fusion: Group, groups: Mapping[Condition, Group]) -> Standing | None:
+def _compare_fusion(fusion: Group, groups: Mapping[Condition, Group]) -> FusionComparison | None:
     if fusion.condition.system.partition(ON)[0] not in FUSIONS:
         return None
     alone = [groups[condition] for modality in MODALITIES if (condition := _alone(fusion, modality)) in groups]
@@ -107,7 +107,7 @@ def _standing(fusion: Group, groups: Mapping[Condition, Group]) -> Standing | No
     alone.sort(key=lambda group: -ua_of(group).mean)
     roles = (BETTER, OTHER) if len(alone) > 1 else (ONLY,)
     found = [difference_of(group, fusion, role) for group, role in zip(alone, roles, strict=True)]
-    return Standing(fusion, [difference for difference in found if difference])
+    return FusionComparison(fusion, [difference for difference in found if difference])
 
 
 def _alone(fusion: Group, modality: str) -> Condition:

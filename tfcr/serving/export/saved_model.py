@@ -151,7 +151,7 @@ def next_version(out: str | os.PathLike, kind: str) -> Iterator[tuple[pathlib.Pa
     if others := sorted(out.glob(f"[0-9]*/{other}")):
         raise TfcrError(f"{out} has versions of another kind ({others[0]}); name another folder by --out")
     out.mkdir(parents=True, exist_ok=True)
-    with files.held(out, "exporting to"), files.full_disk_named(out / "the next version"):
+    with files.locked(out, "exporting to"), files.full_disk_named(out / "the next version"):
         for left in out.glob(f"{_UNFINISHED}*"):  # by an export that was killed
             shutil.rmtree(left, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=out) as temporary:

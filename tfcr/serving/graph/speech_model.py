@@ -106,11 +106,11 @@ class SpeechModel(tf.Module):
             same = "audio_bytes and transcript must have as many rows as each other"
             tf.debugging.assert_equal(*(tf.shape(value) for value in inputs.values()), message=same)
         if self.audio_encoder is not None:
-            embedding, error, seen = self._hear(inputs["audio_bytes"])
+            embedding, error, seen = self._encode_speech(inputs["audio_bytes"])
             embeddings.append(embedding)
             details |= seen
         if self.text_encoder is not None:
-            embedding, wrong, seen = self._read(inputs["transcript"])
+            embedding, wrong, seen = self._encode_words(inputs["transcript"])
             embeddings.append(embedding)
             details |= seen
             error = wrong if error is None else tf.where(tf.equal(error, ""), wrong, error)
@@ -121,7 +121,7 @@ class SpeechModel(tf.Module):
         good = tf.equal(error, "")
         return _only(good, answer) | {"error": error}, _only(good, details)
 
-    def _hear(self, audio_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, Tensors]:
+    def _encode_speech(self, audio_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, Tensors]:
         """Embedding [batch, units], error string [batch], and what `explain` shows."""
 
         def row(content):
@@ -174,7 +174,7 @@ class SpeechModel(tf.Module):
         share = (weight / tf.gather(total, row))[:, None]
         return tf.math.unsorted_segment_sum(embedding * share, row, batch)
 
-    def _read(self, transcript: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, Tensors]:
+    def _encode_words(self, transcript: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, Tensors]:
         """Embedding [batch, units], error string [batch], and what `explain` shows."""
         words = SPLIT[self.preset](transcript)
         embeddings, num_tokens, tokens = self.vocabulary.embed(words, PRESETS[self.preset].look_up)
@@ -201,8 +201,8 @@ def answers_of(outputs: Tensors) -> Tensors:
     answers = {"probabilities": tf.nn.softmax(scores["logits"]), **scores}
     if "audio_logits" in scores and "text_logits" in scores:
         audio, text = scores["audio_logits"], scores["text_logits"]
-        speak = tf.logical_and(_differ(audio), _differ(text))  # equal scores name no emotion: no conflict
-        answers["conflict"] = tf.logical_and(speak, tf.not_equal(tf.argmax(audio, axis=1), tf.argmax(text, axis=1)))
+        both = tf.logical_and(_differ(audio), _differ(text))  # equal scores name no emotion, and are in no conflict
+        answers["conflict"] = tf.logical_and(both, tf.not_equal(tf.argmax(audio, axis=1), tf.argmax(text, axis=1)))
     return answers
 
 

@@ -63,15 +63,15 @@ class Metrics:
         return prometheus_client.generate_latest(self.registry)
 
 
-class _Room:
-    """How many bytes of bodies may be in memory; who does not fit in waits."""
+class _BodyMemory:
+    """Limits the bytes of request bodies in memory at a time; a request that would exceed it waits."""
 
     def __init__(self, size: int):
         self._free = size
         self._changed = asyncio.Condition()
 
     @contextlib.asynccontextmanager
-    async def held(self, size: int) -> AsyncIterator[None]:
+    async def reserve(self, size: int) -> AsyncIterator[None]:
         async with self._changed:
             await self._changed.wait_for(lambda: size <= self._free)
             self._free -= size
@@ -91,7 +91,7 @@ def create_app(model: ServedModel, pool: ThreadPoolExecutor, max_body: int) -> f
         max_body: bytes.
     """
     app = fastapi.FastAPI(openapi_url=None)  # its documentation page would come from another host
-    metrics, room = Metrics(), _Room(BODIES_AT_A_TIME * max_body)
+    metrics, memory = Metrics(), _BodyMemory(BODIES_AT_A_TIME * max_body)
     app.state.metrics = metrics
 
     @app.get("/health")
@@ -138,10 +138,10 @@ def create_app(model: ServedModel, pool: ThreadPoolExecutor, max_body: int) -> f
             raise rest.RestError(415, "the body is compressed; send it as it is")
         declared = _declared(request, max_body)
         if declared > max_body:
-            await _drained(request)
+            await _discard_body(request)
             raise _too_large(max_body)
         try:
-            async with room.held(declared):
+            async with memory.reserve(declared):
                 body = await _received(request, max_body)
                 begin = time.perf_counter()
                 reply = await asyncio.get_running_loop().run_in_executor(pool, model.answer, body)
@@ -288,7 +288,7 @@ async def _received(request: fastapi.Request, max_body: int) -> bytes:
             async for part in request.stream():
                 if len(body) + len(part) > max_body:
                     body.clear()
-                    await _drained(request)
+                    await _discard_body(request)
                     raise _too_large(max_body)
                 body += part
     except TimeoutError:
@@ -298,8 +298,8 @@ async def _received(request: fastapi.Request, max_body: int) -> bytes:
     return bytes(body)
 
 
-async def _drained(request: fastapi.Request) -> None:
-    """Reads what nobody wants: a sender that is cut off would not read the answer."""
+async def _discard_body(request: fastapi.Request) -> None:
+    """Reads the rest of a body and drops it, since a client whose sending is cut off would not read the answer."""
     with contextlib.suppress(TimeoutError, ClientDisconnect, RuntimeError):
         async with asyncio.timeout(_DRAIN_SECONDS):
             async for _ in request.stream():
