@@ -18,14 +18,14 @@ def test_a_network_takes_vectors_of_the_datasets_width(tensorflow, small_config,
     from tfcr.models.sizes import Sizes
     from tfcr.models.systems import configure
     from tfcr.models.systems import system as system_of
-    from tfcr.training.build import parts_of
+    from tfcr.training.build import layers_of_kind
 
     config = configure({"system": system}, "paper")
     network = system_of(system).build(config, 4, Sizes(vocabulary=3, embedding_dim=50))
     if "embeddings" in network.input:
         assert network.input["embeddings"].shape == (None, 30, 50)
     else:
-        (table,) = parts_of(network, WordTable)
+        (table,) = layers_of_kind(network, WordTable)
         assert table.table.shape == (4, 50)
 
 
