@@ -10,7 +10,7 @@ import sys
 import pytest
 import yaml
 
-from tfcr.dataset_info import INFO, open_dataset
+from tfcr.dataset_info import INFO, SCHEMA, open_dataset
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
@@ -201,7 +201,7 @@ def test_a_broken_shard_is_named_by_every_command_that_reads_it(fails, copied):
 def test_an_info_file_of_another_kind(fails, copied):
     (copied / INFO).write_text("{}")
     for command in (("train", "--data", copied), ("inspect", copied)):
-        assert f"{INFO} is not of schema 1" in fails(*command, code=1)
+        assert f"{INFO} is not of schema {SCHEMA}" in fails(*command, code=1)
 
 
 # ---- configurations -------------------------------------------------------------------------------------------------
