@@ -1,7 +1,4 @@
-"""A prepared dataset: what `dataset_info.json` and the index beside it say, and whether the shards keep it.
-
-No TensorFlow.
-"""
+"""A prepared dataset: what its info file and index say, and whether the shards keep it. No TensorFlow."""
 
 import contextlib
 import csv
@@ -21,6 +18,7 @@ from tfcr.features.sets import SETS, FeatureSet, Field
 from tfcr.features.vocabulary import VOCABULARY
 from tfcr.protocols import Labelled
 from tfcr.record_order import record_order
+from tfcr.schema import EMBEDDING_DIM
 
 INFO = "dataset_info.json"
 INDEX = "utterances.csv"
@@ -101,6 +99,11 @@ class Dataset:
     def sha256(self) -> str:
         """Identifies the dataset by its content: equal for equal shards, whatever folder or name they have."""
         return self.info["dataset_sha256"]
+
+    @property
+    def embedding_dim(self) -> int:
+        """Numbers of a word vector."""
+        return self.info["embeddings"].get("dimension", EMBEDDING_DIM)
 
     @property
     def shards(self) -> list[Shard]:
@@ -244,8 +247,8 @@ def verify(dataset: Dataset, features: Iterable[str] = (), thoroughly: bool = Fa
     """
     known = {} if thoroughly else _read_verified(dataset.folder)
     files_to_check = [*dataset.shards, Shard(INDEX, dataset.info["utterances"], **dataset.info["index"])]
-    if "vocabulary" in dataset.info:
-        files_to_check.append(Shard(VOCABULARY, dataset.info["vocabulary"]["words"], **_vocabulary_file(dataset.info)))
+    if described := dataset.info.get("vocabulary"):
+        files_to_check.append(Shard(VOCABULARY, described["words"], described["bytes"], described["sha256"]))
     for feature_set in dataset.feature_sets(features):
         files_to_check += feature_set.shards
     for shard in files_to_check:
@@ -295,10 +298,6 @@ def _features(name: str, content: dict) -> Features:
     identity = [content["fields"], [shard.sha256 for shard in shards]]
     sha256 = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
     return Features(name, fields, shards, sha256, content["revision"], content["modality"])
-
-
-def _vocabulary_file(info: dict) -> dict:
-    return {name: info["vocabulary"][name] for name in ("bytes", "sha256")}
 
 
 def read_index(path: pathlib.Path) -> list[IndexRow]:

@@ -15,6 +15,7 @@ import yaml
 from tfcr import checked_hdf5, files
 from tfcr.config import Config
 from tfcr.errors import TfcrError
+from tfcr.schema import EMBEDDING_DIM
 
 CONFIG = "config.yaml"
 METRICS = "metrics.json"
@@ -87,6 +88,11 @@ class Run:
     def emotions(self) -> list[str]:
         """The classes, in label order."""
         return list(self.metrics["emotions"])
+
+    @property
+    def embedding_dim(self) -> int:
+        """Numbers of a word vector; earlier versions took those of the paper's width only."""
+        return self.metrics.get("embedding_dim", EMBEDDING_DIM)
 
 
 def open_run(folder: str | os.PathLike) -> Run:

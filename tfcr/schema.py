@@ -9,7 +9,7 @@ FLOOR_PSD = 1e-14  # power spectral density below which a frame counts as silent
 FLOOR_DB = -140.0  # 10 log10(FLOOR_PSD); also what fills the frames of a partial segment
 
 MAX_TOKENS = 30  # words of a sentence (Sec. 4.2)
-EMBEDDING_DIM = 300  # components of a word vector (Sec. 4.2)
+EMBEDDING_DIM = 300  # components of a word vector (Sec. 4.2), unless pretrained ones have others
 
 MAX_SECONDS = 300  # of a recording that an export answers; utterances last seconds
 

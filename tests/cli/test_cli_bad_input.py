@@ -113,10 +113,10 @@ def test_a_missing_file_is_said_before_tensorflow_comes(tiny_corpus, tmp_path, o
     assert ended.stderr.startswith(f"Error: {option} {tmp_path / 'none.txt'} does not exist; expected")
 
 
-def test_embeddings_of_another_width(fails, tiny_corpus, tmp_path):
-    (tmp_path / "v.txt").write_text("word " + " ".join(["0.5"] * 100) + "\n")
+def test_embeddings_of_two_widths(fails, tiny_corpus, tmp_path):
+    (tmp_path / "v.txt").write_text("".join(f"word {' '.join(['0.5'] * width)}\n" for width in (50, 100)))
     line = fails(*MANIFEST, "--root", tiny_corpus, "--embeddings", tmp_path / "v.txt", code=1)
-    assert "100 numbers; expected 300" in line
+    assert "100 numbers; expected 50" in line
 
 
 def test_embeddings_with_a_header_that_lies(fails, tiny_corpus, tmp_path):

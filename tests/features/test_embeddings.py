@@ -286,19 +286,19 @@ class TestZip:
     @pytest.mark.parametrize(
         ("widths", "found"),
         [
-            ((), "no file with vectors of 300 numbers (found no vectors at all)"),
-            ((100, 50), "no file with vectors of 300 numbers (found 50, 100)"),
+            ((), "no file with vectors; expected"),
+            ((100, 50), "2 files with vectors of 50, 100 numbers; expected one of them: unpack it"),
             ((300, 300), "2 files with vectors of 300 numbers; expected one of them: unpack it"),
         ],
     )
-    def test_none_or_several_with_300_numbers(self, table, tmp_path, widths, found):
+    def test_none_or_several_files_with_vectors(self, table, tmp_path, widths, found):
         members = {f"{place}.txt": "\n".join(text_lines(table, width)) for place, width in enumerate(widths)}
         message = refusal(write(tmp_path / "glove.zip", zipped({**members, "README": "", "LICENSE": "none"})))
         assert f"holds {found}" in message
 
-    def test_the_only_file_has_another_width(self, table, tmp_path):
-        message = refusal(write(tmp_path / "v.zip", zipped({"a\n\x1b.txt": "\n".join(text_lines(table, 50))})))
-        assert "(a\\n\\x1b.txt') has vectors of 50 numbers; expected 300".replace("(a", "('a") in message
+    def test_the_only_file_has_no_vectors(self, tmp_path):
+        message = refusal(write(tmp_path / "v.zip", zipped({"a\n\x1b.txt": "a list 5\nof words 7"})))
+        assert "('a\\n\\x1b.txt') holds no vectors" in message
 
     def test_an_empty_archive(self, tmp_path):
         refusal(write(tmp_path / "v.zip", zipped({})))
@@ -419,10 +419,31 @@ def test_a_word_that_is_split_is_covered_where_each_part_is():
     assert (coverage.known, coverage.missing, coverage.silent) == (2, {"xyzzy's": 1}, 0)
 
 
+@pytest.mark.parametrize("width", [10, 50, 100, 1024])
+@pytest.mark.parametrize("kind", ["binary", "text", "glove", "zip"])
+def test_the_width_is_the_files(tmp_path, kind, width):
+    rng = np.random.default_rng(width)
+    table = {word: rng.normal(size=width).astype(np.float32) for word in ("the", "2", "a b", "Cat")}
+    if kind == "binary":
+        table.pop("a b")
+        path = write(tmp_path / "v.bin", binary_bytes(table, width=width))
+    else:
+        lines = text_lines(table, width)
+        text = "\n".join([f"{len(lines)} {width}", *lines] if kind == "text" else lines)
+        path = write(tmp_path / "v", zipped({"glove.txt": text, "README": "of 4"}) if kind == "zip" else text)
+    first, again = (load_word_vectors(path, [*table, "unknown"]) for _ in range(2))  # from the file, from the cache
+    for found in (first, again):
+        assert found.width == width and found.embed(["unknown"])[1].shape == (MAX_TOKENS, width)
+        assert found.vectors.keys() == table.keys()
+        for word, vector in table.items():
+            np.testing.assert_array_equal(found.vectors[word], vector)
+    assert load_word_vectors(path, ["none"]).width == width  # even where no word is known
+
+
 @pytest.mark.parametrize(
     ("missing", "known", "reason"),
     [
-        (["ich", "nicht"], 17, None),  # nine words in ten
+        (["ich", "nicht"], 18, None),  # nine words in ten
         (["ich", "nicht"], 8, "are the vectors of another language"),
         (["don't", "it's", "twenty-one"], 8, "were the vectors made of words that are split otherwise"),
         (["NEIN", "DOCH", "x"], 8, "are the transcripts in capitals, and the vectors not"),
@@ -478,15 +499,23 @@ class TestRefused:
         assert "header promises" in message
         assert "download it again" in message
 
+    @pytest.mark.parametrize("width", [0, 9, 8192, 10**30])
+    def test_a_header_of_no_width(self, table, tmp_path, width):
+        path = write(tmp_path / "v.txt", "\n".join([f"{len(table)} {width}", *text_lines(table)]))
+        assert "expected 10 to 8191" in refusal(path)
+
     @pytest.mark.parametrize("kind", ["binary", "text", "glove"])
-    def test_another_width_than_300(self, table, tmp_path, kind):
-        lines = text_lines(table, width=50)
+    def test_another_width_in_the_middle(self, table, tmp_path, kind):
+        short, long = (text_lines(table, width=width) for width in (50, 100))
         path = {
-            "binary": lambda: write(tmp_path / "v.bin", binary_bytes(table, width=50)),
-            "text": lambda: write(tmp_path / "v.txt", "\n".join([f"{len(lines)} 50", *lines])),
-            "glove": lambda: write(tmp_path / "v.txt", "\n".join(lines)),
+            "binary": lambda: write(tmp_path / "v.bin", binary_bytes(table, width=50, header=b"7 100\n")),
+            "text": lambda: write(tmp_path / "v.txt", "\n".join([f"{len(short)} 50", *short[:3], *long[3:]])),
+            "glove": lambda: write(tmp_path / "v.txt", "\n".join([*short[:3], *long[3:]])),
         }[kind]()
-        assert "vectors of 50 numbers; expected 300" in refusal(path)
+        message = refusal(path)
+        assert (
+            "header promises 7 words" if kind == "binary" else "word 4, has vectors of 100 numbers; expected 50"
+        ) in message
 
     @pytest.mark.parametrize("cut", [1, 700, 1_300])
     def test_a_binary_file_that_is_cut_off(self, table, tmp_path, cut):

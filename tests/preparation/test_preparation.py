@@ -164,7 +164,7 @@ def test_a_shard_has_about_100_mb_and_there_are_eight_at_least(small_dataset, se
 
     row = dataclasses.replace(small_dataset.index[0], num_segments=0)
     rows = [row] * (utterances - 1) + [dataclasses.replace(row, num_segments=segments)]
-    assert number_of_shards(rows) == shards
+    assert number_of_shards(rows, 300) == shards
 
 
 # ---- again, and with several workers --------------------------------------------------------------------------------

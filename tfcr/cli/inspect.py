@@ -142,7 +142,9 @@ def describe_dataset(dataset, place: str | os.PathLike | None = None) -> None:
     words = info["embeddings"]
     transductive = " (transductive)" if words["transductive"] else ""
     covered = "no words" if words["coverage"] is None else f"{100 * words['coverage']:.1f} % of {words['words']} words"
-    click.echo(f"word vectors: {words['source']}{transductive}; {covered} have one")
+    click.echo(
+        f"word vectors: {words['source']}{transductive}, {dataset.embedding_dim} numbers a word; {covered} have one"
+    )
     if words["out_of_vocabulary"]:
         most = ", ".join(f"{word} {count}" for word, count in list(words["out_of_vocabulary"].items())[:10])
         click.echo(f"without vector: {words['distinct_out_of_vocabulary']} different words, most often {most}")

@@ -52,8 +52,9 @@ class Place(click.ParamType):
 @click.option(
     "--embeddings",
     metavar="FILE",
-    help="Word vectors of 300 numbers: word2vec (.bin or text), GloVe (.txt) or fastText (.vec), also packed; "
-    "or gensim:NAME, which gensim downloads, say gensim:word2vec-google-news-300.",
+    help="Word vectors: word2vec (.bin or text), GloVe (.txt) or fastText (.vec), also packed; "
+    "or gensim:NAME, which gensim downloads, say gensim:glove-wiki-gigaword-50, "
+    "there in a minute, or the paper's, gensim:word2vec-google-news-300.",
 )
 @click.option("--name", help="The dataset's name.  [default: the corpus's; for a manifest the root folder's]")
 @click.option(

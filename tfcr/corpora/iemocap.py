@@ -185,7 +185,7 @@ def _text_files(folder: pathlib.Path) -> list[pathlib.Path]:
 
 
 def _lines(path: pathlib.Path, notes: list[str]) -> Iterator[tuple[int, str]]:
-    """The lines of a text file with their numbers, from 1; what is not UTF-8 in it is read as Windows-1252, with a note."""
+    """The lines of a text file with their numbers, from 1; what is not UTF-8 becomes text by `layout`, with a note."""
     try:
         content = path.read_bytes()
     except OSError as error:

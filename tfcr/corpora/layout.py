@@ -103,7 +103,8 @@ def decoded_by_line(content: bytes) -> tuple[str, int | None]:
     Returns:
         The text, and the number of the first line that is not UTF-8.
     """
-    lines, first = [], None
+    lines: list[str] = []
+    first: int | None = None
     for number, line in enumerate(content.removeprefix(codecs.BOM_UTF8).split(b"\n"), start=1):
         try:
             lines.append(line.decode("utf-8"))

@@ -247,7 +247,7 @@ class Pipeline:
         found, rest = {}, list(serialised)
         if self._fields:
             wanted = [name for name in names if name not in self._shapes]
-            found |= records.parse(rest.pop(0), *wanted) if wanted else {}
+            found |= records.parse(rest.pop(0), *wanted, width=self.dataset.embedding_dim) if wanted else {}
         for serialised_set, (_, fields) in zip(rest, self._sets, strict=True):
             wanted = [field for field in fields if field.name in names or COUNT + field.name in names]
             for name, array in (feature_records.parse(serialised_set, wanted) if wanted else {}).items():

@@ -19,7 +19,7 @@ class Record:
         num_frames: real frames of the spectrogram.
         tokens: the words that have a vector, uncut.
         spectrogram: float32 [segments, 128 frames, 128 bins].
-        embeddings: float32 [30, 300], zero rows after min(number of tokens, 30).
+        embeddings: float32 [30, width], zero rows after min(number of tokens, 30).
     """
 
     id: str
@@ -65,15 +65,16 @@ def serialise(record: Record) -> bytes:
     return example.SerializeToString(deterministic=True)
 
 
-def parse(serialised: tf.Tensor, *names: str) -> dict[str, tf.Tensor]:
+def parse(serialised: tf.Tensor, *names: str, width: int = EMBEDDING_DIM) -> dict[str, tf.Tensor]:
     """The named fields of one serialised record, all without names; runs inside a graph.
 
     Args:
         serialised: string [].
+        width: numbers of a word vector.
 
     Returns:
         A dictionary: strings and int64 scalars, `tokens` string [num_tokens], `spectrogram` float32
-        [num_segments, 128, 128], `embeddings` float32 [30, 300].
+        [num_segments, 128, 128], `embeddings` float32 [30, width].
     """
     names = names or tuple(_FEATURES)
     parsed = tf.io.parse_single_example(serialised, {name: _FEATURES[name] for name in names})
@@ -82,7 +83,7 @@ def parse(serialised: tf.Tensor, *names: str) -> dict[str, tf.Tensor]:
         parsed["spectrogram"] = tf.reshape(flat, (-1, SEGMENT_FRAMES, NUM_BINS))
     if "embeddings" in names:
         flat = tf.io.decode_raw(parsed["embeddings"], tf.float32, little_endian=True)
-        parsed["embeddings"] = tf.reshape(flat, (MAX_TOKENS, EMBEDDING_DIM))
+        parsed["embeddings"] = tf.reshape(flat, (MAX_TOKENS, width))
     return parsed
 
 

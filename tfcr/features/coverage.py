@@ -72,7 +72,7 @@ def told(summary: Mapping[str, Any]) -> str:
 
 def warning(summary: Mapping[str, Any]) -> str:
     """A sentence where too few words have a vector, with the likeliest reason; else an empty one."""
-    if not summary["words"] or summary["coverage"] >= ENOUGH:
+    if not summary.get("words") or summary["coverage"] >= ENOUGH:
         return ""
     missing = summary["out_of_vocabulary"]
     most = ", ".join(map(repr, list(missing)[:3]))

@@ -24,11 +24,12 @@ class WordVectors:
     """The vectors of a corpus's words.
 
     Attributes:
-        vectors: word → float32 [300].
+        vectors: word → float32 [width].
         source: where they come from, for records and reports.
         sha256: of the source's file; empty where there is none.
         transductive: whether they were trained on the corpus's own transcripts, test ones included.
         look_up: how a word finds its vector; the preset's.
+        width: numbers of a vector.
     """
 
     vectors: dict[str, np.ndarray]
@@ -36,15 +37,17 @@ class WordVectors:
     sha256: str = ""
     transductive: bool = False
     look_up: LookUp = WHOLE
+    width: int = EMBEDDING_DIM
 
     def embed(self, words: Sequence[str]) -> tuple[list[str], np.ndarray]:
         """Looks words up; what has no vector is dropped before the cut at 30.
 
         Returns:
-            The forms of words, or of their parts, that have a vector, uncut, and float32 [30, 300] with zero rows after the last word.
+            The forms of words, or of their parts, that have a vector, uncut, and float32 [30, width] with zero rows
+            after the last of them.
         """
         known = [form for word in words for form in self.look_up.known(word, self.vectors)]
-        sequence = np.zeros((MAX_TOKENS, EMBEDDING_DIM), np.float32)
+        sequence = np.zeros((MAX_TOKENS, self.width), np.float32)
         for row, word in enumerate(known[:MAX_TOKENS]):
             sequence[row] = self.vectors[word]
         return known, sequence
@@ -100,7 +103,7 @@ def load_word_vectors(
         look_up: how a word finds its vector.
 
     Raises:
-        TfcrError: no such file, another format, another width than 300, or a header that the file does not keep.
+        TfcrError: no such file, another format, or a header that the file does not keep.
     """
     words = set(words)
     wanted = sorted(form for form in set().union(*map(look_up.asked, words)) if can_be_written(form))
@@ -132,7 +135,7 @@ def load_word_vectors(
     covered = sum(bool(look_up.known(word, vectors)) for word in words)
     say(f"{covered} of {len(words)} different words have a vector")
     source_name = named if by_name else printable(file.name)
-    return WordVectors(vectors, source_name, sha256=source.sha256, look_up=look_up)
+    return WordVectors(vectors, source_name, source.sha256, look_up=look_up, width=known.width)
 
 
 def _read(
@@ -146,7 +149,7 @@ def _read(
         raise TfcrError(f"--embeddings {file} has changed while it was read; try again")
     if vectors.note:
         say(vectors.note)
-    return source, Vocabulary(vectors, frozenset(wanted) - vectors.keys())
+    return source, Vocabulary(vectors, frozenset(wanted) - vectors.keys(), vectors.width)
 
 
 def _keep(place: str, source: Source, new: Vocabulary | None, say: Callable[[str], None]) -> None:

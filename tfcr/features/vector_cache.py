@@ -28,12 +28,14 @@ class Vocabulary:
     """What is known of some words in one source.
 
     Attributes:
-        vectors: word → float32 [300].
+        vectors: word → float32 [width].
         absent: words that it does not have.
+        width: of its vectors.
     """
 
     vectors: dict[str, np.ndarray] = field(default_factory=dict)
     absent: frozenset[str] = frozenset()
+    width: int = EMBEDDING_DIM
 
     def knows(self, words: Iterable[str]) -> bool:
         """Whether each of `words` is known to be there or not to be."""
@@ -105,7 +107,7 @@ def read(sha256: str) -> Vocabulary | None:
     except (OSError, ValueError):
         return None
     vectors = {word: row.copy() for word, row in zip(words, rows, strict=True)}
-    return Vocabulary(vectors, frozenset(absent))
+    return Vocabulary(vectors, frozenset(absent), rows.shape[1])
 
 
 def extend(sha256: str, more: Vocabulary) -> None:
@@ -114,12 +116,12 @@ def extend(sha256: str, more: Vocabulary) -> None:
     Raises:
         OSError: the cache cannot be written.
     """
-    known = read(sha256) or Vocabulary()
+    known = read(sha256) or Vocabulary(width=more.width)
     vectors = dict(sorted({**known.vectors, **more.vectors}.items()))
     with checked_hdf5.written(_file(sha256), _KIND) as file:
         file.attrs["source_sha256"] = sha256
         text = h5py.string_dtype("utf-8")
-        rows = np.array(list(vectors.values()), "<f4").reshape(-1, EMBEDDING_DIM)
+        rows = np.array(list(vectors.values()), "<f4").reshape(-1, known.width)
         file.create_dataset("vectors", data=rows)
         file.create_dataset("words", data=list(vectors), dtype=text, shape=(len(vectors),))
         absent = sorted(known.absent | more.absent)

@@ -22,8 +22,9 @@ from tfcr.schema import EMBEDDING_DIM
 FORMATS = "expected word2vec vectors (.bin or text), GloVe vectors (.txt) or fastText vectors (.vec)"
 
 _DOWNLOAD_AGAIN = "download it again"
-_VECTOR_BYTES = 4 * EMBEDDING_DIM
-_LONGEST_LINE = 1 << 17  # bytes; ten times what 300 numbers take
+_WIDTHS = range(10, 1 << 13)  # numbers of a vector; fewer are of something else
+_START_BYTES = 1200  # of a first vector and what follows: as text they hold no control character
+_LONGEST_LINE = 1 << 17  # bytes; more than as many numbers take
 _LONGEST_WORD = 1 << 16  # bytes; a longer one is no word
 _BLOCK = 1 << 22  # bytes read at a time
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
@@ -58,12 +59,14 @@ class _Layout:
 
 
 class Vectors(dict[str, np.ndarray]):
-    """word → float32 [300].
+    """word → float32 [width].
 
     Attributes:
+        width: numbers of a vector.
         note: what a user should know of the file; or an empty string.
     """
 
+    width = EMBEDDING_DIM
     note = ""
 
 
@@ -77,13 +80,13 @@ def read_vectors(path: pathlib.Path, words: Iterable[str]) -> Vectors:
         many or too few.
 
     Raises:
-        TfcrError: the file is damaged, has another format, another width than 300, numbers that are not finite, or a
-            header that it does not keep.
+        TfcrError: the file is damaged, has another format, numbers that are not finite, or a header that it does not
+            keep.
     """
     wanted = {word.encode(): word for word in words}
-    found, note = _read(path, wanted)
+    found, width, note = _read(path, wanted)
     vectors = Vectors({word: found[form] for form, word in wanted.items() if form in found})
-    vectors.note = note
+    vectors.width, vectors.note = width, note
     return vectors
 
 
@@ -93,12 +96,12 @@ def first_vectors(path: pathlib.Path, count: int | None = None) -> dict[str, np.
     Files of pretrained vectors begin with the most frequent words.
 
     Returns:
-        word → float32 [300], in the order of the file.
+        word → float32 [width], in the order of the file.
 
     Raises:
         TfcrError: as `read_vectors`.
     """
-    found, _ = _read(path, _First(count))
+    found, *_ = _read(path, _First(count))
     return {word.decode(): vector for word, vector in found.items()}
 
 
@@ -120,8 +123,8 @@ class _First(Container[bytes]):
         return wanted
 
 
-def _read(path: pathlib.Path, wanted: Container[bytes]) -> tuple[dict[bytes, np.ndarray], str]:
-    """The vectors of the wanted words of a file, and a note on it or an empty string."""
+def _read(path: pathlib.Path, wanted: Container[bytes]) -> tuple[dict[bytes, np.ndarray], int, str]:
+    """The vectors of the wanted words of a file, their width, and a note on it or an empty string."""
     try:
         with contents(path) as files:
             name, open_content, layout = _choose(path, files)
@@ -137,7 +140,7 @@ def _read(path: pathlib.Path, wanted: Container[bytes]) -> tuple[dict[bytes, np.
         raise TfcrError(f"--embeddings {path} cannot be read ({reason}); {FORMATS}") from None
     if not all(np.isfinite(vector).all() for vector in found.values()):
         raise TfcrError(f"{name} holds numbers that are not finite; {FORMATS}")
-    return found, _count_note(name, layout.count, words)
+    return found, layout.width, _count_note(name, layout.count, words)
 
 
 def _count_note(name: str, promised: int | None, words: int) -> str:
@@ -151,8 +154,8 @@ def _count_note(name: str, promised: int | None, words: int) -> str:
 
 
 def _choose(path: pathlib.Path, contents: dict[str, Open]) -> tuple[str, Open, _Layout]:
-    """The one content with vectors of 300 numbers, by the first lines: `glove.6B.zip` holds four widths."""
-    layouts, widths = {}, set()
+    """The one content with vectors, by the first lines; of several the one with 300 numbers (`glove.6B.zip`)."""
+    layouts = {}
     for name, open_content in contents.items():
         with io.BufferedReader(open_content(), _LONGEST_LINE) as stream:
             start = stream.read(_LONGEST_LINE).removeprefix(_BYTE_ORDER_MARK)
@@ -161,20 +164,18 @@ def _choose(path: pathlib.Path, contents: dict[str, Open]) -> tuple[str, Open, _
         if len(contents) == 1:
             if layout is None:
                 raise TfcrError(f"{name} {other or f'holds no vectors; {FORMATS}'}")
-            _check_width(name, layout.width)
-        if layout is not None:
-            widths.add(layout.width)
-        if layout is not None and layout.width == EMBEDDING_DIM:
+            _check_width(name, layout.width, _WIDTHS)
+        if layout is not None and layout.width in _WIDTHS:
             layouts[name] = layout
     if not layouts:
-        found = f"found {', '.join(map(str, sorted(widths)))}" if widths else "found no vectors at all"
-        raise TfcrError(
-            f"--embeddings {path} holds no file with vectors of {EMBEDDING_DIM} numbers ({found}); {FORMATS}"
-        )
+        raise TfcrError(f"--embeddings {path} holds no file with vectors; {FORMATS}")
+    of_the_paper = {name: layout for name, layout in layouts.items() if layout.width == EMBEDDING_DIM}
+    layouts = of_the_paper or layouts
     if len(layouts) > 1:
+        widths = ", ".join(map(str, sorted({layout.width for layout in layouts.values()})))
         raise TfcrError(
-            f"--embeddings {path} holds {len(layouts)} files with vectors of {EMBEDDING_DIM} numbers; "
-            "expected one of them: unpack it and pass the file itself"
+            f"--embeddings {path} holds {len(layouts)} files with vectors of {widths} numbers; expected one of them: "
+            "unpack it and pass the file itself"
         )
     ((name, layout),) = layouts.items()
     return name, contents[name], layout
@@ -187,15 +188,15 @@ def _layout(start: bytes) -> _Layout | None:
     if len(fields) == 2 and all(digits.isdigit() for digits in fields):
         count, width = (int(digits[:19]) for digits in fields)  # no file is longer, and int() has its limits
         numbers = rest.partition(b" ")[2]
-        # Floats hold zeros, signs and exponents, which are no text; 300 of them without one would be a wonder.
+        # Floats hold zeros, signs and exponents, which are no text; so many bytes without one would be a wonder.
         binary = not re.split(rb"[ \r\n]", numbers, maxsplit=1)[0].isascii()
-        binary = binary or _CONTROL.search(numbers[:_VECTOR_BYTES]) is not None
+        binary = binary or _CONTROL.search(numbers[:_START_BYTES]) is not None
         return _Layout(binary, width, count, _separator(rest.partition(b"\n")[0]))
     if not newline and len(start) == _LONGEST_LINE:
         return None
     separator = _separator(first)
     width = _num_numbers(_fields(first.rstrip(), separator))
-    return _Layout(False, width, None, separator) if width else None
+    return _Layout(False, width, None, separator) if width in _WIDTHS else None
 
 
 def _separator(line: bytes) -> bytes:
@@ -214,21 +215,22 @@ def _fields(line: bytes, separator: bytes) -> list[bytes]:
 def _read_binary(
     name: str, stream: BinaryIO, layout: _Layout, wanted: Container[bytes]
 ) -> tuple[dict[bytes, np.ndarray], int]:
-    """Word, space, 300 × float32, as often as the header says; some writers end each with a newline.
+    """Word, space, width × float32, as often as the header says; some writers end each with a newline.
 
     Returns:
         The vectors that are wanted, and how many words there are.
     """
     found: dict[bytes, np.ndarray] = {}
+    size = 4 * layout.width
     block, start, words = b"", 0, 0
     assert layout.count is not None  # a header says that a file is binary
     while True:
         space = block.find(b" ", start, start + _LONGEST_WORD)
-        end = space + 1 + _VECTOR_BYTES
+        end = space + 1 + size
         if space >= 0 and end <= len(block) and words <= layout.count:
             word = block[start:space].lstrip(b"\n")
             if word not in found and word in wanted:
-                found[word] = np.frombuffer(block, "<f4", EMBEDDING_DIM, space + 1).astype(np.float32)
+                found[word] = np.frombuffer(block, "<f4", layout.width, space + 1).astype(np.float32)
             start, words = end, words + 1
             continue
         rest = block[start:].lstrip(b"\n")
@@ -251,12 +253,12 @@ def _read_binary(
 def _read_text(
     name: str, stream: BinaryIO, layout: _Layout, wanted: Container[bytes]
 ) -> tuple[dict[bytes, np.ndarray], int]:
-    """A word and 300 numbers a line. Only ASCII spaces separate: fastText's words hold others (U+00A0, U+3000).
+    """A word and its numbers a line. Only ASCII spaces separate: fastText's words hold others (U+00A0, U+3000).
 
     Returns:
         The vectors that are wanted, and how many words there are.
     """
-    found, words = {}, 0
+    found, words, width = {}, 0, layout.width
     while line := stream.readline(_LONGEST_LINE):
         if len(line) == _LONGEST_LINE and not line.endswith(b"\n"):
             raise TfcrError(f"{name} has a line of more than {_LONGEST_LINE} bytes; {FORMATS}")
@@ -264,12 +266,12 @@ def _read_text(
         if not line:
             continue
         words += 1
-        if layout.separator == b" " and line.count(b" ") == EMBEDDING_DIM:
+        if layout.separator == b" " and line.count(b" ") == width:
             word = line[: line.index(b" ")]
         else:
             fields = _fields(line, layout.separator)
-            _check_width(f"{name}, word {words},", _num_numbers(fields))
-            word = b" ".join(fields[:-EMBEDDING_DIM])  # glove.840B has ". . ." and "at name@domain.com"
+            _check_width(f"{name}, word {words},", _num_numbers(fields), range(width, width + 1))
+            word = b" ".join(fields[:-width])  # glove.840B has ". . ." and "at name@domain.com"
         if word not in found and word in wanted:
             rest = line[len(word) + 1 :]
             if layout.separator == b"\t":
@@ -297,6 +299,7 @@ def _num_numbers(fields: list[bytes]) -> int:
     return numbers
 
 
-def _check_width(name: str, width: int) -> None:
-    if width != EMBEDDING_DIM:
-        raise TfcrError(f"{name} has vectors of {width} numbers; expected {EMBEDDING_DIM} (Sec. 4.2)")
+def _check_width(name: str, width: int, expected: range) -> None:
+    if width not in expected:
+        range_ = f"{expected[0]}" if len(expected) == 1 else f"{expected[0]} to {expected[-1]}"
+        raise TfcrError(f"{name} has vectors of {width} numbers; expected {range_}")

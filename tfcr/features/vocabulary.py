@@ -12,7 +12,6 @@ import numpy as np
 
 from tfcr import checked_hdf5
 from tfcr.errors import TfcrError
-from tfcr.schema import EMBEDDING_DIM
 
 VOCABULARY = "vocabulary.h5"
 _KIND = "tfcr vocabulary"
@@ -25,7 +24,7 @@ def write_vocabulary(
 
     Args:
         words: different ones, in any order.
-        vectors: float32 [words, 300], finite.
+        vectors: float32 [words, width], finite.
         known: bool [words], False where a word has no vector and its row is zero; None says that all have one.
 
     Raises:
@@ -47,7 +46,7 @@ def read_vocabulary(folder: str | os.PathLike) -> tuple[list[str], np.ndarray, n
     """Reads the `vocabulary.h5` of a dataset's folder.
 
     Returns:
-        The words, sorted; their vectors float32 [words, 300], zeros where there is none; and bool [words], whether
+        The words, sorted; their vectors float32 [words, width], zeros where there is none; and bool [words], whether
         there is one.
 
     Raises:
@@ -76,7 +75,7 @@ def read_vocabulary(folder: str | os.PathLike) -> tuple[list[str], np.ndarray, n
 
 def _check(words: Sequence[str], vectors: np.ndarray, known: np.ndarray) -> None:
     """Raises `ValueError` where the three do not make a vocabulary."""
-    if vectors.shape != (len(words), EMBEDDING_DIM) or vectors.dtype != np.float32:
+    if vectors.ndim != 2 or len(vectors) != len(words) or vectors.dtype != np.float32:
         raise ValueError(f"vectors are {vectors.dtype} {list(vectors.shape)} for {len(words)} words")
     if known.shape != (len(words),) or known.dtype != bool:
         raise ValueError(f"known is {known.dtype} {list(known.shape)} for {len(words)} words")

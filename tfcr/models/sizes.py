@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from tfcr.features.sets import SETS
+from tfcr.schema import EMBEDDING_DIM
 
 
 @dataclass(frozen=True)
@@ -11,11 +12,13 @@ class Sizes:
 
     Attributes:
         vocabulary: words in the dataset's vocabulary; `token_ids` run from 1 to it, and 0 is padding.
+        embedding_dim: numbers of a word vector.
         audio_features, text_features: the shape of one utterance's own features, (None, dim) over time or (dim,);
             None where a run takes none.
     """
 
     vocabulary: int = 0
+    embedding_dim: int = EMBEDDING_DIM
     audio_features: tuple[int | None, ...] | None = None
     text_features: tuple[int | None, ...] | None = None
 

@@ -23,7 +23,7 @@ from tfcr.record_order import RECORD_ORDER
 MIN_SHARDS = 8
 SHARD_BYTES = 100_000_000
 _SEGMENT_BYTES = 4 * schema.SEGMENT_FRAMES * schema.NUM_BINS
-_TEXT_BYTES = 4 * schema.MAX_TOKENS * schema.EMBEDDING_DIM
+_TEXT_BYTES = 4 * schema.MAX_TOKENS  # for each number of a word vector
 
 
 def index(
@@ -71,9 +71,9 @@ def heard(plan: ShardPlan, results: Sequence[Made]) -> list[tuple[str, str]]:
     return [by_position[position] for position in range(len(by_position))]
 
 
-def number_of_shards(rows: Sequence[IndexRow]) -> int:
-    """About 100 MB each and at least 8, but never one without a record."""
-    size = sum(row.num_segments * _SEGMENT_BYTES + _TEXT_BYTES for row in rows)
+def number_of_shards(rows: Sequence[IndexRow], width: int) -> int:
+    """About 100 MB each and at least 8, but never one without a record; word vectors have `width` numbers."""
+    size = sum(row.num_segments * _SEGMENT_BYTES + width * _TEXT_BYTES for row in rows)
     return min(len(rows), max(MIN_SHARDS, -(-size // SHARD_BYTES)))
 
 
@@ -123,7 +123,7 @@ def describe(
         "embeddings": {
             "source": vectors.source,
             "sha256": vectors.sha256,
-            "dimension": schema.EMBEDDING_DIM,
+            "dimension": vectors.width,
             "max_tokens": schema.MAX_TOKENS,
             "transductive": vectors.transductive,
             **coverage.summary(),

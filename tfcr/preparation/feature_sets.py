@@ -19,7 +19,6 @@ from tfcr.features.vocabulary import VOCABULARY, read_vocabulary, write_vocabula
 from tfcr.features.words import lowered
 from tfcr.preparation.shards import Fingerprint, ShardPlan, samples_of
 from tfcr.preparation.unreadable import naming
-from tfcr.schema import EMBEDDING_DIM
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,7 @@ class Vocabulary:
 
     Attributes:
         words: different ones.
-        vectors: float32 [words, 300]; zeros where there is none.
+        vectors: float32 [words, width]; zeros where there is none.
         known: bool [words], whether there is one.
         look_up: how a word finds its vector.
     """
@@ -172,7 +171,7 @@ def vocabulary_of(sentences: Sequence[Sequence[str]], vectors: WordVectors) -> V
     forms = {form for word in distinct for form in _forms(word, vectors.vectors, vectors.look_up)}
     words = sorted(form for form in forms if can_be_written(form))
     known = np.array([word in vectors.vectors for word in words], bool)
-    table = np.zeros((len(words), EMBEDDING_DIM), np.float32)
+    table = np.zeros((len(words), vectors.width), np.float32)
     for row, word in enumerate(words):
         if known[row]:
             table[row] = vectors.vectors[word]

@@ -116,7 +116,9 @@ def plan_records(
     vectors = word_vectors(preparation, words, progress)
     rows, coverage = index(utterances, samples, words, vectors, preparation.emotions, preset)
     check_coverage(preparation, coverage, progress)
-    plan = RecordPlan(preparation.name, utterances, rows, number_of_shards(rows), preparation.preset, words, vectors)
+    plan = RecordPlan(
+        preparation.name, utterances, rows, number_of_shards(rows, vectors.width), preparation.preset, words, vectors
+    )
     return plan, coverage
 
 

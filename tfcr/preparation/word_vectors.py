@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from tfcr.dataset_info import INFO
 from tfcr.errors import TfcrError
+from tfcr.features import gensim_data
 from tfcr.features.coverage import Coverage, told, warning
 from tfcr.features.embeddings import WordVectors, load_word_vectors, train_word_vectors
 from tfcr.features.presets import PRESETS
@@ -21,7 +22,8 @@ def word_vectors(preparation: Preparation, words: Sequence[Sequence[str]], progr
     if not (preparation.out / INFO).is_file():  # else it was said before
         progress.say(
             "No --embeddings: Word2Vec is trained on this dataset's own transcripts, test ones included "
-            "(transductive); figures for a paper want pretrained vectors (the paper: word2vec-google-news-300)"
+            f"(transductive); figures for a paper want pretrained vectors, by --embeddings {gensim_data.PREFIX}"
+            f"{gensim_data.OF_THE_PAPER} (the paper's), or {gensim_data.PREFIX}{gensim_data.SMALL}, there in a minute"
         )
     return train_word_vectors(words, look_up=look_up)
 

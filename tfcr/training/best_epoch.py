@@ -69,6 +69,7 @@ def _describe(experiment: Experiment, state: State, parts: dict, means: dict[str
         "embeddings": dataset.info["embeddings"]["source"],
         "embeddings_sha256": dataset.info["embeddings"]["sha256"],
         "transductive": dataset.info["embeddings"]["transductive"],
+        "embedding_dim": dataset.embedding_dim,
         "own_features": {name: list(shape) for name, shape in experiment.network_sizes.own_features.items()},
         "vocabulary_sha256": dataset.info["vocabulary"]["sha256"] if TOKEN_IDS in feature_names(config) else None,
         **{name: getattr(config, name) for name in shared},

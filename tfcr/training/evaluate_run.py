@@ -2,7 +2,7 @@
 
 import os
 import pathlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,7 +49,8 @@ def evaluate_run(run: runs.Run, data: str | os.PathLike | None = None) -> Evalua
         _refuse_unlike(run, config, dataset)
         positions, name, folder = _unseen(run, dataset), dataset.name, run.folder / f"evaluation-{dataset.name}"
     runs.check_weights(run)
-    network = restore_network(config, len(run.emotions), run.folder / runs.WEIGHTS, sizes_of(config, dataset))
+    sizes = replace(sizes_of(config, dataset), embedding_dim=run.embedding_dim)
+    network = restore_network(config, len(run.emotions), run.folder / runs.WEIGHTS, sizes)
     if folder != run.folder and "embeddings" in network.input:
         _refuse_other_words(run, dataset)
     outputs = evaluate.UtteranceOutputs(network, pipeline_of(config, dataset, network))(positions)
@@ -89,6 +90,11 @@ def _refuse_unlike(run: runs.Run, config: Config, dataset: Dataset) -> None:
 
 def _refuse_other_words(run: runs.Run, dataset: Dataset) -> None:
     """Refuses a dataset whose words lie in another vector space, for a network that reads word vectors."""
+    if dataset.embedding_dim != run.embedding_dim:
+        raise TfcrError(
+            f"dataset {dataset.folder} has word vectors of {dataset.embedding_dim} numbers and {run.folder} was "
+            f"trained on {run.embedding_dim}; prepare both with the same --embeddings"
+        )
     words = dataset.info["embeddings"]
     if words["transductive"] or words["sha256"] != run.metrics["embeddings_sha256"]:
         raise TfcrError(

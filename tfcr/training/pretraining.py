@@ -12,6 +12,7 @@ import keras
 from tfcr.config import Config, from_mapping
 from tfcr.models.network import AUDIO, TEXT
 from tfcr.models.restore import restore_network
+from tfcr.models.sizes import Sizes
 from tfcr.models.systems import resolve
 from tfcr.models.systems.fusion import STARTS_FROM
 from tfcr.runs import WEIGHTS, Run, check_weights
@@ -29,7 +30,7 @@ def origins_of(config: Config) -> list[Config]:
     return []
 
 
-def copy_encoders(network: keras.Model, origin: Run, num_classes: int) -> None:
+def copy_encoders(network: keras.Model, origin: Run, num_classes: int, sizes: Sizes) -> None:
     """Copies the weights of a finished run's encoders into a network; its head keeps its random weights.
 
     Raises:
@@ -37,7 +38,7 @@ def copy_encoders(network: keras.Model, origin: Run, num_classes: int) -> None:
     """
     check_weights(origin)
     config = from_mapping({name: value for name, value in origin.config.items() if name != "data"})
-    trained = restore_network(config, num_classes, origin.folder / WEIGHTS)
+    trained = restore_network(config, num_classes, origin.folder / WEIGHTS, sizes)
     names = {layer.name for layer in trained.layers}
     for encoder in (AUDIO, TEXT):
         if encoder in names:

@@ -89,7 +89,7 @@ def _train_and_test(experiment: Experiment, run: pathlib.Path, observer: Observe
     if state.epochs:
         _load_checkpoint(model, checkpoint.last_weights(state), run)
     for origin in origins:
-        copy_encoders(model.network, origin, len(experiment.dataset.emotions))
+        copy_encoders(model.network, origin, len(experiment.dataset.emotions), experiment.network_sizes)
     pipeline = pipeline_of(config, experiment.dataset, model.network)
     if gpus():
         observer.on_gpu(run, check_recurrent_layers(model.network))

@@ -1,5 +1,6 @@
 """A shard that has travelled as a task is computed as at home."""
 
+import dataclasses
 import io
 import pathlib
 
@@ -115,3 +116,10 @@ def test_a_worker_that_lacks_the_file_of_features_says_so(plan, tmp_path):
     made.own.path.rename(tmp_path / "elsewhere.h5")
     with pytest.raises(TfcrError, match=r"own\.h5 does not exist"):
         travelled(made, 0, tmp_path)
+
+
+def test_vectors_of_another_width_arrive(plan, tmp_path):
+    narrow = {word: vector[:50] for word, vector in plan.vectors.vectors.items()}
+    made = dataclasses.replace(plan, vectors=WordVectors(narrow, "test", width=50))
+    for shard in range(3):
+        assert travelled(made, shard, tmp_path).fingerprint(shard) == made.fingerprint(shard)

@@ -9,6 +9,7 @@ import unicodedata
 import numpy as np
 import pytest
 import tensorflow as tf
+from glove import SENTENCES
 
 from tfcr.features import words as python
 from tfcr.features.embeddings import WordVectors
@@ -212,6 +213,19 @@ def test_a_thousand_transcripts_have_the_tokens_of_python(preset, tmp_path):
         assert num_tokens[row] == len(found)
         np.testing.assert_array_equal(embeddings[row], rows)
     assert split > 400 if preset == "paper" else split == 0
+
+
+@pytest.mark.full
+def test_words_of_dialogue_have_the_tokens_of_python_with_vectors_of_glove(glove, tmp_path):
+    made_of = PRESETS["paper"]
+    expected = WordVectors(dict(zip(glove.words, glove.vectors, strict=True)), "GloVe", "", False, made_of.look_up, 50)
+    vocabulary = graph_words.Vocabulary(graph_words.write_asset(tmp_path, glove.words), glove.vectors)
+    words = graph_words.split_words(tf.constant([sentence.encode() for sentence in SENTENCES]))
+    embeddings, _, tokens = (each.numpy() for each in vocabulary.embed(words, made_of.look_up))
+    for row, sentence in enumerate(SENTENCES):
+        found, rows = expected.embed(python.split_words(sentence))
+        assert [token.decode() for token in tokens[row] if token] == found[:30]
+        np.testing.assert_array_equal(embeddings[row], rows)
 
 
 def expected_whole(words, known):

@@ -57,6 +57,16 @@ def test_what_is_shown_is_what_the_model_answers(model, exported, served, tmp_pa
     assert "1 word is not in the model&#39;s vocabulary" in page and "Spectrogram of 1.5 seconds" in page
 
 
+def test_the_parts_of_a_word_are_shown_as_they_were_read(model, tmp_path):
+    (tmp_path / "speech.wav").write_bytes(wav(noise(1)))
+    read = explain(model, tmp_path / "speech.wav", "I\u2014know xyzzy-you foo-bar").read
+    assert [(word.text, word.known) for word in read] == [
+        *[("I", True), ("know", True), ("xyzzy", False), ("you", True)],
+        ("foo-bar", False),  # no part of which has a vector
+    ]
+    assert sum(word.attention or 0 for word in read) == pytest.approx(1, abs=1e-5)
+
+
 def test_speech_of_any_format_without_words_is_answered_by_speech_alone(model, speech):
     found = explain(model, speech, None)
     assert found.seconds == pytest.approx(1.5, abs=1e-4)

@@ -35,4 +35,5 @@ def text_encoder_of(
         regularizer,
         use_cudnn=use_cudnn,
         dtype=dtype,
+        embedding_dim=sizes.embedding_dim,
     )

@@ -7,7 +7,7 @@ from tfcr.models.layers.standardization import LEAST_COEFFICIENT, Standardizatio
 from tfcr.models.layers.step_mask import StepMask
 from tfcr.models.layers.trim_padding import TrimPadding
 from tfcr.models.layers.word_table import WordTable
-from tfcr.models.sizes import NUM_COEFFICIENTS, NUM_FUNCTIONALS
+from tfcr.models.sizes import NUM_COEFFICIENTS, NUM_FUNCTIONALS, Sizes
 
 
 def mfcc_sequence(dropout: float = 0.0, dtype=None) -> tuple[list, keras.KerasTensor, keras.KerasTensor]:
@@ -30,9 +30,7 @@ def mfcc_sequence(dropout: float = 0.0, dtype=None) -> tuple[list, keras.KerasTe
     return [mfcc, num_mfcc], x, mask
 
 
-def word_sequence(
-    vocabulary: int, dropout: float = 0.0, dtype=None
-) -> tuple[list, keras.KerasTensor, keras.KerasTensor]:
+def word_sequence(sizes: Sizes, dropout: float = 0.0, dtype=None) -> tuple[list, keras.KerasTensor, keras.KerasTensor]:
     """The trained vectors of the words of utterances, without the padding that all of a batch have.
 
     Args:
@@ -40,13 +38,13 @@ def word_sequence(
 
     Returns:
         The inputs `token_ids` int32 [batch, words] and `num_token_ids` int32 [batch]; the sequence [batch, longest,
-        300], of at least one step; and its mask, bool [batch, longest].
+        embedding_dim], of at least one step; and its mask, bool [batch, longest].
     """
     token_ids = keras.Input((None,), name="token_ids", dtype="int32")
     num_token_ids = keras.Input((), name="num_token_ids", dtype="int32")
     ids = TrimPadding(name="trim_padding", dtype=dtype)(token_ids, num_token_ids)
     mask = StepMask(name="step_mask", dtype=dtype)(ids, num_token_ids)
-    x = WordTable(vocabulary, name="word_table", dtype=dtype)(ids)
+    x = WordTable(sizes.vocabulary, sizes.embedding_dim, name="word_table", dtype=dtype)(ids)
     if dropout:
         x = layers.Dropout(dropout, name="input_dropout", dtype=dtype)(x)
     return [token_ids, num_token_ids], x, mask

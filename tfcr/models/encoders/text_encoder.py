@@ -20,6 +20,7 @@ def text_encoder(
     regularizer: keras.regularizers.Regularizer | None = None,
     use_cudnn: bool | str = "auto",
     dtype=None,
+    embedding_dim: int = EMBEDDING_DIM,
 ) -> keras.Model:
     """A single-directional LSTM of some layers, and the attention of its last state over its outputs (Sec. 4.3).
 
@@ -28,12 +29,13 @@ def text_encoder(
         dropout: rate, on the word embeddings.
         initializers: `keras` or `pytorch`.
         regularizer: of every weight.
+        embedding_dim: numbers of a word vector.
 
     Returns:
-        A model named `text_encoder`: `embeddings` float32 [batch, 30, 300] and `num_tokens` int32 [batch], which may
-        exceed 30, to [batch, lstm_units]. Where padding is masked, the result without words is zero.
+        A model named `text_encoder`: `embeddings` float32 [batch, 30, embedding_dim] and `num_tokens` int32 [batch],
+        which may exceed 30, to [batch, lstm_units]. Where padding is masked, the result without words is zero.
     """
-    embeddings = keras.Input((MAX_TOKENS, EMBEDDING_DIM), name="embeddings", dtype="float32")
+    embeddings = keras.Input((MAX_TOKENS, embedding_dim), name="embeddings", dtype="float32")
     num_tokens = keras.Input((), name="num_tokens", dtype="int32")
     x, mask = embeddings, None
     if mask_padding:

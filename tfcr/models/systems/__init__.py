@@ -119,6 +119,7 @@ def sizes_of(config: Config, dataset: Dataset) -> Sizes:
     shapes = {field.name: field.shape for each in check_features(config, dataset) for field in each.fields}
     return Sizes(
         vocabulary=dataset.info.get("vocabulary", {}).get("words", 0),
+        embedding_dim=dataset.embedding_dim,
         **{name: shapes.get(name) for name in OWN_FIELDS.values()},
     )
 

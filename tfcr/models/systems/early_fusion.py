@@ -11,7 +11,7 @@ from tfcr.models.layers.standardization import LEAST_COEFFICIENT, Standardizatio
 from tfcr.models.layers.step_mean import StepMean
 from tfcr.models.sizes import NUM_COEFFICIENTS, Sizes
 from tfcr.models.systems import ANOTHER_PAPERS
-from tfcr.schema import EMBEDDING_DIM, MAX_TOKENS
+from tfcr.schema import MAX_TOKENS
 
 REGULARISED = False
 FEATURES = ("mfcc", "prosody")
@@ -21,7 +21,7 @@ DEFAULTS = {**ANOTHER_PAPERS, "head_bias": True}
 def build(
     config: Config, num_classes: int, sizes: Sizes = Sizes(), dtype=None, use_cudnn: bool | str = "auto"
 ) -> keras.Model:
-    """A multilayer perceptron over one vector for each utterance, 413 numbers.
+    """A multilayer perceptron over one vector for each utterance, with the paper's word vectors 413 numbers.
 
     They are mean and deviation of every MFCC over the real frames (78), prosody (35), and the mean of the word
     embeddings (300; zero without words). Nobody published such a network for this task: width and depth are open.
@@ -29,7 +29,7 @@ def build(
     inputs = {
         "mfcc": keras.Input((None, NUM_COEFFICIENTS), name="mfcc", dtype="float32"),
         "num_mfcc": keras.Input((), name="num_mfcc", dtype="int32"),
-        "embeddings": keras.Input((MAX_TOKENS, EMBEDDING_DIM), name="embeddings", dtype="float32"),
+        "embeddings": keras.Input((MAX_TOKENS, sizes.embedding_dim), name="embeddings", dtype="float32"),
         "num_tokens": keras.Input((), name="num_tokens", dtype="int32"),
     }
     standardization = Standardization("mfcc", LEAST_COEFFICIENT, name="standardization", dtype=dtype)

@@ -34,7 +34,7 @@ def build(
 ) -> keras.Model:
     """A GRU for each modality, of which the audio's is joined by prosody, and a linear head over both projections."""
     audio_encoder = _audio_encoder(config, dtype, use_cudnn)
-    text_encoder = _text_encoder(config, sizes.vocabulary, dtype, use_cudnn)
+    text_encoder = _text_encoder(config, sizes, dtype, use_cudnn)
     head = LinearFusion(num_classes, config.head_bias, config.initializers, name=network.HEAD, dtype=dtype)
     return network.connect(audio_encoder, text_encoder, head)
 
@@ -50,9 +50,9 @@ def _audio_encoder(config: Config, dtype, use_cudnn) -> keras.Model:
     return PiecewiseModel([*inputs, prosody], x, name=network.AUDIO)
 
 
-def _text_encoder(config: Config, vocabulary: int, dtype, use_cudnn) -> keras.Model:
+def _text_encoder(config: Config, sizes: Sizes, dtype, use_cudnn) -> keras.Model:
     """The GRU's last state, 200, to 100: half of it. That of an empty transcript is zero."""
-    inputs, x, mask = word_sequence(vocabulary, config.text_dropout, dtype)
+    inputs, x, mask = word_sequence(sizes, config.text_dropout, dtype)
     state = _last_state(config.recurrent_units, config.text_dropout, x, mask, inputs[1], dtype, use_cudnn)
     x = layers.Dense(config.recurrent_units // 2 or 1, name="text_embedding", dtype=dtype)(state)
     return keras.Model(inputs, x, name=network.TEXT)

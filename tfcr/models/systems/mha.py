@@ -52,7 +52,7 @@ def multi_hop(
         hops: 1 to 3.
     """
     audio_encoder = _audio_encoder(config, dtype, use_cudnn)
-    text_encoder = _text_encoder(config, sizes.vocabulary, dtype, use_cudnn)
+    text_encoder = _text_encoder(config, sizes, dtype, use_cudnn)
     inputs = {tensor.name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=tensor.name)
               for encoder in (audio_encoder, text_encoder) for tensor in encoder.inputs}  # fmt: skip
     frames, audio = audio_encoder([inputs["mfcc"], inputs["num_mfcc"]])
@@ -77,9 +77,9 @@ def _audio_encoder(config: Config, dtype, use_cudnn) -> keras.Model:
     return keras.Model(inputs, [outputs, summary], name=network.AUDIO)
 
 
-def _text_encoder(config: Config, vocabulary: int, dtype, use_cudnn) -> keras.Model:
+def _text_encoder(config: Config, sizes: Sizes, dtype, use_cudnn) -> keras.Model:
     """Words to the outputs [batch, words, 2 units]."""
-    inputs, x, mask = word_sequence(vocabulary, config.text_dropout, dtype)
+    inputs, x, mask = word_sequence(sizes, config.text_dropout, dtype)
     outputs = _bidirectional_lstm(config.recurrent_units, dtype, use_cudnn)(x, mask=mask)
     return keras.Model(inputs, outputs, name=network.TEXT)
 

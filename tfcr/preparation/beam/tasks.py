@@ -22,23 +22,23 @@ from tfcr.features.sets import SETS, TOKEN_IDS, FeatureSet, Field
 from tfcr.preparation import feature_sets
 from tfcr.preparation.feature_sets import FeaturePlan
 from tfcr.preparation.shards import RecordPlan, ShardPlan
-from tfcr.schema import EMBEDDING_DIM, FEATURES_REVISION
+from tfcr.schema import FEATURES_REVISION
 
 _MAKER = {"tfcr": __version__, "features": FEATURES_REVISION}  # another one may write other bytes
 
 
 def write_vectors(vectors: WordVectors, file: BinaryIO) -> dict[str, int]:
-    """Writes every vector, little-endian float32 [300], one after another; returns the row of each word."""
+    """Writes every vector, little-endian float32 [width], one after another; returns the row of each word."""
     for vector in vectors.vectors.values():
         file.write(np.asarray(vector, "<f4").tobytes())
     return {word: row for row, word in enumerate(vectors.vectors)}
 
 
 def read_vectors(path: pathlib.Path) -> np.ndarray:
-    """float32 [words, 300]; only what is looked at is read."""
+    """The numbers of all vectors, float32 [words * width]; only what is looked at is read."""
     if not path.stat().st_size:
-        return np.zeros((0, EMBEDDING_DIM), np.float32)
-    return np.memmap(path, "<f4", "r").reshape(-1, EMBEDDING_DIM)
+        return np.zeros(0, np.float32)
+    return np.memmap(path, "<f4", "r")
 
 
 def encode(plan: ShardPlan, shard: int, rows: Mapping[str, int], made_from: str | None = None) -> bytes:
@@ -64,7 +64,8 @@ def encode(plan: ShardPlan, shard: int, rows: Mapping[str, int], made_from: str 
     }
     if isinstance(plan, RecordPlan):
         words = [list(sentence) for sentence in of_shard(plan.words)]
-        content |= {"preset": plan.preset, "words": words, "vectors": _rows_of(words, plan.vectors, rows)}
+        content |= {"preset": plan.preset, "words": words, "width": plan.vectors.width}
+        content["vectors"] = _rows_of(words, plan.vectors, rows)
     elif isinstance(plan, FeaturePlan):
         content |= {"set": plan.feature_set.name, "origins": of_shard(plan.origins)}
         if plan.own is not None:
@@ -104,12 +105,13 @@ def _plan_of(content: dict, vectors: np.ndarray) -> ShardPlan:
         "only": content["shard"],
     }
     if "words" in content:
-        known = {word: np.array(vectors[row]) for word, row in content["vectors"].items()}
+        width = content["width"]
+        known = {word: np.array(vectors[width * row : width * (row + 1)]) for word, row in content["vectors"].items()}
         return RecordPlan(
             name=content["name"],
             preset=content["preset"],
             words=content["words"],
-            vectors=WordVectors(known, "", look_up=PRESETS[content["preset"]].look_up),
+            vectors=WordVectors(known, "", look_up=PRESETS[content["preset"]].look_up, width=width),
             **cut,
         )
     records = ShardPlan(name=content["name"].removesuffix(f".{content['set']}"), **cut)

@@ -14,6 +14,7 @@ from tfcr.report.findings.modalities import MODALITIES, BesideModalities, beside
 from tfcr.report.findings.results import Result, measure
 from tfcr.report.findings.selection import LEAST_ALPHAS, Choice, choose_alphas, chosen_group
 from tfcr.runs import Run
+from tfcr.schema import EMBEDDING_DIM
 from tfcr.wording import counted
 
 _STARTS = {"unimodal": " from encoders of one modality", "baseline": " from the baseline's encoders"}
@@ -105,6 +106,7 @@ class Section:
         dataset: its name.
         label: its name, with its preset or its hash where two datasets share the name.
         synthetic, transductive: what a reader must be warned of.
+        embedding_dims: the widths of its runs' word vectors.
         unreadable: recordings that were left out of it because they cannot be read.
         modalities: per setting of a fusion, what it adds to the better of speech alone and words alone.
     """
@@ -117,6 +119,7 @@ class Section:
     settings: list[Setting]
     modalities: list[BesideModalities]
     unreadable: int = 0
+    embedding_dims: Sequence[int] = (EMBEDDING_DIM,)
 
     @property
     def results(self) -> list[Result]:
@@ -178,6 +181,9 @@ class Section:
                 "Transductive: the word vectors were trained on this dataset's own transcripts, test utterances "
                 "included (without labels). Figures for a paper want pretrained vectors."
             )
+        if list(self.embedding_dims) != [EMBEDDING_DIM]:
+            widths = " and ".join(map(str, self.embedding_dims))
+            warnings.append(f"The word vectors have {widths} numbers; the paper's have {EMBEDDING_DIM}.")
         if self.unreadable:
             recordings = counted(
                 self.unreadable, "recording cannot be read and is", "recordings cannot be read and are"
@@ -255,6 +261,7 @@ def _section(sha256: str, name: str, label: str, groups: list[Group]) -> Section
         transductive=any(each.get("transductive") for each in metrics),
         settings=settings,
         modalities=[each for each in beside if each],
+        embedding_dims=sorted({run.embedding_dim for group in groups for run in group.runs.values()}),
         unreadable=max(each.get("unreadable", 0) for each in metrics),
     )
 

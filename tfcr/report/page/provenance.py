@@ -57,6 +57,7 @@ def _facts(section: Section, groups: list[Group]) -> list[tuple[str, str]]:
         ("Corpus", recorded("corpus")),
         ("SHA-256 of the dataset", section.sha256),
         ("Word vectors", recorded("embeddings")),
+        ("Numbers of a word vector", _listed(run.embedding_dim for run in section.runs)),
         ("SHA-256 of the word vectors", recorded("embeddings_sha256")),
         ("Emotions", ", ".join(groups[0].emotions)),
         ("Preset", recorded("preset")),

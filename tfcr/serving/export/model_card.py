@@ -8,7 +8,7 @@ from tfcr import corpora, protocols
 from tfcr.dataset_info import Dataset
 from tfcr.objectives.metrics import conflicts
 from tfcr.runs import Predictions, Run
-from tfcr.schema import MAX_SECONDS
+from tfcr.schema import EMBEDDING_DIM, MAX_SECONDS
 from tfcr.statistics import MIN_SPEAKERS, Interval, bootstrap_interval, dialogues
 
 FILE = "README.md"
@@ -80,6 +80,7 @@ _UNRECORDED = {  # by runs of earlier versions
     "transductive": False,
     "unreadable": 0,
     "embeddings": "unknown",
+    "embedding_dim": EMBEDDING_DIM,
 }
 
 

@@ -19,6 +19,7 @@ from tfcr.errors import TfcrError
 from tfcr.exports import MANIFEST, MODEL, ONNX, SAVED_MODEL
 from tfcr.features.presets import PRESETS
 from tfcr.models.restore import restore_network
+from tfcr.models.sizes import Sizes
 from tfcr.models.systems import feature_names
 from tfcr.runs import CONFIG, METRICS, WEIGHTS, Run, check_weights
 from tfcr.schema import MAX_SECONDS
@@ -54,7 +55,7 @@ def export_run(
       `text_logits` float32 [batch, classes], `conflict` bool [batch] and `error` string [batch]. A bad row says so in
       `error`; its numbers are zero, its emotion is empty, and its neighbours stay as they are.
     - `features`: `spectrogram` float32 [batch, segments, 128, 128] in the preset's unit, `num_frames` int32 [batch],
-      `embeddings` float32 [batch, 30, 300] and `num_tokens` int32 [batch] → the same without `error`.
+      `embeddings` float32 [batch, 30, width] and `num_tokens` int32 [batch] → the same without `error`.
     - `explain`: what `serving_default` takes and answers, with `spectrogram`, `num_frames` and `audio_probabilities`,
       `tokens` string [batch, 30], `attention` float32 [batch, 30] and `text_probabilities`.
 
@@ -118,7 +119,9 @@ def restored_network(run: Run) -> keras.Model:
         )
     check_weights(run)
     share_gpus()
-    return restore_network(config, len(run.emotions), run.folder / WEIGHTS, use_cudnn=False)
+    return restore_network(
+        config, len(run.emotions), run.folder / WEIGHTS, Sizes(embedding_dim=run.embedding_dim), use_cudnn=False
+    )
 
 
 def dataset_if_there(run: Run, data: str | os.PathLike | None) -> Dataset | None:

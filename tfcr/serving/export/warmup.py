@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 
-from tfcr.schema import EMBEDDING_DIM, NUM_BINS, SAMPLE_RATE, SEGMENT_FRAMES
+from tfcr.schema import NUM_BINS, SAMPLE_RATE, SEGMENT_FRAMES
 from tfcr.serving.wav_bytes import encode_wav
 
 FILE = pathlib.Path("assets.extra") / "tf_serving_warmup_requests"
@@ -72,7 +72,7 @@ def _example(name: str, specification: tf.TensorSpec, rows: int) -> TensorProto:
     elif name == "spectrogram":
         value = np.full((rows, 2, SEGMENT_FRAMES, NUM_BINS), -60, np.float32)
     elif name == "embeddings":
-        value = np.zeros((rows, *specification.shape[1:-1], EMBEDDING_DIM), np.float32)
+        value = np.zeros((rows, *specification.shape[1:]), np.float32)
     else:  # num_frames and num_tokens
         value = np.full(rows, 7, np.int32)
     return tf.make_tensor_proto(value, specification.dtype)

@@ -11,7 +11,6 @@ from tfcr.errors import TfcrError
 from tfcr.features import gensim_data, vector_cache, vector_files
 from tfcr.features.vocabulary import VOCABULARY, read_vocabulary
 from tfcr.runs import Run
-from tfcr.schema import EMBEDDING_DIM
 
 _CLOSE = {"rtol": 1e-3, "atol": 1e-4}  # text files hold rounded numbers
 
@@ -31,7 +30,7 @@ def choose_words(
         embeddings: where those vectors lie, if a number is given; None looks here, or where gensim keeps them.
 
     Returns:
-        Different words, those of the dataset first, and float32 [words, 300].
+        Different words, those of the dataset first, and float32 [words, width].
 
     Raises:
         TfcrError: the dataset is another or has no vocabulary, or the vectors are missing or of another kind.
@@ -52,10 +51,16 @@ def choose_words(
         if not source.is_file():
             raise TfcrError(f"--vocabulary {more} is neither a number nor a file; {vector_files.FORMATS}")
         found = vector_files.first_vectors(source)
+    width = vectors.shape[1]
+    if any(len(vector) != width for vector in found.values()):
+        raise TfcrError(
+            f"--vocabulary {source} has vectors of {len(next(iter(found.values())))} numbers; {run.folder} was trained "
+            f"on vectors of {width}; give the vectors that its dataset was prepared with ({run.metrics['embeddings']})"
+        )
     _refuse_unlike(run, source, words, vectors, found)
     there = set(words)
     new = [word for word in found if word not in there]
-    return words + new, np.concatenate([vectors, _rows([found[word] for word in new])])
+    return words + new, np.concatenate([vectors, _rows([found[word] for word in new], width)])
 
 
 def open_run_dataset(run: Run, data: str | os.PathLike | None = None) -> Dataset:
@@ -127,7 +132,9 @@ def _refuse_unlike(
             f"--vocabulary {source} shares no word with the {len(words)} that {run.folder} was trained with; give the "
             "vectors that its dataset was prepared with"
         )
-    equal = np.isclose(vectors[rows], _rows([found[words[row]] for row in rows]), **_CLOSE).all(axis=1)
+    equal = np.isclose(vectors[rows], _rows([found[words[row]] for row in rows], vectors.shape[1]), **_CLOSE).all(
+        axis=1
+    )
     if not equal.all():
         other = words[rows[int(np.argmin(equal))]]
         raise TfcrError(
@@ -136,5 +143,5 @@ def _refuse_unlike(
         )
 
 
-def _rows(vectors: list[np.ndarray]) -> np.ndarray:
-    return np.array(vectors, np.float32).reshape(-1, EMBEDDING_DIM)
+def _rows(vectors: list[np.ndarray], width: int) -> np.ndarray:
+    return np.array(vectors, np.float32).reshape(-1, width)

@@ -20,7 +20,7 @@ from tfcr.features.words import (
     SPACE,
     TAG,
 )
-from tfcr.schema import EMBEDDING_DIM, MAX_TOKENS
+from tfcr.schema import MAX_TOKENS
 
 ASSET = "vocabulary.txt"
 
@@ -84,7 +84,7 @@ class Vocabulary(tf.Module):
 
     Args:
         asset: as `write_asset` made it; the words are different ones.
-        vectors: float32 [words, 300], in its order.
+        vectors: float32 [words, width], in its order.
     """
 
     def __init__(self, asset: str | os.PathLike, vectors: np.ndarray):
@@ -99,7 +99,7 @@ class Vocabulary(tf.Module):
             ),
             _NO_WORD,
         )
-        zeros = np.zeros((1, EMBEDDING_DIM), np.float32)  # the last row is of padding
+        zeros = np.zeros((1, vectors.shape[1]), np.float32)  # the last row is of padding
         self.vectors = tf.Variable(np.concatenate([vectors, zeros]), trainable=False, name="word_vectors")
 
     def embed(self, words: tf.RaggedTensor, look_up: LookUp) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -110,7 +110,7 @@ class Vocabulary(tf.Module):
             look_up: of the preset.
 
         Returns:
-            float32 [batch, 30, 300] with zero rows after the last word; int32 [batch], how many words or parts have a
+            float32 [batch, 30, width] with zero rows after the last word; int32 [batch], how many words or parts have a
             vector, uncut; and the forms that were looked up, string [batch, 30], padded with empty ones.
         """
         numbers, forms = self._found(words.flat_values, look_up)
