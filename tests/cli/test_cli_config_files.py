@@ -26,12 +26,12 @@ def planned(tfcr, tmp_path, monkeypatch):
     from tfcr.training import train
 
     asked = {}
-    anywhere = types.SimpleNamespace(info={"preset": "paper"})
+    anywhere = types.SimpleNamespace(info={"preset": "paper", "embeddings": {"words": 0}})
     monkeypatch.setattr(dataset_info, "open_dataset", lambda folder: anywhere)
 
     def plan(config, data):
         asked.update(config.to_dict(), data=str(data))
-        return types.SimpleNamespace(folder=pathlib.Path("default"))
+        return types.SimpleNamespace(folder=pathlib.Path("default"), shared_note=str)
 
     def train_fold(experiment, folder, observer):
         asked["run"] = str(folder)
@@ -130,7 +130,7 @@ def test_every_option_of_train_is_tried_here():
 def test_every_option_of_prepare_is_tried_here():
     others = {"preset", "corpus_seed", "allow_partial"}  # with one value, and below
     others |= {"features", "audio_features", "text_features"}  # below, for what is asked of the library differs
-    others |= {"runner"}  # with the tests of what it does
+    others |= {"runner", "skip_unreadable", "emotion_names"}  # with the tests of what they do
     assert set(PREPARE) | others == options(prepare_command.command)
 
 

@@ -11,9 +11,8 @@ import sys
 
 import click
 
-from tfcr import __version__, files
+from tfcr import __version__
 from tfcr.errors import TfcrError, UsageError
-from tfcr.wording import printable
 
 # The help lines stand here so that `tfcr --help` imports no command; a test compares them with the commands' own.
 _COMMANDS = {
@@ -97,6 +96,8 @@ def run(command: click.Command, arguments: list[str] | None = None) -> None:
             f"{error.strerror or error}{where}; finished work is kept, and the same command goes on with it", 1
         )
     except Exception as error:
+        from tfcr import files
+
         if (lacking := files.room_lacking(error)) is not None:
             code = _fail(f"a disk has no room ({lacking[0]}); {lacking[1]}, and the same command goes on", 1)
         elif _is_tensorflows(error):
@@ -107,6 +108,8 @@ def run(command: click.Command, arguments: list[str] | None = None) -> None:
 
 
 def _fail(message, code: int) -> int:
+    from tfcr.wording import printable
+
     click.echo("Error: " + printable(" ".join(str(message).split())), err=True)
     return code
 

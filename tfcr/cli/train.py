@@ -58,14 +58,13 @@ def command(context, data, run, **options):
     from tfcr.cli.display import TrainingProgress, console, metrics_table, say
     from tfcr.cli.tensorflow import import_quietly
     from tfcr.dataset_info import latest_dataset, open_dataset
-    from tfcr.features.coverage import warning
 
     if data is None:
         data = latest_dataset()
         say(f"Dataset {data}, the one prepared last")
     dataset = open_dataset(data)
     refuse_other_preparation(context, dataset)
-    if warned := warning(dataset.info["embeddings"]):
+    if warned := dataset.info["embeddings"].get("warning"):
         say(f"Warning: {warned}")
     import_quietly()
     from tfcr.models.systems import configure

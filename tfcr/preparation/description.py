@@ -94,6 +94,7 @@ def describe(
     index_path = preparation.out / INDEX
     counts = {name: Counter(getattr(row, name) for row in rows) for name in ("emotion", "speaker", "session", "script")}
     counts["emotion"] = {emotion: counts["emotion"][emotion] for emotion in preparation.emotions}
+    warned = warning(coverage.summary())
     return {
         "schema": SCHEMA,
         "version": __version__,
@@ -127,8 +128,9 @@ def describe(
             "max_tokens": schema.MAX_TOKENS,
             "transductive": vectors.transductive,
             **coverage.summary(),
+            "warning": warned,
         },
-        "notes": [*selection.remarks, *filter(None, [warning(coverage.summary())]), *notes.on_recordings(rows, heard)],
+        "notes": [*selection.remarks, *filter(None, [warned]), *notes.on_recordings(rows, heard)],
         "order": RECORD_ORDER,
         "index": _described_file(index_path),
         "vocabulary": {
