@@ -32,7 +32,7 @@ def write(folder: pathlib.Path, utterances: int = UTTERANCES, seed: int = 0) -> 
     rows = _rows(utterances, random)
     pool = random.normal(-70, 15, (_POOL, schema.SEGMENT_FRAMES, schema.NUM_BINS)).astype(np.float32)
     words = random.normal(0, 0.3, (_POOL, schema.EMBEDDING_DIM)).astype(np.float32)
-    count = number_of_shards(rows)
+    count = number_of_shards(rows, schema.EMBEDDING_DIM)
     bounds, order = shard_bounds(utterances, count), record_order([row.id for row in rows])
     shards = []
     for number, (begin, end) in enumerate(itertools.pairwise(bounds)):
