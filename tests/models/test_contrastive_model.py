@@ -119,8 +119,9 @@ class TestKerasModel:
     def test_a_column_of_labels_is_the_same(self, make_model, examples):
         x, y = examples()
         model = make_model()
-        row, column = (model.evaluate(x, labels, verbose=0) for labels in (y["label"], y["label"][:, None]))
-        assert row == column
+        columns = {name: each[:, None] for name, each in y.items()}
+        row, *others = (model.evaluate(x, labels, verbose=0) for labels in (y["label"], columns["label"], columns))
+        assert others == [row, row]
 
     def test_weighted_metrics_see_the_weights(self, make_model, examples):
         x, y = examples()

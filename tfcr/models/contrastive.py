@@ -185,7 +185,7 @@ class ContrastiveModel(WithBuiltMetrics):
             part = global_batch.Part(ops.shape(label)[0], of_batch=False)
         weights = negative_weights(
             part.gather(label),
-            part.gather(y["utterance"])
+            part.gather(ops.reshape(y["utterance"], (-1,)))
             if isinstance(y, dict) and "utterance" in y
             else ops.arange(part.total, dtype="int32"),
             negatives=self.negatives,
