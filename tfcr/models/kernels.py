@@ -23,7 +23,7 @@ def kernels() -> Kernels:
     - `xla`: `tfcr.models.xla`, by which XLA compiles a whole step.
 
     Raises:
-        TfcrError: the variable says something else, or asks for ours where Keras does not run on TensorFlow.
+        TfcrError: the variable says something else.
     """
     chosen = os.environ.get(KERNELS)
     if chosen is None:
