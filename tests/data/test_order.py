@@ -105,7 +105,7 @@ def read(tensorflow):
     from tfcr.data import records
     from tfcr.data.pipeline import Pipeline
 
-    def without_pictures(serialised, *names):
+    def without_pictures(serialised, *names, width):
         """As `records.parse`; every segment is a picture of no frames."""
         numbers = {name: tensorflow.io.FixedLenFeature((), tensorflow.int64) for name in ("num_segments", "num_frames")}
         parsed = tensorflow.io.parse_single_example(serialised, numbers)

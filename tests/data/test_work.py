@@ -32,7 +32,9 @@ def counted(tensorflow, small_dataset, monkeypatch):
         "_records",
         lambda self, paths: records(self, paths).map(lambda serialised: (count("read", serialised),)),
     )
-    monkeypatch.setattr(module.records, "parse", lambda record, *names: parse(count("parsed", record), *names))
+    monkeypatch.setattr(
+        module.records, "parse", lambda record, *names, **settings: parse(count("parsed", record), *names, **settings)
+    )
     return module.Pipeline(small_dataset, INPUTS), counts
 
 
