@@ -104,8 +104,8 @@ def over_utterances(network: keras.Model) -> keras.Model:
 
     Returns:
         A model that shares the weights of `network`: `spectrogram` float32 [batch, segments, 128, 128] and `num_frames`
-        int32 [batch] (of the utterance; padded segments count nothing), `embeddings` [batch, 30, width] and `num_tokens`
-        [batch] → the outputs of `network`.
+        int32 [batch] (of the utterance; padded segments count nothing), `embeddings` [batch, 30, width] and
+        `num_tokens` [batch] → the outputs of `network`.
     """
     layers = {layer.name: layer for layer in network.layers}
     audio_encoder, text_encoder = layers.get(AUDIO), layers.get(TEXT)
