@@ -59,6 +59,6 @@ def test_the_library_shares_it_as_the_commands_do(seam, gpu, tmp_path, monkeypat
         monkeypatch.setattr(saved_model, "read_run_config", lambda folder: __import__("tfcr.config").config.Config())
         monkeypatch.setattr(saved_model, "check_weights", lambda run: None)
         monkeypatch.setattr(saved_model, "restore_network", lambda *arguments, **named: None)
-        run = type("Run", (), {"folder": tmp_path, "emotions": []})
+        run = type("Run", (), {"folder": tmp_path, "emotions": [], "embedding_dim": 300})
         saved_model.restored_network(run)
     assert gpu.grows

@@ -194,7 +194,11 @@ def test_without_audio_an_example_is_an_utterance_and_no_spectrogram_is_parsed(s
 
     asked = []
     parse = module.records.parse
-    monkeypatch.setattr(module.records, "parse", lambda record, *names: asked.append(names) or parse(record, *names))
+    monkeypatch.setattr(
+        module.records,
+        "parse",
+        lambda record, *names, **settings: asked.append(names) or parse(record, *names, **settings),
+    )
     pipeline = module.Pipeline(small_dataset, TEXT)
     found = examples(pipeline.training(positions, batch_size=BATCH, seed=0))
     assert sorted(example.utterance for example in found) == sorted(positions)

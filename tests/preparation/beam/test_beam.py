@@ -243,7 +243,8 @@ def test_results_that_a_file_server_shows_late_are_waited_for(tiny_corpus, tmp_p
         return [] if len(looks) < 3 else names(folder)
 
     monkeypatch.setattr(Folder, "names", late)
-    monkeypatch.setattr(beam._Results, "look", lambda self, now=False, look=beam._Results.look: now and look(self, now))
+    refresh = beam._Results.refresh
+    monkeypatch.setattr(beam._Results, "refresh", lambda self, now=False: now and refresh(self, now))
     done(*manifest(tiny_corpus), "--out", tmp_path / "out", *HERE)
     assert len(looks) == 3
 
