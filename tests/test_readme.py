@@ -94,7 +94,7 @@ def test_every_command_of_the_pages_works(readers_folder, capfd):
             arguments += ["--folds", "0", "--workers", "1"]
         if arguments[0] == "sweep":
             arguments += ["--alphas", "0,0.1", "--seeds", "0"]
-        if "configs/table1.yaml" in arguments:  # all of it: tests/experiments/test_table1.py
+        if "configs/table1.yaml" in arguments:  # all of it: tests/cli/test_cli_table1.py
             arguments += ["--systems", "early-fusion,text"]
         with pytest.raises(SystemExit) as end:
             cli.main(arguments)
