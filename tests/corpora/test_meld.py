@@ -95,6 +95,8 @@ def test_it_is_the_corpus_called_meld(release):
         ("Oh, that?s it! I DON?T. You?re", "Oh, that's it! I DON'T. You're"),  # an apostrophe that was lost
         ("It\ufffds five o?clock, y?know, ma?am", "It's five o'clock, y'know, ma'am"),
         ("Really?I mean what?So? Who?s that?", "Really?I mean what?So? Who's that?"),  # questions stay
+        ("Really?All of you? Okay?Know what? Music?Mon dieu!", "Really?All of you? Okay?Know what? Music?Mon dieu!"),
+        ("D?you know, y?all? C?mon!", "D'you know, y'all? C'mon!"),
         ("Is that you?", "Is that you?"),
     ],
 )

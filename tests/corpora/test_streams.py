@@ -361,3 +361,14 @@ def test_a_compressed_sphere_file_says_how_to_expand_it(path, coding):
     header = f"NIST_1A\n   1024\nsample_count -i 16000\nsample_coding -s26 pcm,embedded-{coding}-v2.00\nend_head\n"
     message = refusal(path, header.encode().ljust(1024, b"\0") + bytes(5000))
     assert f"is a NIST SPHERE recording compressed by {coding}" in message and "sph2pipe -f wav" in message
+
+
+@pytest.mark.parametrize("size", [b"       ", b"1 2    "])
+def test_a_sphere_header_whose_own_length_is_no_number_is_no_recording(path, size):
+    assert "is not a recording" in refusal(path, b"NIST_1A\n" + size + b"\n" + bytes(2000))
+
+
+def test_a_sphere_count_of_letters_that_only_look_like_digits_is_left_to_libsndfile(path):
+    content = made("NIST", sound(0.3))
+    field = content.index(b"sample_count -i ") + len(b"sample_count -i ")
+    assert len(decoded(path, content[:field] + b"\xb2" + content[field + 1 :]))

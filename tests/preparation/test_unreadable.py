@@ -1,5 +1,8 @@
 """Recordings that cannot be read: one run lists all, and they can be left out."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 import soundfile
@@ -105,6 +108,24 @@ def test_broken_recordings_are_left_out_on_request_and_noted(utterances):
     sentence = note(broken, 30)
     assert sentence.startswith("2 of 30 recordings cannot be read and were left out (anger 1, neutral 1); ")
     assert sentence.endswith("u02.flac is empty (0 bytes).")
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_a_recording_that_may_not_be_opened_is_one_of_those_that_cannot_be_read(utterances, monkeypatch, skip):
+    opened, secret = open, utterances[3].audio
+
+    def denied(path, *arguments, **options):
+        if path == secret:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr("builtins.open", denied)
+    reason = f"{secret} cannot be read (Permission denied)"
+    if skip:
+        _, _, broken = readable(utterances, True, in_order, pytest.fail)
+        assert note(broken, 30) == f"1 of 30 recordings cannot be read and was left out (anger 1); the first: {reason}."
+    else:
+        assert refused(utterances)[0] == f"{reason}; --skip-unreadable leaves out what cannot be read"
 
 
 def test_an_emotion_without_any_recording_left_is_named(utterances):

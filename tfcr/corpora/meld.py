@@ -66,13 +66,6 @@ _LOST = re.compile(
     ),
     re.IGNORECASE,
 )
-_CONTROL = re.compile("[\u0080-\u009f]")  # Windows-1252 that was read as Latin-1
-# Contractions whose apostrophe became a question mark or U+FFFD: `that?s`. `Really?I` is none, nor is `what?so`.
-_LOST = re.compile(
-    "(?<=[^\\W\\d_])[?\ufffd](?=(?:s|t|re|ve|ll|d|m)\\b)"  # that's, don't, we're, I've, you'll, he'd, I'm
-    "|\\b(?:(?<=o)[?\ufffd](?=clock\\b)|(?<=y)[?\ufffd](?=know\\b|all\\b)|(?<=ma)[?\ufffd](?=am\\b)|(?<=c)[?\ufffd](?=mon\\b))",
-    re.IGNORECASE,
-)
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f]")
 _PLAIN = str.maketrans({"‘": "'", "’": "'", "‚": "'", "“": '"', "”": '"', "„": '"', "–": "-", "—": " - ", "…": "... "})
 

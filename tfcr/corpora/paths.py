@@ -77,6 +77,13 @@ class Finder:
 
 def in_place_of_recording(path: pathlib.Path) -> str | None:
     """What is there instead of a recording, as a clause that begins with the path; None where nothing is known."""
+    try:
+        return _in_place(path)
+    except OSError:  # the file, or the list of its folder, may not be read
+        return None
+
+
+def _in_place(path: pathlib.Path) -> str | None:
     if os.path.isdir(path):
         return f"{path} is a folder; expected a recording"
     if os.path.isfile(path):

@@ -1,6 +1,7 @@
 """Recordings that cannot be read: all are looked at before the first is told. No TensorFlow."""
 
 import contextlib
+import pathlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -129,20 +130,19 @@ def _named(utterance: Utterance, reason: str) -> str:
 
 def _measured(utterance: Utterance) -> int | Unreadable:
     """Its samples, from the header."""
-    try:
-        return num_samples(utterance.audio)
-    except TfcrError as error:
-        return Unreadable(utterance, str(error))
-    except OSError as error:
-        return Unreadable(utterance, f"{utterance.audio} cannot be read ({error.strerror})")
+    return _tried(num_samples, utterance)
 
 
 def _decoded(utterance: Utterance) -> int | Unreadable:
     """Its samples, once all of them have been decoded."""
     samples = _measured(utterance)
+    return samples if isinstance(samples, Unreadable) else _tried(lambda path: len(read_audio(path)), utterance)
+
+
+def _tried(count: Callable[[pathlib.Path], int], utterance: Utterance) -> int | Unreadable:
     try:
-        if not isinstance(samples, Unreadable):
-            read_audio(utterance.audio)
+        return count(utterance.audio)
     except TfcrError as error:
         return Unreadable(utterance, str(error))
-    return samples
+    except OSError as error:
+        return Unreadable(utterance, f"{utterance.audio} cannot be read ({error.strerror})")

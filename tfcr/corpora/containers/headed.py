@@ -5,7 +5,7 @@ from typing import Literal
 
 from tfcr.corpora.containers.source import Source, Stream
 
-SPHERE_MAGIC = rb"NIST_1A\n[ 0-9]{7}\n"
+SPHERE_MAGIC = rb"NIST_1A\n(?= *[0-9]+ *\n)[ 0-9]{7}\n"
 AU_MAGIC = rb"\.snd\0\0|dns\.[^\0].\0\0"
 
 _UNKNOWN = 0xFFFFFFFF  # an AU length that nobody knew
@@ -30,7 +30,7 @@ def sphere_streams(source: Source, start: int) -> tuple[list[Stream], int]:
             "`sph2pipe -f wav`"
         )
     numbers = [fields.get(name, "") for name in ("sample_count", "sample_n_bytes", "channel_count")]
-    if not all(number.isdigit() for number in numbers):
+    if not all(number.isdecimal() for number in numbers):
         return [source.stream(start, source.size)], source.size
     count, width, channels = map(int, numbers)
     return _streams(source, start, start + size, count * width * channels)

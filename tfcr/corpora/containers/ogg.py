@@ -69,8 +69,9 @@ def _pages(source: Source, start: int) -> list[_Page]:
     content, pages, position = source.content, [], start
     while content.startswith(b"OggS", position):
         header = content[position : position + _HEADER]
-        table = content[position + _HEADER :][: header[-1]] if len(header) == _HEADER else b""
-        begin = position + _HEADER + len(table)
+        segments = position + _HEADER
+        table = content[segments : segments + header[-1]] if len(header) == _HEADER else b""
+        begin = segments + len(table)
         end = begin + sum(table)
         if len(header) < _HEADER or len(table) < header[-1] or end > len(content):
             raise source.fault(" is cut short: the end of its Ogg stream is missing; copy it again")

@@ -6,7 +6,6 @@ It is for trying and for small loads; TF Serving batches requests, follows new v
 import asyncio
 import contextlib
 import ctypes
-import logging
 import os
 import signal
 import socket
@@ -31,8 +30,6 @@ _LARGE_BODY = 1 << 20  # bytes
 _BODY_SECONDS = 60  # for a body to arrive
 _DRAIN_SECONDS = 10  # for a body that is too large, so that its sender reads why
 _GRACE_SECONDS = 30  # for requests in flight once the server is to end
-
-_log = logging.getLogger(__name__)
 
 
 class Metrics:
