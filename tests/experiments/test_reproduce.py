@@ -173,5 +173,6 @@ def _children(parent: int) -> list[int]:
 def test_a_failure_ends_the_main_job_in_one_line_after_the_others(small_config, small_dataset, tmp_path, monkeypatch):
     monkeypatch.setitem(module.FOLDS, None, {"paper": {"random": range(1)}})
     config = dataclasses.replace(small_config, epochs=1, learning_rate=1e30)
-    with pytest.raises(TfcrError, match=r"4 of 4 trainings failed; the first: .*lower learning_rate"):
+    # Words alone may keep finite losses: their scores saturate.
+    with pytest.raises(TfcrError, match=r"[34] of 4 trainings failed; the first: .*lower learning_rate"):
         reproduce([(small_dataset, config)], tmp_path, workers=2)

@@ -130,12 +130,12 @@ RESULTS = (runs.PREDICTIONS, runs.METRICS, runs.WEIGHTS)
 
 
 def results(out: pathlib.Path) -> dict[str, tuple]:
-    """Of every finished run below: the bytes of its predictions, and its metrics without the time they took."""
+    """Of every finished run below: the bytes of its predictions, and its metrics without time and environment."""
     found = {}
     for folder in sorted(out.iterdir()):
         if (folder / runs.METRICS).is_file():
             metrics = json.loads((folder / runs.METRICS).read_text())
-            del metrics["seconds"]
+            del metrics["seconds"], metrics["environments"]  # Ray sets OMP_NUM_THREADS in its workers
             found[folder.name] = ((folder / runs.PREDICTIONS).read_bytes(), metrics)
     return found
 
