@@ -156,6 +156,18 @@ def test_an_info_file_of_another_schema_is_named(dataset):
         open_dataset(dataset.folder)
 
 
+def test_a_dataset_whose_records_are_sorted_by_id_is_to_be_prepared_again(dataset):
+    from tfcr.preparation.options import Preparation
+    from tfcr.preparation.ownership import refuse_other
+
+    (dataset.folder / INFO).write_text(json.dumps({**dataset.info, "schema": 1}))  # as versions before 0.3.0 wrote it
+    message = r"was prepared by an earlier version .* remove the folder, and prepare it again by the same `tfcr prepare"
+    with pytest.raises(TfcrError, match=message):
+        open_dataset(dataset.folder)
+    with pytest.raises(TfcrError, match=message):  # rather than as one of other recordings
+        refuse_other(Preparation("synthetic", dataset.folder / "corpus", dataset.folder, dataset.name))
+
+
 @pytest.mark.parametrize("exists", [False, True])
 def test_a_folder_without_a_dataset_is_named(tmp_path, exists):
     folder = tmp_path / "x"
