@@ -1,5 +1,7 @@
 """The faster paths of a training step against Keras's own layers, and the work that they do."""
 
+import pathlib
+
 import keras
 import numpy as np
 import pytest
@@ -27,6 +29,7 @@ BATCH = 32
 # Keras's sum over every pixel of a batch is itself rounded by 5e-6 in float32 (the median; ours, over a quarter of
 # them, by 8e-7), so that the two differ by up to 1.3e-5 of the largest entry
 ROUNDED = {"conv_0/bias": 2e-5}
+HAS_AVX_512 = "avx512f" in pathlib.Path("/proc/cpuinfo").read_text()
 CANCELS = "discriminator/score_bias"  # it is added to every score alike, and Eq. 6 is of their differences
 
 
@@ -134,7 +137,8 @@ def test_loss_and_every_gradient_are_those_of_keras_layers():
             errors[name].append(np.abs(gradient - oracle).max() / max(largest, 1e-30))
             assert np.linalg.norm(gradient - oracle) <= 2e-2 * np.linalg.norm(oracle), (name, number)
     for name in set(names) - {CANCELS}:
-        assert np.median(errors[name]) <= ROUNDED.get(name, 1e-5), (name, errors[name])
+        worst = max if HAS_AVX_512 else np.median
+        assert worst(errors[name]) <= ROUNDED.get(name, 1e-5), (name, errors[name])
 
 
 def test_twenty_steps_of_adam_end_at_the_same_weights():
