@@ -96,6 +96,14 @@ class OwnFeatures:
                 f"{self.option}: features are called after their file, and {self.name!r} cannot be a name; "
                 f"rename the file (letters, digits, _.+-, and none of {', '.join(SETS)})"
             )
+        self.check_exists()
+
+    def check_exists(self) -> None:
+        """Refuses a file that is missing.
+
+        Raises:
+            TfcrError: no such file.
+        """
         if not self.path.is_file():
             raise TfcrError(f"{self.option} {'is no file' if self.path.exists() else 'does not exist'}; {FORMAT}")
 
@@ -152,6 +160,15 @@ class OwnFeatures:
             raise TfcrError(f"{self.option}: its attribute {EXTRACTOR!r} is no JSON object; expected one, or none")
         return described
 
+    def first_of(self, names: Sequence[str]) -> str | None:
+        """The first of some names by which there is a dataset.
+
+        Raises:
+            TfcrError: no HDF5.
+        """
+        with self._open() as file:
+            return next((name for name in names if isinstance(_get(file, name), h5py.Dataset)), None)
+
     def read(self, id: str) -> np.ndarray:
         """The features of an utterance, float32 [time, dim], [layers, time, dim] or [dim].
 
@@ -178,6 +195,16 @@ class OwnFeatures:
             ) from None
         except (OSError, RuntimeError, ValueError) as error:
             raise TfcrError(f"{self.option} cannot be read as HDF5 ({error}); {FORMAT}") from None
+
+
+def in_words(extractor: Mapping) -> str:
+    """What made features, as a file says it, in one line: `model wavlm, layer 12, versions torch 2.9`."""
+    parts = []
+    for name, value in extractor.items():
+        if value is not None:
+            said = in_words(value) if isinstance(value, Mapping) else " ".join(str(value).split())
+            parts.append(f"{name.replace('_', ' ')} {said}")
+    return ", ".join(parts)
 
 
 def _get(file: h5py.File, id: str):
