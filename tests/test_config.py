@@ -46,6 +46,7 @@ _WRONG = {
     "features_sha256": [0, True, ["a"]],
     "audio_features": [0, True, ["a"]],
     "text_features": [0, True, ["a"]],
+    "pooling": ["max", None],
     "decision_weights": ["test", None],
     "classification_loss": ["hinge", None],
     "class_weights": ["balance", None, 1],

@@ -69,6 +69,7 @@ class Config:
     hidden_layers: int = 2  # of feature-level fusion (open)
     hidden_units: int = 200  # in each of them (open)
     projection_units: int = 256  # of one's own features, before the mean over time (SUPERB)
+    pooling: Literal["mean", "attention"] = "mean"  # of one's own features over time; attention: by learned weights
     decision_weights: Literal["equal", "validation"] = "equal"  # of decision-level fusion; validation: chosen there
     classification_loss: Literal["softmax", "sigmoid"] = "softmax"  # cross-entropy (Eq. 5); sigmoid: MDRE's code
     class_weights: Literal["none", "balanced"] = (

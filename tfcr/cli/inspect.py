@@ -170,13 +170,16 @@ def _listed(ids: list[str]) -> str:
 
 def describe_features(features) -> str:
     """One line on a feature set."""
+    from tfcr.features.own import in_words
+
     own = f" (one's own, of {'speech' if features.modality == 'audio' else 'words'})" if features.modality else ""
     fields = ", ".join(
         f"{field.name} [{', '.join('time' if size is None else str(size) for size in field.shape)}]"
         for field in features.fields
     )
     size = sum(shard.bytes for shard in features.shards) / 1e6
-    return f"features {features.name}{own}: {fields}, {size:.0f} MB"
+    made = f"; {in_words(features.extractor)}" if features.extractor else ""
+    return f"features {features.name}{own}: {fields}, {size:.0f} MB{made}"
 
 
 def describe_cuts(dataset) -> None:
@@ -274,6 +277,7 @@ def describe_environments(environments) -> None:
 def describe_export(folder: pathlib.Path) -> None:
     """Versions, labels and origin of an export, on standard output."""
     from tfcr.exports import MANIFEST, read_manifest
+    from tfcr.features.own import in_words
 
     versions = (
         [folder]
@@ -286,6 +290,8 @@ def describe_export(folder: pathlib.Path) -> None:
         content = read_manifest(version)
         made_from = ", ".join(f"{name} {value}" for name, value in content["run"].items())
         click.echo(f"export {version}: emotions {', '.join(content['emotions'])}; from {made_from}")
+        for field, extractor in content.get("extractors", {}).items():
+            click.echo(f"{field}: {in_words(extractor)}")
         if content.get("vocabulary") is not None:
             click.echo(f"words: {content['vocabulary']} have a vector in it; others are passed over")
         click.echo(f"intact: {len(content['files'])} files have the SHA-256 they were written with")

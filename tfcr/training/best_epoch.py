@@ -11,7 +11,7 @@ from tfcr.data.pipeline import Pipeline
 from tfcr.features.sets import TOKEN_IDS
 from tfcr.models.network import HEAD
 from tfcr.models.restore import restore_network
-from tfcr.models.systems import feature_names, system
+from tfcr.models.systems import extractors_of, feature_names, system
 from tfcr.objectives.calibration import fit_temperature
 from tfcr.training import evaluate
 from tfcr.training.build import fast_layers
@@ -72,6 +72,7 @@ def _describe(experiment: Experiment, state: State, parts: dict, means: dict[str
         "transductive": dataset.info["embeddings"]["transductive"],
         "embedding_dim": dataset.embedding_dim,
         "own_features": {name: list(shape) for name, shape in experiment.network_sizes.own_features.items()},
+        "extractors": extractors_of(config, dataset),
         "vocabulary_sha256": dataset.info["vocabulary"]["sha256"] if TOKEN_IDS in feature_names(config) else None,
         **{name: getattr(config, name) for name in shared},
         "replicas": state.history[-1].get("replicas", 1),
