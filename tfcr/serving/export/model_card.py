@@ -100,6 +100,8 @@ def model_card(
 
 _UNRECORDED = {  # by runs of earlier versions
     "num_folds": None,
+    "split": None,
+    "subset": None,
     "transductive": False,
     "unreadable": 0,
     "temperature": None,
