@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 
-from tfcr import protocols, published
+from tfcr import published
 from tfcr.published import PublishedRow
 from tfcr.report.findings.comparisons import Difference
 from tfcr.report.findings.conditions import Condition
@@ -157,7 +157,7 @@ def _measured_record(section: Section, result: Result) -> dict:
         "wa_text_percent": _mean(result.wa_text),
         "comparable": "yes" if is_comparable(result) else "no",
         "measured": comparability(result),
-        "split": protocols.meaning(condition.protocol),
+        "split": group.split,
         "warning": mixture_of(result) or "",
         **_f1_record("macro_f1", result.macro_f1, pooled.macro_f1),
         **_f1_record("weighted_f1", result.weighted_f1, pooled.weighted_f1),
