@@ -2,7 +2,6 @@
 
 import dataclasses
 import shutil
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -264,12 +263,10 @@ def test_features_that_are_prepared_anew_in_the_middle_of_a_training_leave_no_fi
     ],
 )
 def test_a_run_is_not_tested_on_features_that_mean_something_else(full_dataset, tmp_path, metrics, message):
-    from tfcr.training.evaluate_run import _refuse_unlike
+    from tfcr.training.comparable import refuse_unlike
 
     config = systems.resolve(tiny("mdre"))
     own = {"vocabulary_sha256": full_dataset.info["vocabulary"]["sha256"], "own_features": {}}
-    run = SimpleNamespace(folder=tmp_path, emotions=full_dataset.emotions, metrics=own)
-    _refuse_unlike(run, config, full_dataset)  # its own are right
-    run.metrics = {**own, **metrics}
+    refuse_unlike("a run", own, config, full_dataset)  # its own are right
     with pytest.raises(TfcrError, match=message):
-        _refuse_unlike(run, config, full_dataset)
+        refuse_unlike("a run", {**own, **metrics}, config, full_dataset)

@@ -29,5 +29,7 @@ def command(run, data, part):
     evaluation = evaluate_run(trained, data, part)
     if evaluation.left_out:
         say(f"{evaluation.left_out} utterances were left out: the run was trained or stopped by them")
+    if evaluation.emotions != trained.emotions:
+        say(f"{len(evaluation.emotions)} of the run's classes were tested: {', '.join(evaluation.emotions)}")
     console().print(metrics_table({evaluation.name: evaluation.figures}))
     click.echo(evaluation.folder)

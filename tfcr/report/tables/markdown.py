@@ -24,12 +24,12 @@ def table_1_markdown(sections: Iterable[Section]) -> str:
             rows += [_markdown_row(result) for result in results]
         warnings = [line for warning in section.warnings for line in (f"> {_markdown(warning)}", "")]
         conclusions = [line for each in conclusions_of(section) for line in ("", _markdown(each))]
-        lines = _markdown_table(header, rows)
-        beside = ["", *_markdown_table(HEADER, modality_rows(section))] if section.modalities else []
+        lines = markdown_table(header, rows)
+        beside = ["", *markdown_table(HEADER, modality_rows(section))] if section.modalities else []
         measures = [
             *("", "F1, and expected calibration error (ECE) before and after one temperature, in %:", ""),
-            *_markdown_table(measure_rows.HEADER, measure_rows.measure_rows(section)),
-            *("", *_markdown_table(measure_rows.class_header(section), measure_rows.class_rows(section))),
+            *markdown_table(measure_rows.HEADER, measure_rows.measure_rows(section)),
+            *("", *markdown_table(measure_rows.class_header(section), measure_rows.class_rows(section))),
         ]
         heading = [f"### {_markdown(section.label)}", ""]
         parts.append("\n".join([*heading, *warnings, *lines, *measures, *beside, *conclusions]))
@@ -51,7 +51,8 @@ def _markdown_row(result: Result) -> list[str]:
     ]
 
 
-def _markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a table of plain text."""
     return [_markdown_line(cells) for cells in (header, ["---"] * len(header), *rows)]
 
 
