@@ -43,6 +43,7 @@ class IndexRow:
     """One utterance of the index; rows are sorted by id, whatever the order of the records.
 
     `recording` is the beginning of the SHA-256 of the recording's file, by which it is known again in another dataset.
+    `part` is the one that the corpus was released in; a corpus without parts has no such column.
     """
 
     id: str
@@ -56,6 +57,13 @@ class IndexRow:
     num_segments: int
     num_tokens: int
     recording: str
+    part: str = ""
+
+    @property
+    def values(self) -> tuple:
+        """All of them; without parts they are what they were before parts were kept."""
+        *others, part = dataclasses.astuple(self)
+        return (*others, part) if part else tuple(others)
 
 
 @dataclass(frozen=True)
@@ -165,7 +173,7 @@ class Dataset:
     def labelled(self) -> Labelled:
         """What a protocol needs to know."""
         rows = self.index
-        names = ("id", "label", "speaker", "session", "script")
+        names = ("id", "label", "speaker", "session", "script", "part")
         return Labelled(**{f"{name}s": [getattr(row, name) for row in rows] for name in names}, emotions=self.emotions)
 
 
@@ -318,9 +326,12 @@ def read_index(path: pathlib.Path) -> list[IndexRow]:
 def write_index(path: pathlib.Path, rows: list[IndexRow]) -> None:
     """Writes `utterances.csv` whole."""
     with files.written_whole(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        names = [field.name for field in dataclasses.fields(IndexRow)]
+        if not any(row.part for row in rows):
+            names.remove("part")
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(field.name for field in dataclasses.fields(IndexRow))
-        writer.writerows(dataclasses.astuple(row) for row in rows)
+        writer.writerow(names)
+        writer.writerows([getattr(row, name) for name in names] for row in rows)
 
 
 def _difference(folder: pathlib.Path, shard: Shard, known: dict) -> str:

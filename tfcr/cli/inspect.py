@@ -133,6 +133,8 @@ def describe_dataset(dataset, place: str | os.PathLike | None = None) -> None:
     scripts = [script for script in info["counts"]["script"] if script]
     if scripts:
         click.echo(f"script: {len(scripts)} groups")
+    if "part" in info["counts"]:
+        click.echo("part: " + ", ".join(f"{part or 'none'} {count}" for part, count in info["counts"]["part"].items()))
     if info["left_out"]:
         click.echo("left out: " + ", ".join(f"{emotion} {count}" for emotion, count in info["left_out"].items()))
     if info.get("unreadable"):
@@ -241,10 +243,15 @@ def describe_run(folder: pathlib.Path) -> None:
     run = runs.open_run(folder)
     sizes = ", ".join(f"{part} {count}" for part, count in run.metrics["sizes"].items())
     of = run.metrics.get("num_folds")
-    click.echo(f"protocol {config['protocol']}, fold {config['fold']}{f' of {of}' if of else ''}: {sizes}")
+    of_file = f" ({run.metrics['split']})" if run.metrics.get("split") else ""
+    subset = f" on {config['subset']}" if config.get("subset") else ""
+    fold = f"fold {config['fold']}{f' of {of}' if of else ''}"
+    click.echo(f"protocol {config['protocol']}{of_file}{subset}, {fold}: {sizes}")
     for part in ("validation", "test"):
         figures = run.metrics[part]
-        click.echo(f"{part}: WA {100 * figures['wa']:.2f} %, UA {100 * figures['ua']:.2f} %")
+        measures = {"WA": "wa", "UA": "ua", "macro F1": "macro_f1", "weighted F1": "weighted_f1"}
+        known = {label: figures[name] for label, name in measures.items() if name in figures}
+        click.echo(f"{part}: " + ", ".join(f"{label} {100 * value:.2f} %" for label, value in known.items()))
     click.echo(f"best epoch {run.metrics['best_epoch']} of {run.metrics['epochs']}")
     if run.metrics.get("fast_layers"):
         click.echo(f"trained on a CPU by tfcr's faster kernels: {', '.join(run.metrics['fast_layers'])}")

@@ -12,7 +12,7 @@ from tfcr.report.findings.conditions import CELL_SETTINGS, Group, flat
 from tfcr.report.findings.sections import Section
 from tfcr.runs import Run
 
-_OF_THE_CONDITION = {"system", "alpha", "protocol", "fold_seed"}
+_OF_THE_CONDITION = {"system", "alpha", "protocol", "split_sha256", "subset", "fold_seed"}
 _PACKAGES = {"python": "Python", "tensorflow": "TensorFlow", "keras": "Keras", "numpy": "NumPy"}
 
 
@@ -65,6 +65,8 @@ def _facts(section: Section, groups: list[Group]) -> list[tuple[str, str]]:
         ("Emotions", ", ".join(groups[0].emotions)),
         ("Preset", recorded("preset")),
         ("Protocols", _listed(group.condition.protocol for group in groups)),
+        ("Files of --split", recorded("split")),
+        ("SHA-256 of these files", recorded("split_sha256")),
         ("Fold seeds", _listed(group.condition.fold_seed for group in groups)),
         ("Folds", _listed(fold for group in groups for fold in group.folds)),
         ("Seeds", _listed(seed for group in groups for seed in group.seeds)),
