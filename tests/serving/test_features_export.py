@@ -10,6 +10,7 @@ import importlib.util
 import io
 import json
 import pathlib
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -39,7 +40,7 @@ class Stand:
     """An extractor that stands in: a few numbers of every 0.1 s of speech, or of every word."""
 
     def __init__(self, modality, form):
-        self.description = {"kind": "stand-in", "model": f"{modality} {form}", "versions": {"none": "1"}}
+        self.description = {"kind": "stand-in", "model": f"{modality} {form}", "libraries": {"none": "1"}}
         self.modality = modality
         self.form = form
 
@@ -276,7 +277,7 @@ def test_the_card_names_inputs_and_extractors(exported):
     for part in (
         "It takes features of speech (`audio_features` float32 [batch, 2, time, 3], of which `num_audio_features` "
         "int32 [batch] steps are real) and features of the words (`text_features` float32 [batch, 3]), and answers",
-        "| features of speech | audio-layers, kind stand-in, model audio layers, versions none 1 |",
+        "| features of speech | audio-layers, kind stand-in, model audio layers, libraries none 1 |",
         "| features of the words | text-vector, made by what their file does not say |",
         "needs the very same",
     ):
@@ -293,7 +294,7 @@ def command(capsys, *arguments):
 
 
 def test_the_dataset_and_the_export_name_the_extractor(dataset, exported, trained, capsys):
-    made = "kind stand-in, model audio layers, versions none 1"
+    made = "kind stand-in, model audio layers, libraries none 1"
     _, out, _ = command(capsys, "inspect", dataset.folder, "--no-figure")
     (line,) = (line for line in out.splitlines() if line.startswith("features audio-layers"))
     assert "audio_features [2, time, 3]" in line and line.endswith(f"; {made}")
@@ -337,7 +338,9 @@ def test_what_is_missing_is_one_line(exported, said, features, capsys, extractor
     code, _, err = of_speech(words[1])
     assert code == 1 and "no answer: " in err and "its features have the shape [3]; expected [2, time, 3]" in err
     code, _, err = of_speech(features["audio", "time"].path)
-    assert code == 1 and "model audio time, versions none 1; the export takes what is made by kind stand-in, mod" in err
+    assert (
+        code == 1 and "model audio time, libraries none 1; the export takes what is made by kind stand-in, mod" in err
+    )
     lacking = tmp_path / "lacking.h5"
     write_features(lacking, [("somebody", np.ones((2, 1, 3)))])
     code, out, err = of_speech(lacking)
@@ -363,12 +366,35 @@ def test_a_recording_that_fails_stops_no_other(exported, said, features, extract
     assert answered.error == "" and answered.emotion
 
 
+@pytest.mark.parametrize(
+    ("made", "reason"),
+    [
+        (np.zeros((2, 0, 3)), "it is too short to have features"),
+        (np.full((2, 4, 3), np.nan), "its features are not all finite numbers"),
+        (np.zeros((4, 3)), r"its features have the shape \[4, 3\]; expected \[2, time, 3\]"),
+        (RuntimeError("no kernel"), "no kernel"),
+    ],
+)
+def test_what_an_extractor_cannot_make_is_an_error_of_its_recording(made, reason, tiny_corpus):
+    class Broken(Stand):
+        def features(self, said):
+            if isinstance(made, Exception):
+                raise made
+            return made
+
+    recording = Recording("u00", tiny_corpus / "wav" / "u00.flac")
+    source = feature_questions._of_extractor(Broken("audio", "layers"), "audio", "audio_features", (2, None, 3))
+    (question,) = feature_questions.of_features([recording], [source])
+    assert question.good == [] and re.fullmatch(f"{re.escape(str(recording.path))}: {reason}", question.errors[0])
+
+
 def test_without_its_extra_one_line_says_what_to_install(exported, monkeypatch):
     def lacking(description):
         raise TfcrError("needs a package that is not installed")
 
     monkeypatch.setattr(feature_questions, "extractor_of", lacking)
-    with pytest.raises(TfcrError, match="needs a package that is not installed"):
+    what = r"is not installed; or give those of these recordings by --audio-features FILE.h5, a dataset \[2, time, 3\]"
+    with pytest.raises(TfcrError, match=what):
         Predictor(exported("layers"))
 
 
