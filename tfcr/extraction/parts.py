@@ -11,8 +11,8 @@ import numpy as np
 
 from tfcr import files
 from tfcr.errors import TfcrError
+from tfcr.features.own import EXTRACTOR
 
-ATTRIBUTE = "extractor"  # of a file's root: a JSON string, the description of what made the features
 _PLAN = "plan.json"
 _BLOCK = 1 << 22  # numbers copied at a time
 
@@ -95,7 +95,7 @@ class Parts:
             before: a file whose features are taken over first.
         """
         with files.written_whole(self.out) as temporary, h5py.File(temporary, "w") as file:
-            file.attrs[ATTRIBUTE] = json.dumps(description)
+            file.attrs[EXTRACTOR] = json.dumps(description)
             if before is not None:
                 with h5py.File(before, "r") as earlier:
                     earlier.visititems(lambda id, found: _copy(found, file, id))
@@ -136,7 +136,7 @@ def described(path: pathlib.Path) -> tuple[dict | None, set[str]]:
     ids: set[str] = set()
     try:
         with h5py.File(path, "r") as file:
-            text = file.attrs.get(ATTRIBUTE)
+            text = file.attrs.get(EXTRACTOR)
             file.visititems(lambda id, found: ids.add(id) if isinstance(found, h5py.Dataset) else None)
         found = None if text is None else json.loads(text)
     except (OSError, RuntimeError, ValueError, TypeError) as error:
