@@ -33,8 +33,12 @@ class UtteranceOutputs:
 
     def __call__(self, positions: np.ndarray) -> dict[str, np.ndarray]:
         """Every output for the utterances at `positions`, ascending: name → float32 [utterances, …] in that order."""
+        return self.of(self.pipeline.utterances(positions))
+
+    def of(self, utterances: tf.data.Dataset) -> dict[str, np.ndarray]:
+        """The same of `Pipeline.utterances`."""
         order, batches = [], {}
-        for x, position in self.pipeline.utterances(positions):
+        for x, position in utterances:
             order.append(position.numpy())
             for name, value in self._call(x).items():
                 batches.setdefault(name, []).append(tf.cast(value, tf.float32).numpy())
