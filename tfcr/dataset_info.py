@@ -77,6 +77,7 @@ class Features:
         sha256: identifies them by their content.
         revision: of what computed them.
         modality: of one's own features, what they stand for: `audio` or `text`; else None.
+        extractor: of one's own features, what made them, where their file says it.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Features:
     sha256: str
     revision: int
     modality: str | None = None
+    extractor: dict | None = None
 
 
 @dataclass(frozen=True)
@@ -284,17 +286,23 @@ def features_sha256(sets: Iterable[Features]) -> str | None:
 
 
 def describe_features(
-    feature_set: FeatureSet, shards: Sequence[Shard], modality: str | None = None, source_sha256: str | None = None
+    feature_set: FeatureSet,
+    shards: Sequence[Shard],
+    modality: str | None = None,
+    source_sha256: str | None = None,
+    extractor: dict | None = None,
 ) -> dict:
     """A feature set's entry in `dataset_info.json`.
 
     Args:
         source_sha256: of the file that one's own features come from.
+        extractor: what made them, where the file says it.
     """
     return {
         "modality": modality,
         "revision": feature_set.revision,
         "source_sha256": source_sha256,
+        **({} if extractor is None else {"extractor": extractor}),
         "fields": {field.name: {"shape": list(field.shape), "dtype": field.dtype} for field in feature_set.fields},
         "shards": [dataclasses.asdict(shard) for shard in shards],
     }
@@ -305,7 +313,7 @@ def _features(name: str, content: dict) -> Features:
     shards = tuple(Shard(**shard) for shard in content["shards"])
     identity = [content["fields"], [shard.sha256 for shard in shards]]
     sha256 = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
-    return Features(name, fields, shards, sha256, content["revision"], content["modality"])
+    return Features(name, fields, shards, sha256, content["revision"], content["modality"], content.get("extractor"))
 
 
 def read_index(path: pathlib.Path) -> list[IndexRow]:

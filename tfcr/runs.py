@@ -99,6 +99,16 @@ class Run:
         """Numbers of a word vector; earlier versions took those of the paper's width only."""
         return self.metrics.get("embedding_dim", EMBEDDING_DIM)
 
+    @property
+    def own_features(self) -> dict[str, tuple[int | None, ...]]:
+        """The shapes of an utterance's own features, by the network's input: `audio_features`, `text_features`."""
+        return {name: tuple(shape) for name, shape in self.metrics.get("own_features", {}).items()}
+
+    @property
+    def extractors(self) -> dict[str, dict]:
+        """What made its own features, by the network's input, where their file said it."""
+        return self.metrics.get("extractors", {})
+
 
 def open_run(folder: str | os.PathLike) -> Run:
     """Opens a finished run.

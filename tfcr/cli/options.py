@@ -20,12 +20,14 @@ _PREPARE = (
     *("emotion_names", "skip_unreadable"),
 )
 _BEAM = ("runner",)
+_EXTRACT = ("model", "revision", "layer", "pool", "opensmile", "level", "window", "overlap", "batch", "half")
 _PREPARATION = ("emotions", "merge")  # a file may say them for several commands; those that train compare them
 _SYNTHETIC = ("conflict_rate", "corpus_seed", "utterances", "allow_partial")
 _TRAIN = ("data", "run", "split", "part")
 _SWEEP = ("systems", "alphas", "folds", "seeds", "shard", "report", "no_report", "dry_run", *BACKEND_OPTIONS)
-_SERVE = ("format", "vocabulary", "transcript", "host", "port", "max_body", "no_page")
-_KNOWN = (*FIELDS, *_PREPARE, *_BEAM, *_SYNTHETIC, *_TRAIN, *_SWEEP, *_SERVE)  # one file may serve several commands
+_SERVE = ("format", "vocabulary", "transcript", "host", "port", "max_body", "cors_origin", "no_page")
+# one file may serve several commands
+_KNOWN = (*FIELDS, *_PREPARE, *_BEAM, *_EXTRACT, *_SYNTHETIC, *_TRAIN, *_SWEEP, *_SERVE)
 
 
 def config_option(command: Callable) -> Callable:
