@@ -278,8 +278,8 @@ def _classes(section: Section, result: Result) -> Iterator[dict]:
 
 def _bins(section: Section, result: Result) -> Iterator[dict]:
     for when, found in (("before", result.calibration.before), ("after", result.calibration.after)):
-        for number, row in enumerate(zip(*found, strict=True) if found else (), start=1):
-            count, confidence, right = row
+        bins = zip(found.count, found.confidence, found.accuracy, strict=True) if found else ()
+        for number, (count, confidence, right) in enumerate(bins, start=1):
             yield _place(section, result.group.condition) | {
                 "alpha": _alpha(result.group.condition),
                 "when": when,
