@@ -19,7 +19,7 @@ def command(run, data):
 
     trained = open_run(run)
 
-    from tfcr.cli.display import console, metrics_table, say
+    from tfcr.cli.display import metrics_table, print_table, say
     from tfcr.cli.tensorflow import import_quietly
 
     import_quietly()
@@ -28,5 +28,5 @@ def command(run, data):
     evaluation = evaluate_run(trained, data)
     if evaluation.left_out:
         say(f"{evaluation.left_out} utterances were left out: the run was trained or stopped by them")
-    console().print(metrics_table({evaluation.name: evaluation.figures}))
+    print_table(metrics_table({evaluation.name: evaluation.figures}), to_log=True)
     click.echo(evaluation.folder)
