@@ -90,13 +90,16 @@ def test_every_file_is_where_the_report_says(report):
     assert {path.name for path in report.tables} == {
         *("table1.csv", "table1.md", "table1.tex", "alpha.csv", "alpha.tex", "comparison.csv"),
         *("confusion.csv", "conflicts.csv", "agreement.csv", "modalities.tex"),
+        *("measures.tex", "classes.csv", "calibration.csv"),
     }
     assert {path.suffix for path in report.figures} == {".svg", ".png"}
     assert [path.stem for path in report.figures if path.suffix == ".svg"] == [
         "confusion-iemocap-random-fusion",
+        "reliability-iemocap-random-fusion",
         "conflicts-iemocap-random-fusion",
         "agreement-iemocap-random-fusion",
         "confusion-iemocap-random-text-a0",
+        "reliability-iemocap-random-text-a0",
         "curves-iemocap",
     ]
 
@@ -174,7 +177,7 @@ def test_names_of_users_are_escaped_everywhere(make_run, tmp_path):
     markdown = (tmp_path / "out" / "table1.md").read_text(encoding="utf-8")
     assert "<b>" not in markdown
     table = [line for line in markdown.splitlines() if line.startswith("|")]
-    assert {line.replace("\\|", "").count("|") for line in table} == {10}
+    assert {line.replace("\\|", "").count("|") for line in table} == {10, 9, 8}  # Table 1, F1, classes
 
 
 def test_equal_runs_give_equal_bytes_in_any_order(report, pair, tmp_path):

@@ -41,10 +41,10 @@ def say(sentence: str) -> None:
 
 
 class AudioProgress:
-    """How much of a corpus's audio has been prepared; `advance` may come from any thread."""
+    """How much of a corpus's audio has been prepared, or of something else; `advance` may come from any thread."""
 
-    def __init__(self, verb: str):
-        self.verb = verb
+    def __init__(self, verb: str, amount: Callable[[float], str] | None = None, of: str = "of speech"):
+        self.verb, self.amount, self.of = verb, amount or _hours, of
         self.total = self.done = 0.0
         self.began = self.printed = time.monotonic()
         self.bar = None
@@ -55,7 +55,7 @@ class AudioProgress:
         if out.is_terminal:
             columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %")
             self.bar = Progress(*columns, TimeRemainingColumn(), console=out, transient=True)
-            self.task = self.bar.add_task(f"{self.verb} {_hours(seconds)} of speech", total=seconds)
+            self.task = self.bar.add_task(f"{self.verb} {self.amount(seconds)} {self.of}", total=seconds)
             self.bar.start()
 
     def advance(self, seconds: float) -> None:
@@ -65,7 +65,8 @@ class AudioProgress:
         elif time.monotonic() - self.printed > _LOG_EVERY:
             self.printed = time.monotonic()
             left = (self.printed - self.began) * (self.total / self.done - 1)
-            say(f"{self.verb}: {_hours(self.done)} of {_hours(self.total)} of speech, {duration(left)} left")
+            amounts = f"{self.amount(self.done)} of {self.amount(self.total)}"
+            say(f"{self.verb}: {amounts} {self.of}, {duration(left)} left")
 
     def stop(self) -> None:
         if self.bar is not None:
@@ -248,15 +249,19 @@ def _of_input(row) -> str:
 
 
 def metrics_table(parts: dict[str, dict]) -> Table:
-    """WA, UA, the modalities alone and the conflict rates of some parts, in per cent."""
+    """WA, UA, F1, the modalities alone, the conflict rates and the calibration errors of some parts, in per cent."""
     names = {
-        "wa": "WA", "ua": "UA", "wa_audio": "WA of s_a", "wa_text": "WA of s_t",
+        "wa": "WA", "ua": "UA", "macro_f1": "macro F1", "weighted_f1": "weighted F1",
+        "wa_audio": "WA of s_a", "wa_text": "WA of s_t",
         "conflict_rate": "conflicts", "conflict_rate_centred": "conflicts, centred",
+        "ece": "calibration error (ECE)", "ece_scaled": "ECE, with its temperature",
     }  # fmt: skip
-    table = Table("in %", *names.values())
-    for part, figures in parts.items():
-        cells = (figures[name] for name in names)
-        table.add_row(part, *("–" if value is None else f"{100 * value:.2f}" for value in cells))
+    table = Table("in %")
+    for part in parts:
+        table.add_column(Text(part), justify="right")
+    for name, label in names.items():
+        values = (figures.get(name) for figures in parts.values())  # of earlier versions without F1
+        table.add_row(label, *("–" if value is None else f"{100 * value:.2f}" for value in values))
     return table
 
 

@@ -6,12 +6,13 @@ from types import ModuleType
 import keras
 import numpy as np
 
-from tfcr import __version__, files, protocols, runs
+from tfcr import __version__, files, runs
 from tfcr.data.pipeline import Pipeline
 from tfcr.features.sets import TOKEN_IDS
 from tfcr.models.network import HEAD
 from tfcr.models.restore import restore_network
-from tfcr.models.systems import feature_names, system
+from tfcr.models.systems import extractors_of, feature_names, system
+from tfcr.objectives.calibration import fit_temperature
 from tfcr.training import evaluate
 from tfcr.training.build import fast_layers
 from tfcr.training.checkpoint import Checkpoint, State, save_weights
@@ -31,14 +32,14 @@ def evaluate_best_epoch(
         _choose_share(network, system(config.system), outputs(split.validation), experiment.labels(split.validation))
     save_weights(network, run / runs.WEIGHTS)
     means = evaluate.training_means(outputs(split.train))
-    parts = {}
-    for part, positions in (("validation", split.validation), ("test", split.test)):
-        found = outputs(positions)
-        parts[part] = evaluate.figures(experiment.labels(positions), found, dataset.emotions, means)
-        if part == "test":
-            runs.write_predictions(run / runs.PREDICTIONS, evaluate.predictions(dataset, positions, found))
+    found = {part: outputs(getattr(split, part)) for part in ("validation", "test")}
+    labels = {part: experiment.labels(getattr(split, part)) for part in found}
+    temperature = fit_temperature(labels["validation"], found["validation"]["logits"])
+    parts = {part: evaluate.figures(labels[part], found[part], dataset.emotions, means, temperature) for part in found}
+    runs.write_predictions(run / runs.PREDICTIONS, evaluate.predictions(dataset, split.test, found["test"]))
     runs.write_history(run, state.history)
-    content = _describe(experiment, state, parts, means) | {"fast_layers": fast_layers(network)}
+    content = _describe(experiment, state, parts, means)
+    content |= {"temperature": temperature, "fast_layers": fast_layers(network)}
     content["weights_sha256"] = files.sha256_of_file(run / runs.WEIGHTS)
     files.write_json(run / runs.METRICS, content)
 
@@ -54,7 +55,7 @@ def _describe(experiment: Experiment, state: State, parts: dict, means: dict[str
     config, dataset = experiment.config, experiment.dataset
     shared = (
         *("preset", "system", "protocol", "fold", "alpha", "seed", "fold_seed", "start", "threads", "precision"),
-        *("audio_features", "text_features", "features_sha256", "distribution"),
+        *("audio_features", "text_features", "features_sha256", "distribution", "subset", "split_sha256"),
     )
     return {
         "schema": runs.METRICS_SCHEMA,
@@ -71,10 +72,12 @@ def _describe(experiment: Experiment, state: State, parts: dict, means: dict[str
         "transductive": dataset.info["embeddings"]["transductive"],
         "embedding_dim": dataset.embedding_dim,
         "own_features": {name: list(shape) for name, shape in experiment.network_sizes.own_features.items()},
+        "extractors": extractors_of(config, dataset),
         "vocabulary_sha256": dataset.info["vocabulary"]["sha256"] if TOKEN_IDS in feature_names(config) else None,
         **{name: getattr(config, name) for name in shared},
         "replicas": state.history[-1].get("replicas", 1),
-        "num_folds": protocols.num_folds(config.protocol, dataset.labelled),
+        "num_folds": experiment.num_folds,
+        "split": experiment.split_file.name if experiment.split_file else None,
         "best_epoch": state.best_epoch,
         "epochs": state.epochs,
         "seconds": sum(row["seconds"] for row in state.history),

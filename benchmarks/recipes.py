@@ -1,0 +1,185 @@
+"""What fills the silence of the text: drop rates and stages compared by the validation part alone.
+
+    python benchmarks/recipes.py data/emodb --protocol speaker --folds 0-9 --cells docs/recipes/emodb.csv
+    python benchmarks/recipes.py data/synthetic --folds 0-2 --seeds 0-2 --cells docs/recipes/synthetic.csv
+
+Every cell is one training; its figures are a line of the file of cells, and a cell that stands there is not trained
+again, so that the study goes on where it was cut off, on another machine too. Folds are outermost: after each, all
+recipes have been trained on the same folds. The table is of those folds that every recipe has.
+"""
+
+import csv
+import pathlib
+import shutil
+import statistics
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import click
+
+DROP_RATES = {"embedding_dropout": 0.75, "head_dropout": 0.7, "audio_head_dropout": 0.5, "text_head_dropout": 0.4}
+RECIPES = {
+    "none": {},
+    "half": {name: rate / 2 for name, rate in DROP_RATES.items()},
+    "authors": DROP_RATES,
+    "authors-unimodal": {**DROP_RATES, "start": "unimodal"},
+}
+SAME_ALONE = {"authors-unimodal": "authors"}  # speech alone and words alone are trained alike by both
+SYSTEMS = (("audio", 0.0), ("text", 0.0), ("fusion", 0.0), ("fusion", 0.1))
+COLUMNS = (
+    *("dataset_sha256", "recipe", "system", "alpha", "fold", "seed"),
+    *("validation_ua", "test_ua", "test_wa", "best_epoch", "processor_seconds", "version"),
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training of the study."""
+
+    recipe: str
+    system: str
+    alpha: float
+    fold: int
+    seed: int
+
+
+def cells(recipes: Iterable[str], folds: Iterable[int], seeds: Iterable[int]) -> Iterator[Cell]:
+    """All cells in the order in which a part of them is useful: fold after fold with every recipe."""
+    recipes, folds = list(recipes), list(folds)
+    for seed in seeds:
+        for fold in folds:
+            for recipe in recipes:
+                for system, alpha in SYSTEMS:
+                    yield Cell(recipe, system, alpha, fold, seed)
+
+
+def read(path: pathlib.Path, dataset_sha256: str) -> dict[Cell, dict[str, str]]:
+    """The lines of a file of cells that are of this dataset; empty where there is no file."""
+    if not path.is_file():
+        return {}
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["dataset_sha256"] == dataset_sha256]
+    return {
+        Cell(row["recipe"], row["system"], float(row["alpha"]), int(row["fold"]), int(row["seed"])): row for row in rows
+    }
+
+
+def append(path: pathlib.Path, row: dict) -> None:
+    """Adds a line to the file of cells, which begins with the names of its columns."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = not path.is_file()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def table(found: dict[Cell, dict[str, str]], recipes: Iterable[str]) -> str:
+    """Mean UA in percent of each recipe and system on validation and test, and its difference from `none`, in Markdown.
+
+    A fold and seed counts where every recipe has the system trained on it. The difference's error is that of the mean
+    over these cells.
+    """
+    recipes = list(recipes)
+    lines = [
+        "| recipe | system | α | cells | validation UA | against `none` | test UA | against `none` |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for system, alpha in SYSTEMS:
+        common = set.intersection(*({(c.fold, c.seed) for c in _of(found, r, system, alpha)} for r in recipes))
+        for recipe in recipes if common else ():
+            validation, test = (_values(found, recipe, system, alpha, common, part) for part in _PARTS)
+            base_validation, base_test = (_values(found, "none", system, alpha, common, part) for part in _PARTS)
+            lines.append(
+                f"| {recipe} | `{system}` | {alpha:g} | {len(common)} "
+                f"| {statistics.mean(validation):.1f} | {_difference(validation, base_validation)} "
+                f"| {statistics.mean(test):.1f} | {_difference(test, base_test)} |"
+            )
+    return "\n".join(lines)
+
+
+_PARTS = ("validation_ua", "test_ua")
+
+
+def _of(found, recipe, system, alpha):
+    return [cell for cell in found if (cell.recipe, cell.system, cell.alpha) == (recipe, system, alpha)]
+
+
+def _values(found, recipe, system, alpha, common, column):
+    """Percent, by fold and seed."""
+    return [100 * float(found[Cell(recipe, system, alpha, fold, seed)][column]) for fold, seed in sorted(common)]
+
+
+def _difference(values: list[float], base: list[float]) -> str:
+    """The mean difference and its standard error; a dash of one with itself."""
+    differences = [value - other for value, other in zip(values, base, strict=True)]
+    if not any(differences):
+        return "–"
+    mean = statistics.mean(differences)
+    if len(differences) == 1:
+        return f"{mean:+.1f}"
+    return f"{mean:+.1f} ± {statistics.stdev(differences) / len(differences) ** 0.5:.1f}"
+
+
+@click.command(help=__doc__.partition("\n\n")[0])
+@click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=pathlib.Path))
+@click.option("--protocol", default="random", show_default=True)
+@click.option("--folds", default="0-2", show_default=True)
+@click.option("--seeds", default="0", show_default=True)
+@click.option("--recipes", default=",".join(RECIPES), show_default=True)
+@click.option("--cells", "path", required=True, type=click.Path(path_type=pathlib.Path), help="The file of cells.")
+@click.option("--out", default="runs/recipes", show_default=True, type=click.Path(path_type=pathlib.Path))
+@click.option("--table-only", is_flag=True, help="Train nothing.")
+def command(data, protocol, folds, seeds, recipes, path, out, table_only):
+    from tfcr.dataset_info import open_dataset
+    from tfcr.experiments.ranges import whole_numbers
+
+    recipes = recipes.split(",")
+    dataset = open_dataset(data)
+    wanted = list(cells(recipes, whole_numbers("--folds", folds), whole_numbers("--seeds", seeds)))
+    for number, cell in enumerate(() if table_only else wanted, start=1):
+        if cell not in read(path, dataset.sha256):
+            row = _trained(cell, data, protocol, out / dataset.name)
+            append(path, {"dataset_sha256": dataset.sha256, **row})
+            print(f"{number}/{len(wanted)}", *row.values(), file=sys.stderr, flush=True)
+    found = read(path, dataset.sha256)
+    click.echo(table({cell: found[cell] for cell in wanted if cell in found}, recipes))
+
+
+def _trained(cell: Cell, data: pathlib.Path, protocol: str, out: pathlib.Path) -> dict:
+    """The line of a cell, trained now, by one thread."""
+    import keras
+
+    import tfcr
+    from tfcr.config import from_mapping
+    from tfcr.training.experiment import plan
+    from tfcr.training.train import train_fold
+
+    settings = {"system": cell.system, "alpha": cell.alpha, "fold": cell.fold, "seed": cell.seed}
+    experiment = plan(from_mapping({"protocol": protocol, "threads": 1, **settings, **RECIPES[cell.recipe]}), data)
+    run = out / cell.recipe / experiment.folder.name
+    twin = out / SAME_ALONE.get(cell.recipe, cell.recipe) / experiment.folder.name
+    if cell.system in ("audio", "text") and twin != run and not run.is_dir() and (twin / "metrics.json").is_file():
+        shutil.copytree(twin, run)
+    begin = time.process_time()
+    metrics = train_fold(experiment, run).metrics
+    keras.backend.clear_session()
+    return {
+        **vars(cell),
+        "validation_ua": metrics["validation"]["ua"],
+        "test_ua": metrics["test"]["ua"],
+        "test_wa": metrics["test"]["wa"],
+        "best_epoch": metrics["best_epoch"],
+        "processor_seconds": round(time.process_time() - begin),
+        "version": tfcr.__version__,
+    }
+
+
+if __name__ == "__main__":
+    from tfcr.cli.tensorflow import import_quietly
+
+    import_quietly()
+    command()

@@ -1,0 +1,54 @@
+"""The study of recipes: which cells, in which order, what is kept of them, and its table."""
+
+import recipes
+from recipes import Cell
+
+SHA = "a" * 64
+
+
+def line(cell: Cell, validation: float, test: float, dataset: str = SHA) -> dict:
+    return {
+        **dict.fromkeys(recipes.COLUMNS, ""),
+        **vars(cell),
+        "dataset_sha256": dataset,
+        "validation_ua": validation,
+        "test_ua": test,
+    }
+
+
+def test_after_each_fold_every_recipe_has_been_trained_on_the_same_folds():
+    order = list(recipes.cells(recipes.RECIPES, folds=[0, 1], seeds=[0, 1]))
+    per_fold = len(recipes.RECIPES) * len(recipes.SYSTEMS)
+    assert len(order) == len(set(order)) == 4 * per_fold
+    for number, (seed, fold) in enumerate([(0, 0), (0, 1), (1, 0), (1, 1)]):
+        assert {(c.seed, c.fold) for c in order[number * per_fold : (number + 1) * per_fold]} == {(seed, fold)}
+
+
+def test_every_recipe_is_a_configuration_that_is_accepted():
+    from tfcr.config import from_mapping
+
+    assert [from_mapping(recipe).head_dropout for recipe in recipes.RECIPES.values()] == [0.0, 0.35, 0.7, 0.7]
+
+
+def test_lines_come_back_and_those_of_another_dataset_do_not(tmp_path):
+    path = tmp_path / "new" / "cells.csv"
+    cell, other = Cell("none", "fusion", 0.1, 3, 0), Cell("half", "audio", 0.0, 0, 1)
+    assert recipes.read(path, SHA) == {}
+    recipes.append(path, line(cell, 0.5, 0.25))
+    recipes.append(path, line(other, 0.5, 0.25, dataset="b" * 64))
+    found = recipes.read(path, SHA)
+    assert list(found) == [cell]
+    assert found[cell]["validation_ua"] == "0.5"
+
+
+def test_the_table_compares_on_the_folds_that_every_recipe_has():
+    figures = {("none", 0): 0.5, ("none", 1): 0.7, ("none", 2): 0.1, ("half", 0): 0.6, ("half", 1): 0.9}
+    found = {
+        cell: line(cell, value, value / 2)
+        for (recipe, fold), value in figures.items()
+        for cell in [Cell(recipe, "audio", 0.0, fold, 0)]
+    }
+    [_, _, none, half] = recipes.table(found, ["none", "half"]).splitlines()
+    assert none == "| none | `audio` | 0 | 2 | 60.0 | – | 30.0 | – |"
+    # differences 10 and 20: mean 15, standard error √50 / √2 = 5; half of that on the test part
+    assert half == "| half | `audio` | 0 | 2 | 75.0 | +15.0 ± 5.0 | 37.5 | +7.5 ± 2.5 |"
