@@ -20,7 +20,7 @@ def command(run, data, part):
 
     trained = open_run(run)
 
-    from tfcr.cli.display import console, metrics_table, say
+    from tfcr.cli.display import metrics_table, print_table, say
     from tfcr.cli.tensorflow import import_quietly
 
     import_quietly()
@@ -29,5 +29,5 @@ def command(run, data, part):
     evaluation = evaluate_run(trained, data, part)
     if evaluation.left_out:
         say(f"{evaluation.left_out} utterances were left out: the run was trained or stopped by them")
-    console().print(metrics_table({evaluation.name: evaluation.figures}))
+    print_table(metrics_table({evaluation.name: evaluation.figures}), to_log=True)
     click.echo(evaluation.folder)
