@@ -135,12 +135,14 @@ def find_runs(paths: Iterable[str | os.PathLike]) -> list[Run]:
 def folder_of(dataset: str, config: Config) -> pathlib.Path:
     """`runs/<dataset>/<protocol>-<system>-a<alpha>-f<fold>-s<seed>` of a resolved configuration.
 
-    One's own features stand behind the system, and a baseline that was trained on ends in `-continued`.
+    One's own features stand behind the system; a run under noise ends in `-noise`, and a baseline that was trained on
+    in `-continued`.
     """
     own = "".join(f"-{name}" for name in (config.audio_features, config.text_features) if name)
     continued = "-continued" if config.alpha == 0 and config.start == "baseline" else ""
     parts = f"a{config.alpha:.12g}", f"f{config.fold}", f"s{config.seed}"
-    return pathlib.Path("runs") / dataset / f"{config.protocol}-{config.system}{own}-{'-'.join(parts)}{continued}"
+    ending = ("-noise" if config.noise else "") + continued
+    return pathlib.Path("runs") / dataset / f"{config.protocol}-{config.system}{own}-{'-'.join(parts)}{ending}"
 
 
 def refuse_other(folder: str | os.PathLike, config: Config) -> None:

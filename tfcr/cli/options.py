@@ -23,8 +23,18 @@ _PREPARATION = ("emotions", "merge")  # a file may say them for several commands
 _SYNTHETIC = ("conflict_rate", "corpus_seed", "utterances", "allow_partial")
 _TRAIN = ("data", "run")
 _SWEEP = ("systems", "alphas", "folds", "seeds", "shard", "report", "no_report", "dry_run", *BACKEND_OPTIONS)
+_EVALUATE = ("noise_seed", "kinds", "list_words")
 _SERVE = ("format", "vocabulary", "transcript", "host", "port", "max_body", "no_page")
-_KNOWN = (*FIELDS, *_PREPARE, *_BEAM, *_SYNTHETIC, *_TRAIN, *_SWEEP, *_SERVE)  # one file may serve several commands
+_KNOWN = (
+    *FIELDS,
+    *_PREPARE,
+    *_BEAM,
+    *_SYNTHETIC,
+    *_TRAIN,
+    *_SWEEP,
+    *_EVALUATE,
+    *_SERVE,
+)  # one file may serve several commands
 
 
 def config_option(command: Callable) -> Callable:

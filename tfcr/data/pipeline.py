@@ -160,6 +160,17 @@ class Pipeline:
         data = self._in_record_order(positions)
         return self._with_options(data.map(parsed, num_parallel_calls=self.threads, deterministic=True))
 
+    def transcripts(self, positions: np.ndarray) -> Iterator[tuple[int, str]]:
+        """The position and the words, as the corpus writes them, of each utterance, in record order."""
+        paths = [[str(self.dataset.folder / shard.name)] for shard in self.dataset.shards]
+        numbered = tf.data.Dataset.from_tensor_slices(paths).flat_map(tf.data.TFRecordDataset).enumerate()
+        data = self._select(numbered, positions)
+        parsed = data.map(
+            lambda position, serialised: (position, records.parse(serialised, "transcript")["transcript"])
+        )
+        for position, transcript in parsed.as_numpy_iterator():
+            yield int(position), transcript.decode()
+
     def steps(self, positions: np.ndarray, name: str) -> Iterator[np.ndarray]:
         """The real steps of one input of each utterance, in record order.
 

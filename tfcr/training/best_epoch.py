@@ -73,6 +73,7 @@ def _describe(experiment: Experiment, state: State, parts: dict, means: dict[str
         "own_features": {name: list(shape) for name, shape in experiment.network_sizes.own_features.items()},
         "vocabulary_sha256": dataset.info["vocabulary"]["sha256"] if TOKEN_IDS in feature_names(config) else None,
         **{name: getattr(config, name) for name in shared},
+        "noise": config.to_dict()["noise"],
         "replicas": state.history[-1].get("replicas", 1),
         "num_folds": protocols.num_folds(config.protocol, dataset.labelled),
         "best_epoch": state.best_epoch,
