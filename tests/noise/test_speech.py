@@ -18,7 +18,7 @@ from tfcr.schema import FLOOR_DB, NUM_BINS, SAMPLE_RATE
 
 NOISES = grades(["white", "pink", "babble"])
 # How far means and standard deviations in dB per bin may lie apart between both ways, and the distributions of a bin
-# (Kolmogorov and Smirnov's distance), where the noise of every recording is drawn twice: what was measured and some room.
+# (Kolmogorov and Smirnov's distance), over all frames of all recordings: what was measured and some room.
 TOLERANCE = {
     "white": (0.35, 0.35, 0.03),
     "pink": (0.35, 0.35, 0.03),
@@ -26,7 +26,8 @@ TOLERANCE = {
     "reverberation": (0.8, 0.6, 0.04),
     "telephone": (0.3, 0.3, 0.02),
 }
-PASSED = slice(5, 54)  # the bins within a telephone's band; beyond it leaks what the window lets through
+PASSED = slice(6, None)  # from 375 Hz; below a telephone's band the window leaks what the filter takes away
+OF_FEW = 1.7  # times as far apart, of the frames of a few recordings
 
 
 def utterance(id: str, samples: np.ndarray, speaker: str = "") -> types.SimpleNamespace:
@@ -117,7 +118,7 @@ def _kolmogorov_smirnov(one: np.ndarray, other: np.ndarray) -> float:
 @pytest.mark.parametrize("name", ["white-10", "pink-0", "babble-5", "reverberation-0.5", "telephone"])
 def test_noise_in_spectrograms_has_the_mean_and_spread_of_noise_in_recordings(real, name):
     grade = next(grade for grade in grades() if grade.name == name)
-    assert np.all(np.array(agree(real, grade)) <= TOLERANCE[grade.kind.name])
+    assert np.all(np.array(agree(real, grade)) <= OF_FEW * np.array(TOLERANCE[grade.kind.name]))
 
 
 def test_without_the_cross_term_the_spread_would_be_another(real, monkeypatch):
@@ -127,7 +128,7 @@ def test_without_the_cross_term_the_spread_would_be_another(real, monkeypatch):
     monkeypatch.setattr(spectrogram, "_density_of_sum", lambda density, noise, random: density + np.abs(noise) ** 2)
     grade = Grade(KINDS["white"], 0.0)
     _, spread, distance = agree(real, grade, draws=1)
-    assert spread > 2 * TOLERANCE["white"][1] and distance > 2 * TOLERANCE["white"][2]
+    assert spread > 3 * OF_FEW * TOLERANCE["white"][1] and distance > 1.5 * OF_FEW * TOLERANCE["white"][2]
 
 
 @pytest.mark.full
@@ -147,8 +148,8 @@ def test_amplitudes_are_those_of_the_density():
 
 def test_pink_noise_loses_three_decibels_an_octave():
     density = power_spectral_density(speech.pink(16_000 * 60, np.random.default_rng(0))).mean(axis=0)
-    octaves = [density[2**k : 2 ** (k + 1)].mean() for k in range(1, 7)]
-    np.testing.assert_allclose(10 * np.diff(np.log10(octaves)), -3.01, atol=0.25)
+    octaves = [density[2**k : 2 ** (k + 1)].mean() for k in range(2, 7)]
+    np.testing.assert_allclose(10 * np.diff(np.log10(octaves)), -3.01, atol=0.3)
 
 
 def test_a_telephone_passes_its_band_and_takes_24_decibels_an_octave_beyond():

@@ -91,6 +91,7 @@ class Pipeline:
         segments: str = "all",
         shuffle_buffer: int = 2048,
         augment: Callable[[tf.Tensor], tf.Tensor] | None = None,
+        noise: Callable[[dict[str, tf.Tensor], int], dict[str, tf.Tensor]] | None = None,
     ) -> tf.data.Dataset:
         """The batches of one epoch: every example once, in an order that is a function of (seed, epoch).
 
@@ -99,6 +100,7 @@ class Pipeline:
             segments: `all` takes every segment, `random` draws one of each utterance.
             shuffle_buffer: the number of examples among which the shuffle draws.
             augment: a function of each spectrogram, float32 [128 frames, 128 bins] in dB; it may draw random numbers.
+            noise: a function of each utterance's fields and the epoch's seed (`tfcr.data.training_noise`).
 
         Returns:
             `(x, y, sample_weight)`: x by the names of the inputs, y with `label` and `utterance` int64 [batch], weights
@@ -109,7 +111,7 @@ class Pipeline:
 
         def examples(_):
             tf.compat.v1.set_random_seed(epoch_seed)  # of this function's graph: no draw depends on the process's seed
-            found = self._examples(self._in_drawn_order(positions, epoch_seed), segments, weight, epoch_seed)
+            found = self._examples(self._in_drawn_order(positions, epoch_seed), segments, weight, epoch_seed, noise)
             if augment is not None and self.has_segments:
                 with warnings.catch_warnings():
                     warnings.filterwarnings("ignore", "Seed .* from outer graph")  # it is meant to be used
@@ -220,7 +222,9 @@ class Pipeline:
         selected = data.filter(lambda number, record: table[number])
         return selected.map(lambda number, record: (order[number], record))
 
-    def _examples(self, utterances: tf.data.Dataset, segments: str, weight: float, seed: int) -> tf.data.Dataset:
+    def _examples(
+        self, utterances: tf.data.Dataset, segments: str, weight: float, seed: int, noise: Callable | None
+    ) -> tf.data.Dataset:
         """`(own, (x, y, weight))` of each example: the inputs of its segment alone, if any, and the rest."""
         labels = tf.constant(self._labels)
 
@@ -232,6 +236,8 @@ class Pipeline:
             num_parallel_calls=self.threads,
             deterministic=True,
         )
+        if noise is not None:
+            parsed = parsed.map(lambda fields: noise(fields, seed), num_parallel_calls=self.threads, deterministic=True)
         if not self.has_segments:
             return parsed.map(lambda fields: self._example(fields, 1.0))
         if segments == "random":
