@@ -1,12 +1,16 @@
 """Contrastive regularization for multimodal emotion recognition (Qian and Han, 2021).
 
 `ContrastiveModel` is imported from here, everything else from its own file; each package says what it holds. `import
-tfcr` loads no TensorFlow.
+tfcr` loads no TensorFlow; it asks for oneDNN's kernels where TensorFlow is imported after it.
 """
 
 import importlib
 
+from tfcr.onednn import ask_for_onednn
+
 __version__ = "0.3.0"
+
+ask_for_onednn()
 
 _LAZY = {"ContrastiveModel": "tfcr.models.contrastive"}  # what needs TensorFlow is loaded when it is asked for
 

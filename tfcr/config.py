@@ -106,6 +106,9 @@ class Config:
     projection_units: int = 256  # of one's own features, before the mean over time (SUPERB)
     decision_weights: Literal["equal", "validation"] = "equal"  # of decision-level fusion; validation: chosen there
     classification_loss: Literal["softmax", "sigmoid"] = "softmax"  # cross-entropy (Eq. 5); sigmoid: MDRE's code
+    class_weights: Literal["none", "balanced"] = (
+        "none"  # of Eq. 5; balanced: inverse to the training part's frequencies
+    )
     audio_features: str | None = None  # the name of one's own, prepared by --audio-features; null: the system's
     text_features: str | None = None  # the name of one's own, prepared by --text-features; null: the system's
 
@@ -129,7 +132,9 @@ class Config:
     halve_every: int | None = None  # epochs after which the learning rate is halved (DS-LSTM)
     halvings: int = 3  # at most so often
     epochs: int = 100  # at most (the text is silent)
-    stop_on: Literal["ua", "loss", "cross-entropy"] = "ua"  # on the validation part; loss: Eq. 7 (the text is silent)
+    stop_on: Literal["ua", "macro-f1", "loss", "cross-entropy"] = (
+        "ua"  # of validation; loss: Eq. 7 (the text is silent)
+    )
     patience: int = 10  # epochs without a better value (the text is silent)
     shuffle_buffer: int = 2048  # segments that the shuffle holds at a time
     freq_mask: int = 0  # SpecAugment: the widest mask over frequency, in bins; the paper has none

@@ -90,13 +90,16 @@ def test_every_file_is_where_the_report_says(report):
     assert {path.name for path in report.tables} == {
         *("table1.csv", "table1.md", "table1.tex", "alpha.csv", "alpha.tex", "comparison.csv"),
         *("confusion.csv", "conflicts.csv", "agreement.csv", "modalities.tex"),
+        *("measures.tex", "classes.csv", "calibration.csv"),
     }
     assert {path.suffix for path in report.figures} == {".svg", ".png"}
     assert [path.stem for path in report.figures if path.suffix == ".svg"] == [
         "confusion-iemocap-random-fusion",
+        "reliability-iemocap-random-fusion",
         "conflicts-iemocap-random-fusion",
         "agreement-iemocap-random-fusion",
         "confusion-iemocap-random-text-a0",
+        "reliability-iemocap-random-text-a0",
         "curves-iemocap",
     ]
 

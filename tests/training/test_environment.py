@@ -82,4 +82,4 @@ def test_a_run_that_goes_on_under_another_setting_says_so(small_dataset, small_c
     describe_run(run.folder)
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("environment")]
     assert lines[0].startswith("environment from epoch 1: ") and recorded[0]["cpu"] in lines[0]
-    assert lines[1].startswith("environment from epoch 2: ") and lines[1].endswith("ONEDNN_MAX_CPU_ISA=AVX2")
+    assert lines[1].startswith("environment from epoch 2: ") and "; ONEDNN_MAX_CPU_ISA=AVX2" in lines[1]

@@ -248,15 +248,19 @@ def _of_input(row) -> str:
 
 
 def metrics_table(parts: dict[str, dict]) -> Table:
-    """WA, UA, the modalities alone and the conflict rates of some parts, in per cent."""
+    """WA, UA, F1, the modalities alone, the conflict rates and the calibration errors of some parts, in per cent."""
     names = {
-        "wa": "WA", "ua": "UA", "wa_audio": "WA of s_a", "wa_text": "WA of s_t",
+        "wa": "WA", "ua": "UA", "macro_f1": "macro F1", "weighted_f1": "weighted F1",
+        "wa_audio": "WA of s_a", "wa_text": "WA of s_t",
         "conflict_rate": "conflicts", "conflict_rate_centred": "conflicts, centred",
+        "ece": "calibration error (ECE)", "ece_scaled": "ECE, with its temperature",
     }  # fmt: skip
-    table = Table("in %", *names.values())
-    for part, figures in parts.items():
-        cells = (figures[name] for name in names)
-        table.add_row(part, *("–" if value is None else f"{100 * value:.2f}" for value in cells))
+    table = Table("in %")
+    for part in parts:
+        table.add_column(Text(part), justify="right")
+    for name, label in names.items():
+        values = (figures.get(name) for figures in parts.values())  # of earlier versions without F1
+        table.add_row(label, *("–" if value is None else f"{100 * value:.2f}" for value in values))
     return table
 
 

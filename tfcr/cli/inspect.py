@@ -241,7 +241,9 @@ def describe_run(folder: pathlib.Path) -> None:
     click.echo(f"protocol {config['protocol']}, fold {config['fold']}{f' of {of}' if of else ''}: {sizes}")
     for part in ("validation", "test"):
         figures = run.metrics[part]
-        click.echo(f"{part}: WA {100 * figures['wa']:.2f} %, UA {100 * figures['ua']:.2f} %")
+        measures = {"WA": "wa", "UA": "ua", "macro F1": "macro_f1", "weighted F1": "weighted_f1"}
+        known = {label: figures[name] for label, name in measures.items() if name in figures}
+        click.echo(f"{part}: " + ", ".join(f"{label} {100 * value:.2f} %" for label, value in known.items()))
     click.echo(f"best epoch {run.metrics['best_epoch']} of {run.metrics['epochs']}")
     if run.metrics.get("fast_layers"):
         click.echo(f"trained on a CPU by tfcr's faster kernels: {', '.join(run.metrics['fast_layers'])}")

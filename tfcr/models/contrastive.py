@@ -32,6 +32,8 @@ class ContrastiveModel(WithBuiltMetrics):
         classification_loss: `softmax`, the cross-entropy of Eq. 5, or `sigmoid`, the mean over classes of each one's
             binary cross-entropy. Where the network has `branch_logits` [batch, branches, classes], it is the mean over
             branches of each one's loss, rather than the loss of `logits`.
+        class_weights: what the cross-entropy of an example of each class is multiplied by, float [classes], in training
+            and validation; the contrastive loss has no weights. By default 1.
 
     Data: `(x, y)` or `(x, y, sample_weight)`, where x is the network's input and y either the labels, int [batch], or a
     dictionary of `label` and `utterance`, int [batch] each: examples with the same utterance are never each other's
@@ -52,6 +54,7 @@ class ContrastiveModel(WithBuiltMetrics):
         seed=0,
         classification_loss="softmax",
         negatives_scope="global",
+        class_weights=None,
         **kwargs,
     ):
         super().__init__(autocast=False, **kwargs)  # half precision cannot hold -140 dB to a tenth
@@ -78,6 +81,7 @@ class ContrastiveModel(WithBuiltMetrics):
         self.seed = seed
         self.classification_loss = classification_loss
         self.negatives_scope = negatives_scope
+        self.class_weights = None if class_weights is None else tuple(map(float, class_weights))
         self.draw_seeds = keras.random.SeedGenerator(seed)
         self.measures_by_output = False
         self.loss_tracker = keras.metrics.Mean(name="loss")
@@ -88,6 +92,11 @@ class ContrastiveModel(WithBuiltMetrics):
         if not isinstance(outputs, dict) or not needed <= set(outputs):
             raise ValueError(
                 f"Argument `network` must have the outputs {sorted(needed)}. Received: a network with {outputs}"
+            )
+        if class_weights is not None and len(class_weights) != outputs["logits"].shape[-1]:
+            raise ValueError(
+                f"Argument `class_weights` must have {outputs['logits'].shape[-1]} numbers, one a class. "
+                f"Received: class_weights={class_weights!r}"
             )
         if discriminator is not None and not discriminator.built:
             discriminator.build(outputs["audio_embedding"].shape, outputs["text_embedding"].shape)
@@ -200,9 +209,13 @@ class ContrastiveModel(WithBuiltMetrics):
     def _classification_losses(self, label, outputs):
         cross_entropy = _CROSS_ENTROPIES[self.classification_loss]
         if "branch_logits" not in outputs:
-            return cross_entropy(label, _at_least_float32(outputs["logits"]))
-        logits = _at_least_float32(outputs["branch_logits"])
-        return ops.mean(ops.stack([cross_entropy(label, logits[:, n]) for n in range(logits.shape[1])]), axis=0)
+            losses = cross_entropy(label, _at_least_float32(outputs["logits"]))
+        else:
+            logits = _at_least_float32(outputs["branch_logits"])
+            losses = ops.mean(ops.stack([cross_entropy(label, logits[:, n]) for n in range(logits.shape[1])]), axis=0)
+        if self.class_weights is None:
+            return losses
+        return losses * ops.take(ops.convert_to_tensor(self.class_weights, losses.dtype), label)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The objective of both steps: Eq. 7 averaged over the batch, and what the layers themselves add.
@@ -273,6 +286,7 @@ class ContrastiveModel(WithBuiltMetrics):
             "seed": self.seed,
             "classification_loss": self.classification_loss,
             "negatives_scope": self.negatives_scope,
+            "class_weights": self.class_weights,
         }
 
     @classmethod

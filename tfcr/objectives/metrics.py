@@ -1,11 +1,15 @@
 """The figures of an evaluation, from scores and labels. No TensorFlow.
 
-WA is the accuracy over utterances and UA the mean recall over the classes that occur (Han, Yu and Tashev 2014).
+WA is the accuracy over utterances and UA the mean recall over the classes that occur (Han, Yu and Tashev 2014). Macro
+F1 is the mean F1 over the classes that occur, and weighted F1 the mean over utterances of their class's F1.
 """
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+
+from tfcr.objectives.calibration import calibration_error
+from tfcr.objectives.confusions import mean_recall, recalls
 
 
 def confusion(labels: np.ndarray, logits: np.ndarray) -> np.ndarray:
@@ -15,12 +19,6 @@ def confusion(labels: np.ndarray, logits: np.ndarray) -> np.ndarray:
     return np.bincount(cells, minlength=classes**2).reshape(classes, classes)
 
 
-def recalls(matrix: np.ndarray) -> np.ndarray:
-    """Recall of every class, float64 [classes]; NaN for one that does not occur."""
-    totals = matrix.sum(axis=1)
-    return np.divide(np.diag(matrix), totals, out=np.full(len(matrix), np.nan), where=totals > 0)
-
-
 def weighted_accuracy(labels: np.ndarray, logits: np.ndarray) -> float:
     """WA: the share of utterances whose largest score is their label's."""
     return float(np.mean(logits.argmax(axis=1) == labels))
@@ -28,7 +26,7 @@ def weighted_accuracy(labels: np.ndarray, logits: np.ndarray) -> float:
 
 def unweighted_accuracy(labels: np.ndarray, logits: np.ndarray) -> float:
     """UA: the mean recall over the classes that occur."""
-    return float(np.nanmean(recalls(confusion(labels, logits))))
+    return float(mean_recall(confusion(labels, logits)))
 
 
 def both_name_an_emotion(audio_logits: np.ndarray, text_logits: np.ndarray) -> np.ndarray:
@@ -71,6 +69,7 @@ def evaluation(
     text_logits: np.ndarray | None,
     emotions: Sequence[str],
     training_means: dict[str, np.ndarray],
+    temperature: float | None = None,
 ) -> dict:
     """One part's entry in `metrics.json`.
 
@@ -80,20 +79,48 @@ def evaluation(
         emotions: the classes' names, in label order.
         training_means: mean `audio_logits` and `text_logits` [classes] over the training part; they centre the scores,
             to each of which a constant can be added and subtracted from the other without changing their sum.
+        temperature: fitted on the validation part (`tfcr.objectives.calibration`); None for runs that have none.
     """
     matrix = confusion(labels, logits)
     by_class = recalls(matrix)
+    scaled = None if temperature is None else calibration_error(labels, logits, temperature)
     return {
         "wa": weighted_accuracy(labels, logits),
-        "ua": float(np.nanmean(by_class)),
-        "recall": {name: None if np.isnan(r) else float(r) for name, r in zip(emotions, by_class, strict=True)},
+        "ua": float(mean_recall(matrix)),
+        "recall": _by_name(emotions, by_class),
+        **_f1_figures(labels, logits.argmax(axis=1), emotions),
         "confusion": matrix.tolist(),
         "conflict_rate": _conflict_rate(audio_logits, text_logits),
         "conflict_rate_centred": _conflict_rate(audio_logits, text_logits, training_means),
         "wa_audio": None if audio_logits is None else weighted_accuracy(labels, audio_logits),
         "wa_text": None if text_logits is None else weighted_accuracy(labels, text_logits),
+        "ece": calibration_error(labels, logits),
+        "ece_scaled": scaled,
         "absent": [name for name, r in zip(emotions, by_class, strict=True) if np.isnan(r)],
     }
+
+
+def _f1_figures(labels: np.ndarray, predicted: np.ndarray, emotions: Sequence[str]) -> dict:
+    """Macro and weighted F1, and precision and F1 of each class, by scikit-learn.
+
+    A class that does not occur has no F1 and is in no mean, as in UA; one that is never predicted has no precision.
+    """
+    from sklearn.metrics import f1_score, precision_recall_fscore_support  # takes a second to import
+
+    classes = range(len(emotions))
+    precision, _, f1, sizes = precision_recall_fscore_support(labels, predicted, labels=classes, zero_division=np.nan)
+    of_those_that_occur = {"labels": np.flatnonzero(sizes), "zero_division": 0.0}
+    return {
+        "macro_f1": float(f1_score(labels, predicted, average="macro", **of_those_that_occur)),
+        "weighted_f1": float(f1_score(labels, predicted, average="weighted", **of_those_that_occur)),
+        "precision": _by_name(emotions, precision),
+        "f1": _by_name(emotions, np.where(sizes > 0, f1, np.nan)),
+    }
+
+
+def _by_name(emotions: Sequence[str], values: np.ndarray) -> dict[str, float | None]:
+    """Emotion → value; None for NaN."""
+    return {name: None if np.isnan(value) else float(value) for name, value in zip(emotions, values, strict=True)}
 
 
 def _conflict_rate(audio_logits, text_logits, training_means=None) -> float | None:

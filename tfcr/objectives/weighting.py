@@ -1,11 +1,26 @@
 """How the two losses and the examples of a batch become one number (Eq. 7)."""
 
+import numpy as np
 from keras import ops
 
 
 def combine(classification_loss, contrastive_loss, alpha: float):
     """(1 - alpha) L1 + alpha L2 (Eq. 7). Shapes stay."""
     return (1.0 - alpha) * classification_loss + alpha * contrastive_loss
+
+
+def balanced_class_weights(labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """Weights of the cross-entropy (Eq. 5), inverse to the classes' frequencies; their mean over `labels` is 1.
+
+    Args:
+        labels: int64 [utterances], of the training part.
+
+    Returns:
+        float64 [num_classes]; 1 for a class that does not occur.
+    """
+    counts = np.bincount(labels, minlength=num_classes)
+    occur = counts > 0
+    return np.divide(len(labels) / occur.sum(), counts, out=np.ones(num_classes), where=occur)
 
 
 def weighted_mean(losses, sample_weight=None, size=None):

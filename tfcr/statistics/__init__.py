@@ -14,6 +14,7 @@ from tfcr.statistics.clusters import (
     t_interval,
 )
 from tfcr.statistics.comparison import MIN_SEEDS, MIN_SPEAKERS, Cell, Comparison, Pooled, SeedDifference, compare, pool
+from tfcr.statistics.matrices import Estimate, bootstrap_intervals, cluster_matrices, exchange_tests
 from tfcr.statistics.sentences import caveats, conclusion, p_in_words
 from tfcr.statistics.utterances import (
     LEVEL,
@@ -32,15 +33,19 @@ __all__ = [
     "Cell",
     "Clusters",
     "Comparison",
+    "Estimate",
     "Interval",
     "McNemar",
     "Pooled",
     "SeedDifference",
     "bootstrap_interval",
+    "bootstrap_intervals",
     "caveats",
+    "cluster_matrices",
     "compare",
     "conclusion",
     "dialogues",
+    "exchange_tests",
     "joined",
     "mcnemar",
     "mcnemar_from_margins",

@@ -13,7 +13,7 @@ from tfcr.runs import Predictions
 
 CONFIDENCE = 0.95
 _MOST_EXACT = 20  # clusters; 2^20 flips
-_CHUNK = 2_000_000  # random numbers in memory at a time
+_CHUNK = 2_000_000  # numbers in memory at a time
 _TIE = 1e-9  # sums this close, relative to the sum of sizes, are equal
 _DIALOGUE_IDS = (
     re.compile(r"(?P<dialogue>Ses0[1-5][FM]_\w+)_[FM]\d{3}"),  # IEMOCAP: Ses01F_impro01_F000
@@ -117,7 +117,7 @@ def bootstrap_interval(
     np.add.at(sizes, (cluster, stratum), 1)
     random = np.random.default_rng(seed)
     means = []
-    for rows in _chunks(repetitions, len(names)):
+    for rows in chunks(repetitions, len(names)):
         drawn = random.multinomial(len(names), np.full(len(names), 1 / len(names)), size=rows).astype(np.float64)
         drawn_sizes = drawn @ sizes
         class_means = np.divide(
@@ -157,11 +157,11 @@ def _all_flips(values: np.ndarray) -> np.ndarray:
 
 def _random_flips(values: np.ndarray, draws: int, seed: int) -> Iterator[np.ndarray]:
     random = np.random.default_rng(seed)
-    for rows in _chunks(draws, len(values)):
+    for rows in chunks(draws, len(values)):
         yield (2.0 * random.integers(0, 2, (rows, len(values)), dtype=np.int8) - 1) @ values
 
 
-def _chunks(rows: int, width: int) -> Iterator[int]:
+def chunks(rows: int, width: int) -> Iterator[int]:
     """Rows in portions that memory holds."""
     portion = max(1, _CHUNK // width)
     for start in range(0, rows, portion):

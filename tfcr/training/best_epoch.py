@@ -12,6 +12,7 @@ from tfcr.features.sets import TOKEN_IDS
 from tfcr.models.network import HEAD
 from tfcr.models.restore import restore_network
 from tfcr.models.systems import feature_names, system
+from tfcr.objectives.calibration import fit_temperature
 from tfcr.training import evaluate
 from tfcr.training.build import fast_layers
 from tfcr.training.checkpoint import Checkpoint, State, save_weights
@@ -31,14 +32,14 @@ def evaluate_best_epoch(
         _choose_share(network, system(config.system), outputs(split.validation), experiment.labels(split.validation))
     save_weights(network, run / runs.WEIGHTS)
     means = evaluate.training_means(outputs(split.train))
-    parts = {}
-    for part, positions in (("validation", split.validation), ("test", split.test)):
-        found = outputs(positions)
-        parts[part] = evaluate.figures(experiment.labels(positions), found, dataset.emotions, means)
-        if part == "test":
-            runs.write_predictions(run / runs.PREDICTIONS, evaluate.predictions(dataset, positions, found))
+    found = {part: outputs(getattr(split, part)) for part in ("validation", "test")}
+    labels = {part: experiment.labels(getattr(split, part)) for part in found}
+    temperature = fit_temperature(labels["validation"], found["validation"]["logits"])
+    parts = {part: evaluate.figures(labels[part], found[part], dataset.emotions, means, temperature) for part in found}
+    runs.write_predictions(run / runs.PREDICTIONS, evaluate.predictions(dataset, split.test, found["test"]))
     runs.write_history(run, state.history)
-    content = _describe(experiment, state, parts, means) | {"fast_layers": fast_layers(network)}
+    content = _describe(experiment, state, parts, means)
+    content |= {"temperature": temperature, "fast_layers": fast_layers(network)}
     content["weights_sha256"] = files.sha256_of_file(run / runs.WEIGHTS)
     files.write_json(run / runs.METRICS, content)
 

@@ -1,6 +1,7 @@
 """The model of an experiment before its first step: built, drawn from its seed, standardised and compiled."""
 
 import keras
+import numpy as np
 
 from tfcr.data.pipeline import derived_seed
 from tfcr.features.vocabulary import read_vocabulary
@@ -11,6 +12,7 @@ from tfcr.models.keras_internals import layers_within
 from tfcr.models.layers.standardization import Standardization
 from tfcr.models.layers.word_table import WordTable
 from tfcr.models.systems import system
+from tfcr.objectives.weighting import balanced_class_weights
 from tfcr.training import runtime
 from tfcr.training.experiment import Experiment, pipeline_of
 from tfcr.training.statistics import moments
@@ -39,6 +41,7 @@ def build_model(experiment: Experiment) -> ContrastiveModel:
         negatives_per_anchor=config.negatives_per_anchor,
         classification_loss=config.classification_loss,
         negatives_scope=config.negatives_scope,
+        class_weights=_class_weights(experiment),
         seed=config.seed,
         dtype=policy,
     )
@@ -48,6 +51,13 @@ def build_model(experiment: Experiment) -> ContrastiveModel:
     model.compile(optimizer, jit_compile=False)  # where XLA compiles a step, `InputTimer` has it do so
     model.optimizer.build(model.trainable_variables)
     return model
+
+
+def _class_weights(experiment: Experiment) -> np.ndarray | None:
+    """By the training part; None for no weights."""
+    if experiment.config.class_weights == "none":
+        return None
+    return balanced_class_weights(experiment.labels(experiment.split.train), len(experiment.dataset.emotions))
 
 
 def _standardise(network: keras.Model, experiment: Experiment) -> None:

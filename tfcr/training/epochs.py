@@ -18,7 +18,8 @@ from tfcr.models.contrastive import ContrastiveModel
 from tfcr.models.keras_internals import layers_within
 from tfcr.models.kernels import compiles
 from tfcr.models.layers.standardization import Standardization
-from tfcr.objectives.metrics import unweighted_accuracy, weighted_accuracy
+from tfcr.objectives.confusions import macro_f1, weighted_f1
+from tfcr.objectives.metrics import confusion, unweighted_accuracy, weighted_accuracy
 from tfcr.objectives.weighting import combine
 from tfcr.training import distribution, evaluate
 from tfcr.training.build import layers_of_kind
@@ -54,6 +55,8 @@ def train_epochs(
             logits = outputs(split.validation)["logits"]
             row["val_wa"] = weighted_accuracy(labels, logits)
             row["val_ua"] = unweighted_accuracy(labels, logits)
+            row["val_macro_f1"] = float(macro_f1(confusion(labels, logits)))
+            row["val_weighted_f1"] = float(weighted_f1(confusion(labels, logits)))
             row["seconds"] = time.monotonic() - began
             replicas = model.distribute_strategy.num_replicas_in_sync
             if config.distribution == "mirrored":
@@ -154,6 +157,7 @@ def _record_epoch(
     """Adds an epoch to the state, the checkpoint, `history.csv` and the TensorBoard events."""
     value = {
         "ua": row["val_ua"],
+        "macro-f1": row["val_macro_f1"],
         "loss": -_objective(row, config.alpha),
         "cross-entropy": -row["val_classification_loss"],
     }[config.stop_on]

@@ -69,14 +69,17 @@ def training_means(outputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def figures(
-    labels: np.ndarray, outputs: dict[str, np.ndarray], emotions: Sequence[str], means: dict[str, np.ndarray]
+    labels: np.ndarray,
+    outputs: dict[str, np.ndarray],
+    emotions: Sequence[str],
+    means: dict[str, np.ndarray],
+    temperature: float | None = None,
 ) -> dict:
-    """One part's entry in `metrics.json`."""
+    """One part's entry in `metrics.json`; the arguments are those of `tfcr.objectives.metrics.evaluation`."""
     if not np.isfinite(outputs["logits"]).all():
         bad = int((~np.isfinite(outputs["logits"])).any(axis=1).sum())
         raise TfcrError(
             f"{bad} of {len(labels)} utterances have scores that are not finite; train in another precision"
         )
-    return metrics.evaluation(
-        labels, outputs["logits"], outputs.get("audio_logits"), outputs.get("text_logits"), emotions, means
-    )
+    scores = (outputs.get(name) for name in _SCORES)
+    return metrics.evaluation(labels, *scores, emotions, means, temperature)

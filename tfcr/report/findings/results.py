@@ -10,6 +10,8 @@ import numpy as np
 
 from tfcr import published
 from tfcr.errors import TfcrError
+from tfcr.objectives.confusions import f1s, macro_f1, precisions, weighted_f1
+from tfcr.report.findings.calibration import Calibration, find_calibration
 from tfcr.report.findings.conditions import Cell, Group
 from tfcr.report.findings.conflicts import Conflict, find_conflicts
 from tfcr.runs import Predictions, Run
@@ -57,15 +59,20 @@ class Result:
     """A condition's row of Table 1 and all that belongs to it.
 
     Attributes:
-        pooled: WA and UA over the test utterances of all folds, each a mean over its fold's seeds, with intervals.
+        macro_f1, weighted_f1: by the confusion matrix of each run, so of runs too that recorded none.
+        pooled: WA, UA and F1 over the test utterances of all folds, each a mean over its fold's seeds, with intervals.
         confusion: int64 [classes, classes], rows true, summed over the test predictions of all runs.
-        recall: per class, pooled; None for a class that no test set holds.
+        recall, precision, f1: per class, of `confusion`; recall and F1 are None for a class that no test set holds,
+            precision for one that is never predicted.
+        ece, ece_scaled: expected calibration error of each run, before and after its temperature.
         folds_with_absent: folds whose test part lacks at least one class: their UA is over fewer classes.
     """
 
     group: Group
     wa: Spread
     ua: Spread
+    macro_f1: Spread
+    weighted_f1: Spread
     pooled: Pooled
     conflict_rate: Spread | None
     conflict_rate_centred: Spread | None
@@ -73,6 +80,11 @@ class Result:
     wa_text: Spread | None
     confusion: np.ndarray
     recall: Mapping[str, float | None]
+    precision: Mapping[str, float | None]
+    f1: Mapping[str, float | None]
+    calibration: Calibration
+    ece: Spread
+    ece_scaled: Spread | None
     folds_with_absent: list[int]
     conflict: Conflict | None
     styles: list[Style]
@@ -106,10 +118,13 @@ def measure(group: Group) -> Result:
     confusions = {cell: _confusion(run, group.predictions[cell]) for cell, run in group.runs.items()}
     confusion = np.sum(list(confusions.values()), axis=0)
     recall = _recall(confusion)
+    calibration = find_calibration(group)
     return Result(
         group=group,
         wa=_over_folds({cell: accuracy(counts) for cell, counts in confusions.items()}),
         ua=_over_folds({cell: unweighted_accuracy(counts) for cell, counts in confusions.items()}),
+        macro_f1=_over_folds({cell: float(macro_f1(counts)) for cell, counts in confusions.items()}),
+        weighted_f1=_over_folds({cell: float(weighted_f1(counts)) for cell, counts in confusions.items()}),
         pooled=pool(group.predictions),
         conflict_rate=recorded(group, "conflict_rate"),
         conflict_rate_centred=recorded(group, "conflict_rate_centred"),
@@ -117,6 +132,11 @@ def measure(group: Group) -> Result:
         wa_text=recorded(group, "wa_text"),
         confusion=confusion,
         recall=dict(zip(group.emotions, recall, strict=True)),
+        precision=_by_class(group, precisions(confusion)),
+        f1=_by_class(group, f1s(confusion)),
+        calibration=calibration,
+        ece=_over_folds(calibration.errors),
+        ece_scaled=None if calibration.errors_scaled is None else _over_folds(calibration.errors_scaled),
         folds_with_absent=sorted({fold for (fold, _), counts in confusions.items() if (counts.sum(axis=1) == 0).any()}),
         conflict=find_conflicts(group),
         styles=_styles(group),
@@ -155,6 +175,11 @@ def _confusion(run: Run, predictions: Predictions) -> np.ndarray:
 
 def _recall(confusion: np.ndarray) -> list[float | None]:
     return [float(row[k] / row.sum()) if row.sum() else None for k, row in enumerate(confusion)]
+
+
+def _by_class(group: Group, values: np.ndarray) -> dict[str, float | None]:
+    """Emotion → value; None for NaN."""
+    return {name: None if np.isnan(value) else float(value) for name, value in zip(group.emotions, values, strict=True)}
 
 
 def recorded(group: Group, name: str) -> Spread | None:

@@ -11,6 +11,7 @@ from tfcr.report.figures.curves import draw_curves
 from tfcr.report.figures.drawing import Drawing
 from tfcr.report.figures.embeddings_figure import draw_embeddings
 from tfcr.report.figures.matrices import draw_agreements, draw_confusions
+from tfcr.report.figures.reliability import draw_reliability
 from tfcr.report.findings.results import Result
 from tfcr.report.findings.sections import Section, Setting
 from tfcr.report.page.provenance import Provenance, provenance_of
@@ -34,6 +35,7 @@ class Illustrated:
 
     Attributes:
         confusions: baseline and proposed side by side; `other_confusions` those of the other alphas.
+        reliability: baseline and proposed side by side.
         speakers: the primary comparison.
         alpha: the curve over the grid.
         conflicts, agreements, embeddings: before and after.
@@ -43,6 +45,7 @@ class Illustrated:
     setting: Setting
     confusions: Drawing
     other_confusions: Drawing | None
+    reliability: Drawing
     speakers: Drawing | None
     alpha: Drawing | None
     conflicts: Drawing | None
@@ -54,7 +57,7 @@ class Illustrated:
     def drawings(self) -> list[Drawing]:
         """All of them."""
         drawings = (
-            *(self.confusions, self.other_confusions, self.speakers, self.alpha),
+            *(self.confusions, self.other_confusions, self.reliability, self.speakers, self.alpha),
             *(self.conflicts, self.agreements, self.embeddings, self.other_curves),
         )
         return [drawing for drawing in drawings if drawing]
@@ -115,6 +118,7 @@ def _illustrated(section: Section, setting: Setting, place: str, names: set[str]
         )
         if others
         else None,
+        reliability=draw(draw_reliability, "reliability", "Reliability", _headed(setting.pair), suffix=alone),
         speakers=draw(draw_speakers, "speakers", "Difference per speaker", setting.primary)
         if setting.primary
         else None,

@@ -89,6 +89,7 @@ def _contents(chapter: Chapter) -> list[tuple[str, str]]:
     headings = (
         ("table-1", "Table 1", True),
         ("styles", "Improvised and scripted speech", any(result.styles for result in section.main_results)),
+        ("measures", "F1 and calibration", True),
         ("comparison", "What the contrastive term changes", section.differences),
         ("modalities", "What the fusion adds to one modality", section.modalities),
         ("alpha", "The grid over α", section.grids),

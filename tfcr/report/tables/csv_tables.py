@@ -12,7 +12,7 @@ from tfcr.report.findings.conflicts import Disagreement
 from tfcr.report.findings.results import Result, Spread
 from tfcr.report.findings.sections import Section, Setting, mixture_of
 from tfcr.report.formatting import comparability, is_comparable
-from tfcr.statistics import Interval
+from tfcr.statistics import Estimate, Interval
 
 _CHOSEN = "chosen"  # stands in a column `alpha` where each fold has its own
 
@@ -23,6 +23,11 @@ _TABLE_1 = (
     *("pooled_intervals_over", "wa_seed_deviation", "ua_seed_deviation", "folds", "seeds", "runs", "predictions"),
     *("conflict_percent", "conflict_centred_percent", "wa_audio_percent", "wa_text_percent"),
     *("comparable", "measured", "split", "warning"),
+    *("macro_f1_percent", "macro_f1_deviation", "macro_f1_seed_deviation"),
+    *("weighted_f1_percent", "weighted_f1_deviation", "weighted_f1_seed_deviation"),
+    *("pooled_macro_f1_percent", "pooled_macro_f1_low", "pooled_macro_f1_high"),
+    *("pooled_weighted_f1_percent", "pooled_weighted_f1_low", "pooled_weighted_f1_high"),
+    *("ece_percent", "ece_scaled_percent"),
 )
 _ALPHA = (*_PLACE, "alpha", "fold", "seeds", "validation_ua_percent", "wa_percent", "ua_percent", "chosen")
 _COMPARISON = (
@@ -99,6 +104,20 @@ def confusion_csv(sections: Iterable[Section]) -> str:
     )
 
 
+def classes_csv(sections: Iterable[Section]) -> str:
+    """Recall, precision and F1 of every class of every condition, pooled over test predictions."""
+    header = (*_PLACE, "alpha", "emotion", "recall_percent", "precision_percent", "f1_percent")
+    return _csv(
+        header, [row for section in sections for result in section.results for row in _classes(section, result)]
+    )
+
+
+def calibration_csv(sections: Iterable[Section]) -> str:
+    """The reliability diagrams: a row per bin of confidence, before and after each run's temperature."""
+    header = (*_PLACE, "alpha", "when", "bin", "predictions", "confidence_percent", "right_percent")
+    return _csv(header, [row for section in sections for result in section.results for row in _bins(section, result)])
+
+
 def _published_record(row: PublishedRow) -> dict:
     return {
         "source": "published",
@@ -140,6 +159,20 @@ def _measured_record(section: Section, result: Result) -> dict:
         "measured": comparability(result),
         "split": protocols.meaning(condition.protocol),
         "warning": mixture_of(result) or "",
+        **_f1_record("macro_f1", result.macro_f1, pooled.macro_f1),
+        **_f1_record("weighted_f1", result.weighted_f1, pooled.weighted_f1),
+        "ece_percent": _number(result.ece.mean),
+        "ece_scaled_percent": _mean(result.ece_scaled),
+    }
+
+
+def _f1_record(name: str, spread: Spread, pooled: Estimate) -> dict[str, str]:
+    return {
+        f"{name}_percent": _number(spread.mean),
+        f"{name}_deviation": _number(spread.deviation),
+        f"{name}_seed_deviation": _number(spread.seed_deviation),
+        f"pooled_{name}_percent": _number(pooled.value),
+        **_limits(pooled.interval, f"pooled_{name}_low", f"pooled_{name}_high"),
     }
 
 
@@ -166,12 +199,14 @@ def _measures(difference: Difference) -> Iterator[dict]:
     over_dialogues = {"clusters": c.clusters, "cluster": c.cluster}
     yield {
         **_estimate("WA, mean over speakers", c.effect, c.interval),
-        "p": "" if c.p is None else f"{c.p:.6f}",
+        **_p(c.p),
         "clusters": len(c.by_speaker),
         "cluster": "speaker",
     }
     yield _estimate("WA, pooled", c.wa, c.wa_interval) | over_dialogues
-    yield _estimate("UA, pooled", c.ua, c.ua_interval) | over_dialogues
+    yield _estimate("UA, pooled", c.ua, c.ua_interval) | over_dialogues | _p(c.ua_p)
+    for name, f1 in (("macro F1, pooled", c.macro_f1), ("weighted F1, pooled", c.weighted_f1)):
+        yield _estimate(name, f1.value, f1.interval) | over_dialogues | _p(f1.p)
     for each in c.by_seed:
         yield {
             **_estimate(f"WA of seed {each.seed}, conditional on its trained models (McNemar)", each.wa, None),
@@ -184,6 +219,10 @@ def _measures(difference: Difference) -> Iterator[dict]:
 def _estimate(measure: str, value: float, interval: Interval | None) -> dict:
     limits = _limits(interval, "low", "high")
     return {"measure": measure, "unit": "percentage points", "estimate": _number(value), **limits}
+
+
+def _p(p: float | None) -> dict[str, str]:
+    return {} if p is None else {"p": f"{p:.6f}"}
 
 
 def _of_difference(difference: Difference) -> dict:
@@ -223,6 +262,31 @@ def _agreements(section: Section, result: Result) -> Iterator[dict]:
                 "count": count,
                 "percent": _number(count / result.predictions),
                 "right_percent": _number(int(right[row, column]) / count) if count else "",
+            }
+
+
+def _classes(section: Section, result: Result) -> Iterator[dict]:
+    for emotion in result.group.emotions:
+        yield _place(section, result.group.condition) | {
+            "alpha": _alpha(result.group.condition),
+            "emotion": emotion,
+            "recall_percent": _number(result.recall[emotion]),
+            "precision_percent": _number(result.precision[emotion]),
+            "f1_percent": _number(result.f1[emotion]),
+        }
+
+
+def _bins(section: Section, result: Result) -> Iterator[dict]:
+    for when, found in (("before", result.calibration.before), ("after", result.calibration.after)):
+        for number, row in enumerate(zip(*found, strict=True) if found else (), start=1):
+            count, confidence, right = row
+            yield _place(section, result.group.condition) | {
+                "alpha": _alpha(result.group.condition),
+                "when": when,
+                "bin": number,
+                "predictions": count,
+                "confidence_percent": _number(confidence if count else None),
+                "right_percent": _number(right if count else None),
             }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from tfcr.report.findings.results import Result
 from tfcr.report.findings.sections import Section, Setting
 from tfcr.report.formatting import MISSING, folds_and_seeds, points, points_interval, printed, spread
+from tfcr.report.tables import measure_rows
 from tfcr.report.tables.modality_rows import HEADER, modality_conclusions, modality_rows
 
 _ESCAPED = {
@@ -54,6 +55,11 @@ def modalities_latex(sections: Iterable[Section]) -> str:
         for number, section in enumerate((section for section in sections if section.modalities), start=1)
     ]
     return _HEAD + ("\n".join(tables) or "% No run of one modality lies on the folds of a fusion.\n")
+
+
+def measures_latex(sections: Iterable[Section]) -> str:
+    """F1 and calibration, and recall, precision and F1 per class: two tables per dataset."""
+    return _HEAD + "\n".join(_measures(section, number) for number, section in enumerate(sections, start=1))
 
 
 def escape(text: str) -> str:
@@ -116,6 +122,24 @@ def _modalities(section: Section, number: int) -> str:
     columns = [rf"p{{{share}\linewidth}}" if share else "r" for share in (0.17, 0, 0.08, 0, 0.115, 0.115, 0, 0.1)]
     notes = [*section.warnings, *modality_conclusions(section)]
     return _table(columns, HEADER, modality_rows(section), caption, f"tab:modalities-{number}", notes)
+
+
+def _measures(section: Section, number: int) -> str:
+    caption = (
+        f"F1 and calibration on {section.label}, in %. Mean ± standard deviation over folds, seeds averaged within "
+        "each fold; pooled: over the test utterances of all folds, with the 95 % bootstrap interval. Macro F1: mean "
+        "over the classes that occur. ECE: expected calibration error, scaled: after division of the scores by one "
+        "temperature, fitted on the validation part."
+    )
+    columns = [rf"p{{{share}\linewidth}}" for share in (0.2, 0.09, 0.08, 0.08, 0.12, 0.12, 0.07, 0.07)]
+    by_class = f"Recall, precision and F1 per class on {section.label}, in %, over the test predictions of all runs."
+    header = measure_rows.class_header(section)
+    class_columns = [r"p{.24\linewidth}", "l", "l", *"r" * (len(header) - len(measure_rows.CLASS_HEADER))]
+    tables = (
+        (columns, measure_rows.HEADER, measure_rows.measure_rows(section), caption, f"tab:measures-{number}"),
+        (class_columns, header, measure_rows.class_rows(section), by_class, f"tab:classes-{number}"),
+    )
+    return "\n".join(_table(*table, section.warnings) for table in tables)
 
 
 def _table(

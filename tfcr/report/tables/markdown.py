@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from tfcr.report.findings.results import Result
 from tfcr.report.findings.sections import Section
 from tfcr.report.formatting import MISSING, comparability, folds_and_seeds, percent, printed, spread
+from tfcr.report.tables import measure_rows
 from tfcr.report.tables.modality_rows import HEADER, modality_rows
 from tfcr.report.tables.summary import conclusions_of
 
@@ -25,7 +26,13 @@ def table_1_markdown(sections: Iterable[Section]) -> str:
         conclusions = [line for each in conclusions_of(section) for line in ("", _markdown(each))]
         lines = _markdown_table(header, rows)
         beside = ["", *_markdown_table(HEADER, modality_rows(section))] if section.modalities else []
-        parts.append("\n".join([f"### {_markdown(section.label)}", "", *warnings, *lines, *beside, *conclusions]))
+        measures = [
+            *("", "F1, and expected calibration error (ECE) before and after one temperature, in %:", ""),
+            *_markdown_table(measure_rows.HEADER, measure_rows.measure_rows(section)),
+            *("", *_markdown_table(measure_rows.class_header(section), measure_rows.class_rows(section))),
+        ]
+        heading = [f"### {_markdown(section.label)}", ""]
+        parts.append("\n".join([*heading, *warnings, *lines, *measures, *beside, *conclusions]))
     return "\n\n".join(parts) + "\n"
 
 

@@ -3,13 +3,25 @@
 import pathlib
 
 import jinja2
+import numpy as np
 
 from tfcr import corpora, protocols
 from tfcr.dataset_info import Dataset
+from tfcr.objectives.calibration import calibration_error
+from tfcr.objectives.confusions import f1s, precisions, recalls
 from tfcr.objectives.metrics import conflicts
 from tfcr.runs import Predictions, Run
 from tfcr.schema import EMBEDDING_DIM, MAX_SECONDS
-from tfcr.statistics import MIN_SPEAKERS, Interval, bootstrap_interval, dialogues
+from tfcr.statistics import (
+    MIN_SPEAKERS,
+    Clusters,
+    Interval,
+    bootstrap_interval,
+    bootstrap_intervals,
+    cluster_matrices,
+    dialogues,
+)
+from tfcr.statistics.matrices import F1_MEASURES
 
 FILE = "README.md"
 
@@ -68,7 +80,12 @@ def model_card(
         has_text=system != "audio",
         num_words=num_words,
         speakers_shared=protocols.shares_speakers(metrics["protocol"]),
-        figures=_figures(run, predictions, clusters.names),
+        figures=_figures(run, predictions, clusters),
+        classes=_classes(run),
+        ece=calibration_error(predictions.label, predictions.logits),
+        ece_scaled=None
+        if metrics.get("temperature") is None
+        else calibration_error(predictions.label, predictions.logits, metrics["temperature"]),
         clusters=clusters.kind,
         num_clusters=number,
         few_clusters=number < MIN_SPEAKERS,
@@ -79,18 +96,20 @@ _UNRECORDED = {  # by runs of earlier versions
     "num_folds": None,
     "transductive": False,
     "unreadable": 0,
+    "temperature": None,
     "embeddings": "unknown",
     "embedding_dim": EMBEDDING_DIM,
 }
 
 
-def _figures(run: Run, predictions: Predictions, clusters) -> list[dict[str, str]]:
-    """WA, UA, those of the modalities alone, and the conflict rate of the test part, with their intervals."""
-    test, labels = run.metrics["test"], predictions.label
+def _figures(run: Run, predictions: Predictions, over: Clusters) -> list[dict[str, str]]:
+    """WA, UA, F1, those of the modalities alone, and the conflict rate of the test part, with their intervals."""
+    test, labels, clusters = run.metrics["test"], predictions.label, over.names
     right = (predictions.logits.argmax(axis=1) == labels).astype(float)
     rows = [
         _row("WA", test["wa"], bootstrap_interval(right, clusters)),
         _row("UA", test["ua"], bootstrap_interval(right, clusters, labels)),
+        *_f1_rows(predictions, clusters),
     ]
     if predictions.audio_logits is not None and predictions.text_logits is not None:
         for name, scores in (("audio", predictions.audio_logits), ("text", predictions.text_logits)):
@@ -100,6 +119,21 @@ def _figures(run: Run, predictions: Predictions, clusters) -> list[dict[str, str
         what = "conflicts, where audio and text alone say different emotions"
         rows.append(_row(what, test["conflict_rate"], bootstrap_interval(differ, clusters)))
     return rows
+
+
+def _f1_rows(predictions: Predictions, clusters: np.ndarray) -> list[dict[str, str]]:
+    said = np.eye(predictions.logits.shape[1])[predictions.logits.argmax(axis=1)]
+    matrices = cluster_matrices(predictions.label, said, clusters)
+    intervals = bootstrap_intervals(F1_MEASURES, matrices)
+    names = {"macro_f1": "macro F1", "weighted_f1": "weighted F1"}
+    return [_row(names[name], f1(matrices.sum(axis=0)), intervals[name]) for name, f1 in F1_MEASURES.items()]
+
+
+def _classes(run: Run) -> list[tuple[str, list[str]]]:
+    """Recall, precision and F1 of every class, in %."""
+    matrix = np.array(run.metrics["test"]["confusion"])
+    measures = {"recall": recalls(matrix), "precision": precisions(matrix), "F1": f1s(matrix)}
+    return [(name, ["–" if np.isnan(one) else f"{100 * one:.1f}" for one in each]) for name, each in measures.items()]
 
 
 def _row(name: str, value: float, interval: Interval | None) -> dict[str, str]:

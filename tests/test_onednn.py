@@ -1,0 +1,64 @@
+"""oneDNN's kernels are asked for on every x86 processor, unless somebody has decided."""
+
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from tfcr.onednn import ONEDNN, ask_for_onednn
+
+
+@pytest.fixture
+def undecided(monkeypatch):
+    monkeypatch.delenv(ONEDNN, raising=False)
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    return monkeypatch
+
+
+def test_it_is_asked_for(undecided):
+    ask_for_onednn()
+    assert os.environ[ONEDNN] == "1"
+
+
+def test_what_the_user_has_set_stays(undecided):
+    undecided.setenv(ONEDNN, "0")
+    ask_for_onednn()
+    assert os.environ[ONEDNN] == "0"
+
+
+def test_other_processors_are_left_alone(undecided):
+    undecided.setattr(platform, "machine", lambda: "arm64")
+    ask_for_onednn()
+    assert ONEDNN not in os.environ
+
+
+def test_after_tensorflow_it_would_be_too_late_and_a_run_would_name_what_is_not_so(undecided):
+    undecided.setitem(sys.modules, "tensorflow", sys)
+    ask_for_onednn()
+    assert ONEDNN not in os.environ
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="oneDNN's kernels are asked for on x86 alone")
+def test_a_convolution_of_any_program_that_imports_tfcr_first_is_onednns():
+    program = """
+import tfcr
+import tensorflow as tf
+
+metadata = tf.compat.v1.RunMetadata()
+with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    y = tf.nn.conv2d(tf.random.normal((2, 32, 32, 1)), tf.random.normal((3, 3, 1, 8)), 1, "SAME")
+    session.run(
+        y,
+        options=tf.compat.v1.RunOptions(trace_level=tf.compat.v1.RunOptions.FULL_TRACE, output_partition_graphs=True),
+        run_metadata=metadata,
+    )
+print({node.op for graph in metadata.partition_graphs for node in graph.node})
+"""
+    environment = {name: value for name, value in os.environ.items() if name != ONEDNN}
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment
+    ).stdout
+    assert "_MklNativeConv2D" in found
