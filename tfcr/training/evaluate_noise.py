@@ -130,7 +130,7 @@ def _figures(run: runs.Run, results: NoiseResults) -> dict[str, dict]:
         said = results.by_grade[name]
         scores = {score: getattr(said, score) for score in ("logits", "audio_logits", "text_logits")}
         present = {score: value for score, value in scores.items() if value is not None}
-        found[name] = evaluate.figures(said.label, present, run.emotions, means)
+        found[name] = evaluate.figures(said.label, present, run.emotions, means, run.metrics.get("temperature"))
     return found
 
 
