@@ -135,8 +135,10 @@ def test_the_method_is_compared_with_the_baseline_and_noise_in_training_with_bot
         f"(95 % t interval 24.2 to 24.2, {shown} "
         f"{over} the baseline trained under noise is right 48.4 percentage points more often than the baseline "
         f"(95 % t interval 48.4 to 48.4, {shown} "
-        f"{over} contrastive regularization with α = 0.1 trained under noise is right 24.2 percentage points less often "
-        f"than the baseline (95 % t interval −24.2 to −24.2, {shown} "
+        f"{over} contrastive regularization with α = 0.1 trained under noise is right 24.2 percentage points less "
+        f"often than the baseline (95 % t interval −24.2 to −24.2, {shown} "
+        f"{over} contrastive regularization with α = 0.1 trained under noise is right 72.7 percentage points less "
+        f"often than the baseline trained under noise (95 % t interval −72.7 to −72.7, {shown} "
         "Training heard these speakers, so nothing follows for new ones."
     )
 

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 
 from tfcr.noise.grades import CLEAN, Grade, Kind
-from tfcr.report.figures.drawing import Drawing, light_grid, new_figure, saved, styled
+from tfcr.report.figures.drawing import BLUE, ORANGE, Drawing, light_grid, new_figure, saved, styled
 from tfcr.report.findings.noise import CENTRED, CONFLICTS, NoiseFindings, Share, UnderNoise
 
-STYLES = (("#1f5fa8", "o", "-"), ("#c2571a", "D", "-"), ("#1f5fa8", "s", "--"), ("#c2571a", "^", "--"))
+# colour, marker and line: baseline and method, then both trained under noise
+_STYLES = ((BLUE, "o", "-"), (ORANGE, "D", "-"), (BLUE, "s", "--"), (ORANGE, "^", "--"))
 _COLUMNS = 4
 _WIDTH, _HEIGHT = 9.6, 2.5  # inches, of the figure and of a row
 _UNITS = {"dB": "signal to noise ratio, dB", "s": "reverberation time, s", "share": "share of the words, %"}
@@ -44,7 +45,7 @@ def _draw_curves(axis: Axes, systems: Sequence[UnderNoise], kind: Kind, measure:
     names = [Grade(kind, level).name for level in levels]
     labels = [f"{100 * level:g}" if kind.unit == "share" else f"{level:g}" for level in levels]
     names, labels = [CLEAN, *names], ["clean", *labels]
-    for system, (colour, marker, line) in zip(systems, STYLES, strict=False):
+    for system, (colour, marker, line) in zip(systems, _STYLES, strict=False):
         shares = [system.at(measure, name) for name in names]
         values, places = [100 * share.value for share in shares], range(len(shares))
         axis.plot(
@@ -59,7 +60,7 @@ def _draw_curves(axis: Axes, systems: Sequence[UnderNoise], kind: Kind, measure:
 
 def _draw_points(axis: Axes, systems: Sequence[UnderNoise], kinds: Sequence[Kind], measure: str) -> None:
     """Kinds without grades side by side, the conditions next to each other."""
-    for number, (system, (colour, marker, _)) in enumerate(zip(systems, STYLES, strict=False)):
+    for number, (system, (colour, marker, _)) in enumerate(zip(systems, _STYLES, strict=False)):
         for place, kind in enumerate(kinds):
             share = system.at(measure, kind.name)
             x = place + 0.16 * (number - (len(systems) - 1) / 2)

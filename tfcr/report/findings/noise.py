@@ -113,7 +113,7 @@ class UnderNoise:
 
 @dataclass(frozen=True)
 class NoiseDifference:
-    """A condition minus the baseline over the grades of some kinds: their mean WA, utterance by utterance.
+    """One condition minus another over the grades of some kinds: their mean WA, utterance by utterance.
 
     Attributes:
         kinds: the name of the kind, or `all kinds`.
@@ -133,7 +133,8 @@ class NoiseFindings:
         systems: the baseline first where there is one.
         kinds: the kinds of which all have every grade.
         place: where noise was added to speech, `recordings` or `spectrograms`.
-        differences: of every other condition to the first, over all graded kinds and over each.
+        differences: of every other condition to the first, over all graded kinds and over each; and over all of them
+            of the method to the baseline where both were trained under noise.
         left_out: runs that were tested under noise and are not in here: on folds, with seeds or under noise that not
             all conditions have.
     """
@@ -168,7 +169,10 @@ class NoiseFindings:
 
     def differences_of(self, system: UnderNoise) -> dict[str, GradedComparison]:
         """Kind's name, or `all kinds` → a system's difference to the baseline."""
-        return {each.kinds: each.comparison for each in self.differences if each.after is system}
+        return {each.kinds: each.comparison for each in self.differences if self._is_to_first(each, system)}
+
+    def _is_to_first(self, difference: NoiseDifference, system: UnderNoise) -> bool:
+        return difference.before is self.systems[0] and difference.after is system
 
 
 def _sentence(difference: NoiseDifference) -> str:
@@ -272,11 +276,14 @@ def _centre(run: Run) -> dict[str, np.ndarray] | None:
 
 
 def _differences(systems: Sequence[UnderNoise], kinds: Sequence[Kind]) -> list[NoiseDifference]:
-    before, *others = systems
     graded = [kind for kind in kinds if kind.is_graded]
-    asked = {**({ALL_KINDS: graded} if graded else {}), **{kind.name: [kind] for kind in kinds}}
+    together = {ALL_KINDS: graded} if graded else {}
+    asked = {**together, **{kind.name: [kind] for kind in kinds}}
+    under_noise = [system for system in systems if system.condition.noise]
+    pairs = [(systems[0], after, asked) for after in systems[1:]]
+    pairs += [(under_noise[0], after, together) for after in under_noise[1:] if under_noise[0] is not systems[0]]
     return [
         NoiseDifference(name, before, after, compare_graded(before.right(some), after.right(some), before.speakers))
-        for after in others
-        for name, some in asked.items()
+        for before, after, wanted in pairs
+        for name, some in wanted.items()
     ]
