@@ -15,7 +15,10 @@ from tfcr.noise.speech import PINK_FROM, TELEPHONE_BAND
 from tfcr.noise.voices import POOL, VOICES
 
 _PAGE = (pathlib.Path(__file__).parents[1] / "docs" / "noise.md").read_text(encoding="utf-8")
-_SMALL = "lstm_units: 4\nconv_filters: 1\nepochs: 1\ndiscriminator_units: 4\nthreads: 2\nshuffle_buffer: 64\nutterances: 120\n"
+_SMALL = (
+    "lstm_units: 4\nconv_filters: 1\nepochs: 1\ndiscriminator_units: 4\nthreads: 2\nshuffle_buffer: 64\n"
+    "utterances: 120\n"
+)
 
 
 def rows(heading: str) -> list[list[str]]:

@@ -118,14 +118,14 @@ def test_words_that_are_not_heard_leave_no_gap(examples, tensorflow):
     assert lost / words == pytest.approx(0.5, abs=0.15)
 
 
-def test_systems_of_other_features_are_refused(small_config, full_dataset):
+def test_systems_of_other_features_are_refused(small_config, small_dataset):
     from tfcr.errors import UsageError
     from tfcr.training.experiment import plan
 
     with pytest.raises(
         UsageError, match="noise reaches spectrograms and word embeddings alone; system 'mdre' takes mfcc"
     ):
-        plan(dataclasses.replace(small_config, system="mdre", noise=TrainingNoise()), full_dataset.folder)
+        plan(dataclasses.replace(small_config, system="mdre", noise=TrainingNoise()), small_dataset.folder)
 
 
 def test_a_training_under_noise_resumes_to_the_same_bits_and_has_a_folder_of_its_own(

@@ -16,6 +16,8 @@ _SHAPES = {  # of amplitudes, float32 [128 bins]
     "white": np.ones(NUM_BINS, np.float32),
     "pink": pink_shape(np.arange(NUM_BINS) * SAMPLE_RATE / FFT_LENGTH).astype(np.float32),
 }
+_HANN = np.hanning(FFT_LENGTH).astype(np.float32)
+_HALF_MEAN = np.where(np.arange(NUM_BINS) == 0, np.sqrt(0.5), 1.0).astype(np.float32)  # bin 0 has one sign
 _SPEECH, _KIND, _SNR, _NOISE, _PHASES, _TEXT, _WORDS = range(7)  # what is drawn of an utterance, each by its own seed
 
 
@@ -73,7 +75,7 @@ def with_noise(
     density = tf.where(is_real[:, None] & (frames > FLOOR_DB), 10.0 ** (frames / 10.0), 0.0)
     samples = (tf.shape(frames)[0] - 1) * HOP_LENGTH + FFT_LENGTH
     white = tf.random.stateless_normal((samples,), _seed(own, _NOISE))
-    spectrum = tf.signal.stft(white, FFT_LENGTH, HOP_LENGTH, window_fn=_hann)[:, :NUM_BINS]
+    spectrum = tf.signal.rfft(tf.signal.frame(white, FFT_LENGTH, HOP_LENGTH) * _HANN)[:, :NUM_BINS]
     spectrum = tf.cast(tf.where(is_real[:, None], shape, 0.0) * _HALF_MEAN, tf.complex64) * spectrum
     powers = tf.reduce_sum(density), tf.reduce_sum(tf.abs(spectrum) ** 2)
     scale = tf.sqrt(tf.math.divide_no_nan(*powers) * 10.0 ** (-snr / 10.0))
@@ -106,13 +108,6 @@ def heard(embeddings: tf.Tensor, num_tokens: tf.Tensor, is_heard: tf.Tensor) -> 
         tf.where(everything, embeddings, closed_up),
         tf.where(everything, num_tokens, tf.cast(count, num_tokens.dtype)),
     )
-
-
-_HALF_MEAN = np.where(np.arange(NUM_BINS) == 0, np.sqrt(0.5), 1.0).astype(np.float32)  # bin 0 has one sign
-
-
-def _hann(length: int, dtype: tf.DType) -> tf.Tensor:
-    return tf.constant(np.hanning(length), dtype)
 
 
 def _seed(own: tf.Tensor, purpose: int) -> tf.Tensor:
