@@ -31,6 +31,7 @@ _WRONG = {
     "noise": [1, True, "white", [0.5]],
     "preset": ["papers", "", None, 1],
     "protocol": ["loso", None],
+    "subset": [0, True, ["improvised"], "", "improvise", "emotion=anger", "speaker=", "speaker=a,", "speaker"],
     "fold": [-1, 2**31, "0", None, True, 1.0],
     "fold_seed": [-1, 2**31, "0", True],
     "system": [None, 1, ["fusion"]],
@@ -47,8 +48,10 @@ _WRONG = {
     "negatives_scope": ["local", None, 1],
     "dataset_sha256": [0, True, ["a"]],
     "features_sha256": [0, True, ["a"]],
+    "split_sha256": [0, True, ["a"], "ab" * 32],  # of a file that stands for another protocol than `file`
     "audio_features": [0, True, ["a"]],
     "text_features": [0, True, ["a"]],
+    "pooling": ["max", None],
     "decision_weights": ["test", None],
     "classification_loss": ["hinge", None],
     "class_weights": ["balance", None, 1],

@@ -18,6 +18,7 @@ import yaml
 
 from tfcr import protocols
 from tfcr.errors import UsageError
+from tfcr.protocols import subsets
 from tfcr.schema import NUM_BINS, SEGMENT_FRAMES
 
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
@@ -72,6 +73,7 @@ class Config:
     # The experiment
     preset: Preset = "paper"
     protocol: str = "random"  # "10-fold cross validation with a 8:1:1 split" (Sec. 4.3)
+    subset: str | None = None  # of the dataset, before folds are drawn: improvised, scripted, speaker=…, session=…
     fold: int = 0  # the part that is tested; counts from 0
     fold_seed: int = 0  # draws the folds, and nothing else
     system: str = "fusion"  # model-level fusion (Sec. 3.1)
@@ -104,6 +106,7 @@ class Config:
     hidden_layers: int = 2  # of feature-level fusion (open)
     hidden_units: int = 200  # in each of them (open)
     projection_units: int = 256  # of one's own features, before the mean over time (SUPERB)
+    pooling: Literal["mean", "attention"] = "mean"  # of one's own features over time; attention: by learned weights
     decision_weights: Literal["equal", "validation"] = "equal"  # of decision-level fusion; validation: chosen there
     classification_loss: Literal["softmax", "sigmoid"] = "softmax"  # cross-entropy (Eq. 5); sigmoid: MDRE's code
     class_weights: Literal["none", "balanced"] = (
@@ -150,6 +153,7 @@ class Config:
     # The data
     dataset_sha256: str | None = None  # null: any dataset; a run's config.yaml names the one it was trained on
     features_sha256: str | None = None  # likewise of the features beside the paper's, where a system takes some
+    split_sha256: str | None = None  # of the file that says the folds, for protocol `file`; null for every other
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "noise", _noise(self.noise))
@@ -185,6 +189,13 @@ class Config:
             raise UsageError(f"noise is added to spectrograms in dB; preset {self.preset!r} has other pictures")
         if self.negatives_scope == "replica" and self.distribution == "none":
             raise UsageError("negatives_scope replica needs distribution mirrored; one device has the whole batch")
+        if self.subset is not None:
+            subsets.check(self.subset)
+        if (self.protocol == protocols.FILE) != (self.split_sha256 is not None):
+            raise UsageError(
+                f"protocol {protocols.FILE!r} and a file that says the folds need each other (--split FILE.csv); "
+                f"received protocol {self.protocol!r} and split_sha256 {self.split_sha256!r}"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Field → value, in the order of the class; a value that has fields itself is a mapping of them."""

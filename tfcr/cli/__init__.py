@@ -17,6 +17,10 @@ from tfcr.errors import TfcrError, UsageError
 # The help lines stand here so that `tfcr --help` imports no command; a test compares them with the commands' own.
 _COMMANDS = {
     "prepare-tfrecords": ("prepare", "Read a corpus, compute its features and write verified TFRecords."),
+    "extract": (
+        "extract",
+        "Write features of recordings or transcripts, by a pretrained model or by openSMILE, to HDF5.",
+    ),
     "train": ("train", "Train and test one fold."),
     "evaluate": ("evaluate", "Test a trained run again, on its own test fold or on another dataset."),
     "cross-validate": ("cross_validate", "Train and test every fold of a protocol for one system and alpha."),

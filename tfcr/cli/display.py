@@ -41,10 +41,10 @@ def say(sentence: str) -> None:
 
 
 class AudioProgress:
-    """How much of a corpus's audio has been prepared; `advance` may come from any thread."""
+    """How much of a corpus's audio has been prepared, or of something else; `advance` may come from any thread."""
 
-    def __init__(self, verb: str):
-        self.verb = verb
+    def __init__(self, verb: str, amount: Callable[[float], str] | None = None, of: str = "of speech"):
+        self.verb, self.amount, self.of = verb, amount or _hours, of
         self.total = self.done = 0.0
         self.began = self.printed = time.monotonic()
         self.bar = None
@@ -55,7 +55,7 @@ class AudioProgress:
         if out.is_terminal:
             columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %")
             self.bar = Progress(*columns, TimeRemainingColumn(), console=out, transient=True)
-            self.task = self.bar.add_task(f"{self.verb} {_hours(seconds)} of speech", total=seconds)
+            self.task = self.bar.add_task(f"{self.verb} {self.amount(seconds)} {self.of}", total=seconds)
             self.bar.start()
 
     def advance(self, seconds: float) -> None:
@@ -65,7 +65,8 @@ class AudioProgress:
         elif time.monotonic() - self.printed > _LOG_EVERY:
             self.printed = time.monotonic()
             left = (self.printed - self.began) * (self.total / self.done - 1)
-            say(f"{self.verb}: {_hours(self.done)} of {_hours(self.total)} of speech, {duration(left)} left")
+            amounts = f"{self.amount(self.done)} of {self.amount(self.total)}"
+            say(f"{self.verb}: {amounts} {self.of}, {duration(left)} left")
 
     def stop(self) -> None:
         if self.bar is not None:

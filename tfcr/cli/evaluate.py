@@ -15,6 +15,7 @@ _OF_NOISE = ("root", "kinds", "noise_seed", "list_words")
     type=PATH,
     help="Where the run's dataset lies now, or another dataset.  [default: the run's own, its test fold]",
 )
+@click.option("--part", metavar="NAME", help="A part that the corpus was released with, such as test2 of MSP-Podcast.")
 @click.option("--noise", is_flag=True, help="Test the run's test fold as speech and words get worse.")
 @click.option(
     "--root",
@@ -30,15 +31,16 @@ _OF_NOISE = ("root", "kinds", "noise_seed", "list_words")
 @click.option("--noise-seed", type=click.IntRange(0), help="Of --noise: draws it.  [default: 0]")
 @click.option("--list", "list_words", is_flag=True, help="Of --noise: print what is left of every utterance's words.")
 @config_option
-@click.pass_context
-def command(context, run, data, noise, **of_noise):
-    """Test a trained run again, on its own test fold or on another dataset.
+def command(run, data, part, noise, **of_noise):
+    """Test a trained run again, on its own test fold, on a released part or on another dataset.
 
     With --noise it is tested on its own test fold under noise, babble, reverberation, a telephone and without speech,
     and with words deleted or replaced; the same command again goes on where it stopped.
     """
     if not noise and (given := [name for name in _OF_NOISE if of_noise[name]]):
         raise UsageError(f"--{given[0].replace('_words', '').replace('_', '-')} belongs to --noise")
+    if noise and part:
+        raise UsageError("--noise tests the run's own test fold; leave --part out")
     from tfcr.runs import open_run
 
     trained = open_run(run)
@@ -49,14 +51,14 @@ def command(context, run, data, noise, **of_noise):
     if noise:
         _under_noise(trained, data, **of_noise)
     else:
-        _again(trained, data)
+        _again(trained, data, part)
 
 
-def _again(trained, data) -> None:
+def _again(trained, data, part) -> None:
     from tfcr.cli.display import console, metrics_table, say
     from tfcr.training.evaluate_run import evaluate_run
 
-    evaluation = evaluate_run(trained, data)
+    evaluation = evaluate_run(trained, data, part)
     if evaluation.left_out:
         say(f"{evaluation.left_out} utterances were left out: the run was trained or stopped by them")
     console().print(metrics_table({evaluation.name: evaluation.figures}))

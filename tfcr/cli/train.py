@@ -14,12 +14,14 @@ from tfcr.cli.options import (
     say_departures,
     system_option,
 )
+from tfcr.cli.splits import split_file_of, split_options
 from tfcr.config import FIELDS, Distribution, NegativesScope, Precision, from_mapping
 
 
 @click.command("train")
 @click.option("--data", type=PATH, help="A prepared dataset.  [default: the one under data/ that was prepared last]")
 @click.option("--protocol", type=click.Choice(protocols.names()), help="How folds are drawn.  [default: random]")
+@split_options
 @click.option("--fold", type=click.IntRange(0), help="The fold that is tested, from 0.  [default: 0]")
 @click.option("--fold-seed", type=click.IntRange(0), help="Draws the folds, and nothing else.  [default: 0]")
 @system_option
@@ -49,10 +51,11 @@ from tfcr.config import FIELDS, Distribution, NegativesScope, Precision, from_ma
 @click.option("--run", type=PATH, help="The run's folder.  [default: runs/<dataset>/<protocol>-<system>-a…-f…-s…]")
 @config_option
 @click.pass_context
-def command(context, data, run, **options):
+def command(context, data, run, split, **options):
     """Train and test one fold."""
     fields = {name: value for name, value in fields_of_config(context).items() if name in FIELDS}
     fields |= {name: value for name, value in options.items() if value is not None}
+    split_file = split_file_of(context, fields, split, run)
     from_mapping(fields)  # wrong usage is said before anything is read
 
     from tfcr.cli.display import TrainingProgress, console, metrics_table, say
@@ -77,7 +80,7 @@ def command(context, data, run, **options):
 
     config = configure(fields, dataset.info["preset"])
     say_departures(context, [config.system], config.preset, say)
-    experiment = plan(config, data)
+    experiment = plan(config, data, split_file)
     if note := experiment.shared_note():
         say(note)
     display = Display()

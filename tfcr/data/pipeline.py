@@ -176,7 +176,7 @@ class Pipeline:
     def steps(self, positions: np.ndarray, name: str) -> Iterator[np.ndarray]:
         """The real steps of one input of each utterance, in record order.
 
-        Each is an array [steps, dim], of one step where the input is no sequence.
+        Each is an array [steps, dim], or [steps, layers, dim]; of one step where the input is no sequence.
         """
         if name == "spectrogram":
             for spectrogram, num_frames in self.spectrograms(positions).as_numpy_iterator():
@@ -185,7 +185,10 @@ class Pipeline:
         alone = Pipeline(self.dataset, [name], self.threads, [each for each, _ in self._sets], self.longest)
         data = alone._in_record_order(positions).map(lambda position, serialised: alone._parse(serialised, name)[name])
         for array in self._with_options(data).as_numpy_iterator():
-            yield array if array.ndim > 1 else array[None]
+            if array.ndim == 3:  # [layers, steps, dim]
+                yield array.swapaxes(0, 1)
+            else:
+                yield array if array.ndim > 1 else array[None]
 
     def _records(self, paths: tf.Tensor) -> tf.data.Dataset:
         """`(serialised, …)`: what every set of shards has of an utterance.
@@ -267,10 +270,12 @@ class Pipeline:
             found |= records.parse(rest.pop(0), *wanted, width=self.dataset.embedding_dim) if wanted else {}
         for serialised_set, (_, fields) in zip(rest, self._sets, strict=True):
             wanted = [field for field in fields if field.name in names or COUNT + field.name in names]
-            for name, array in (feature_records.parse(serialised_set, wanted) if wanted else {}).items():
-                cut = array[: self.longest[name]] if name in self.longest else array
-                found[name] = cut
-                found[COUNT + name] = tf.shape(cut)[0]
+            arrays = feature_records.parse(serialised_set, wanted) if wanted else {}
+            for field in wanted:
+                name, array = field.name, arrays[field.name]
+                found[name] = array[: self.longest[name]] if name in self.longest else array
+                if field.is_sequence:
+                    found[COUNT + name] = tf.shape(found[name])[field.time_axis]
         return found
 
     def _batch(self, data: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:

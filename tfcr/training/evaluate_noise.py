@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tfcr import files, runs
+from tfcr import files, runs, split_file
 from tfcr.config import Config
 from tfcr.data.pipeline import Pipeline
 from tfcr.dataset_info import Dataset, IndexRow, open_dataset
@@ -79,7 +79,7 @@ def evaluate_noise(
         )
     _refuse_other_features(config)
     runtime.configure(config.threads, config.op_threads)
-    positions = plan(config, dataset.folder).split.test
+    positions = plan(config, dataset.folder, split_file.kept_in(run.folder)).split.test
     runs.check_weights(run)
     sizes = replace(sizes_of(config, dataset), embedding_dim=run.embedding_dim)
     network = restore_network(config, len(run.emotions), run.folder / runs.WEIGHTS, sizes)

@@ -9,7 +9,7 @@ from functools import cached_property
 from tfcr import protocols, published
 from tfcr.config import Config
 from tfcr.errors import TfcrError
-from tfcr.runs import PREDICTIONS, Predictions, Run, read_predictions
+from tfcr.runs import PREDICTIONS, SHOWN_DIGITS, Predictions, Run, read_predictions
 
 Cell = tuple[int, int]  # fold, seed
 
@@ -32,9 +32,10 @@ CELL_SETTINGS = {
     "data",
     "threads",
     "distribution",
+    "split",
 }  # may differ within a condition without a word
 UNDER_NOISE = ", trained under noise"
-ON = " on "  # behind it stand one's own features
+ON = " on "  # behind it stand one's own features, or a subset
 _CHOSEN = "α chosen per fold on validation"
 
 
@@ -43,6 +44,8 @@ class Condition:
     """What is held fixed over the folds and seeds of an experiment.
 
     Attributes:
+        protocol: and behind it what else says which utterances train and are tested: `random on improvised`, and of
+            protocol `file` the beginning of its file's SHA-256.
         system: and behind it, where it takes some, one's own features: `fusion on hubert and bert`.
         alpha: Eq. 7's; None where each fold has its own, chosen on its validation part
             (`tfcr.report.findings.selection`).
@@ -95,9 +98,14 @@ class Condition:
         return _CHOSEN if self.alpha is None else f"α = {self.alpha:g}"
 
     @property
+    def protocol_name(self) -> str:
+        """The protocol alone."""
+        return self.protocol.split()[0]
+
+    @property
     def speakers_were_heard(self) -> bool:
         """Whether training may have had other utterances of the test speakers."""
-        return protocols.shares_speakers(self.protocol)
+        return protocols.shares_speakers(self.protocol_name)
 
     @property
     def setting(self) -> tuple:
@@ -131,7 +139,16 @@ class Group:
     def num_folds(self) -> int | None:
         """How many folds the protocol has on this corpus, where the runs or the protocol say so."""
         recorded = (run.metrics.get("num_folds") for run in self.runs.values())
-        return next((number for number in recorded if number), protocols.fixed_folds(self.condition.protocol))
+        return next((number for number in recorded if number), protocols.fixed_folds(self.condition.protocol_name))
+
+    @property
+    def split(self) -> str:
+        """How the protocol divides the utterances, and which, in words."""
+        metrics = next(iter(self.runs.values())).metrics
+        meaning = protocols.meaning(self.condition.protocol_name) or "not one of this package's own"
+        file = f"; the file is {metrics['split']}, SHA-256 {metrics['split_sha256']}" if metrics.get("split") else ""
+        subset = f"; of the utterances {metrics['subset']} alone" if metrics.get("subset") else ""
+        return meaning + file + subset
 
     @property
     def seeds(self) -> list[int]:
@@ -212,10 +229,12 @@ def _place(run: Run) -> tuple[Condition, Cell]:
         )
     metrics = run.metrics
     own = [metrics[name] for name in ("audio_features", "text_features") if metrics.get(name)]
+    file = (metrics.get("split_sha256") or "")[:SHOWN_DIGITS]
+    protocol = " ".join(filter(None, (metrics["protocol"], file)))
     condition = Condition(
         dataset_sha256=metrics["dataset_sha256"],
         preset=metrics["preset"],
-        protocol=metrics["protocol"],
+        protocol=ON.join([protocol, *([metrics["subset"]] if metrics.get("subset") else [])]),
         fold_seed=metrics["fold_seed"],
         system=ON.join([metrics["system"], *([" and ".join(own)] if own else [])]),
         alpha=float(f"{metrics['alpha']:.12g}"),  # 0.1 + 0.2 is 0.3

@@ -6,7 +6,7 @@ Within a setting conditions differ in alpha alone: there is a baseline, a propos
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from tfcr import protocols, published
+from tfcr import published
 from tfcr.published import PublishedRow
 from tfcr.report.findings.comparisons import Difference, difference_of
 from tfcr.report.findings.conditions import BASELINE_SYSTEM, ON, PAPER_ALPHA, UNDER_NOISE, Condition, Group
@@ -156,8 +156,9 @@ class Section:
     @property
     def protocols(self) -> list[dict[str, str]]:
         """The protocols that occur, each said plainly."""
-        names = sorted({setting.condition.protocol for setting in self.settings})
-        return [{"name": name, "meaning": protocols.meaning(name) or "not one of this package's own"} for name in names]
+        groups = [setting.results[0].group for setting in self.settings]
+        meanings = {group.condition.protocol: group.split for group in groups}
+        return [{"name": name, "meaning": meaning} for name, meaning in sorted(meanings.items())]
 
     @property
     def rows(self) -> list[tuple[PublishedRow | None, list[Result]]]:

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 
-from tfcr import protocols, published
+from tfcr import published
 from tfcr.published import PublishedRow
 from tfcr.report.findings.comparisons import Difference
 from tfcr.report.findings.conditions import UNDER_NOISE, Condition
@@ -157,7 +157,7 @@ def _measured_record(section: Section, result: Result) -> dict:
         "wa_text_percent": _mean(result.wa_text),
         "comparable": "yes" if is_comparable(result) else "no",
         "measured": comparability(result),
-        "split": protocols.meaning(condition.protocol),
+        "split": group.split,
         "warning": mixture_of(result) or "",
         **_f1_record("macro_f1", result.macro_f1, pooled.macro_f1),
         **_f1_record("weighted_f1", result.weighted_f1, pooled.weighted_f1),
@@ -278,8 +278,8 @@ def _classes(section: Section, result: Result) -> Iterator[dict]:
 
 def _bins(section: Section, result: Result) -> Iterator[dict]:
     for when, found in (("before", result.calibration.before), ("after", result.calibration.after)):
-        for number, row in enumerate(zip(*found, strict=True) if found else (), start=1):
-            count, confidence, right = row
+        bins = zip(found.count, found.confidence, found.accuracy, strict=True) if found else ()
+        for number, (count, confidence, right) in enumerate(bins, start=1):
             yield place(section, result.group.condition) | {
                 "alpha": _alpha(result.group.condition),
                 "when": when,
