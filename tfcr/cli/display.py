@@ -91,10 +91,10 @@ class RecordingsProgress:
             self.task = self.bar.add_task("recordings", total=total)
             self.bar.start()
 
-    def advance(self) -> None:
-        self.done += 1
+    def advance(self, count: int = 1) -> None:
+        self.done += count
         if self.bar is not None:
-            self.bar.advance(self.task)
+            self.bar.advance(self.task, count)
         elif time.monotonic() - self.printed > _LOG_EVERY:
             self.printed = time.monotonic()
             left = (self.printed - self.began) * (self.total / self.done - 1)

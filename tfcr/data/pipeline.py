@@ -93,6 +93,7 @@ class Pipeline:
         segments: str = "all",
         shuffle_buffer: int = 2048,
         augment: Callable[[tf.Tensor], tf.Tensor] | None = None,
+        noise: Callable[[dict[str, tf.Tensor], int], dict[str, tf.Tensor]] | None = None,
     ) -> tf.data.Dataset:
         """The batches of one epoch: every example once, in an order that is a function of (seed, epoch).
 
@@ -101,6 +102,7 @@ class Pipeline:
             segments: `all` takes every segment, `random` draws one of each utterance.
             shuffle_buffer: the number of examples among which the shuffle draws.
             augment: a function of each spectrogram, float32 [128 frames, 128 bins] in dB; it may draw random numbers.
+            noise: a function of each utterance's fields and the epoch's seed (`tfcr.data.training_noise`).
 
         Returns:
             `(x, y, sample_weight)`: x by the names of the inputs, y with `label` and `utterance` int64 [batch], weights
@@ -111,7 +113,7 @@ class Pipeline:
 
         def examples(_):
             tf.compat.v1.set_random_seed(epoch_seed)  # of this function's graph: no draw depends on the process's seed
-            found = self._examples(self._in_drawn_order(positions, epoch_seed), segments, weight, epoch_seed)
+            found = self._examples(self._in_drawn_order(positions, epoch_seed), segments, weight, epoch_seed, noise)
             if augment is not None and self.has_segments:
                 with warnings.catch_warnings():
                     warnings.filterwarnings("ignore", "Seed .* from outer graph")  # it is meant to be used
@@ -172,6 +174,17 @@ class Pipeline:
         data = self._in_record_order(positions)
         return self._with_options(data.map(parsed, num_parallel_calls=self.threads, deterministic=True))
 
+    def transcripts(self, positions: np.ndarray) -> Iterator[tuple[int, str]]:
+        """The position and the words, as the corpus writes them, of each utterance, in record order."""
+        paths = [[str(self.dataset.folder / shard.name)] for shard in self.dataset.shards]
+        numbered = tf.data.Dataset.from_tensor_slices(paths).flat_map(tf.data.TFRecordDataset).enumerate()
+        data = self._select(numbered, positions)
+        parsed = data.map(
+            lambda position, serialised: (position, records.parse(serialised, "transcript")["transcript"])
+        )
+        for position, transcript in parsed.as_numpy_iterator():
+            yield int(position), transcript.decode()
+
     def steps(self, positions: np.ndarray, name: str) -> Iterator[np.ndarray]:
         """The real steps of one input of each utterance, in record order.
 
@@ -229,7 +242,9 @@ class Pipeline:
         selected = data.filter(lambda number, record: table[number])
         return selected.map(lambda number, record: (order[number], record))
 
-    def _examples(self, utterances: tf.data.Dataset, segments: str, weight: float, seed: int) -> tf.data.Dataset:
+    def _examples(
+        self, utterances: tf.data.Dataset, segments: str, weight: float, seed: int, noise: Callable | None
+    ) -> tf.data.Dataset:
         """`(own, (x, y, weight))` of each example: the inputs of its segment alone, if any, and the rest."""
         labels = tf.constant(self._labels)
 
@@ -241,6 +256,8 @@ class Pipeline:
             num_parallel_calls=self.threads,
             deterministic=True,
         )
+        if noise is not None:
+            parsed = parsed.map(lambda fields: noise(fields, seed), num_parallel_calls=self.threads, deterministic=True)
         if not self.has_segments:
             return parsed.map(lambda fields: self._example(fields, 1.0))
         if segments == "random":

@@ -12,6 +12,7 @@ from tfcr import runs
 from tfcr.config import Config
 from tfcr.data.pipeline import Pipeline, derived_seed
 from tfcr.data.spec_augment import SpecAugment
+from tfcr.data.training_noise import NoiseOnUtterances
 from tfcr.errors import TfcrError
 from tfcr.models.contrastive import ContrastiveModel
 from tfcr.models.keras_internals import layers_within
@@ -91,6 +92,7 @@ def _train_epoch(
         segments=config.segments,
         shuffle_buffer=config.shuffle_buffer,
         augment=_augmentation(config, model),
+        noise=NoiseOnUtterances(config.noise) if config.noise else None,
     )
     history = model.fit(
         distribution.divided(strategy, training),
