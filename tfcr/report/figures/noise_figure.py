@@ -19,7 +19,7 @@ _FEWER_IS_BETTER = (CONFLICTS, CENTRED)
 def draw_noise(name: str, title: str, findings: NoiseFindings, measure: str) -> Drawing:
     """One measure of every condition, against each degradation; the mildest grade stands on the left."""
     ungraded = [kind for kind in findings.kinds if not kind.is_graded]
-    panels = [*findings.graded, *([ungraded] if ungraded else [])]
+    panels: list[Kind | list[Kind]] = [*findings.graded, *([ungraded] if ungraded else [])]
     rows = -(-len(panels) // _COLUMNS)
     columns = min(len(panels), _COLUMNS)
     with styled():
