@@ -270,3 +270,14 @@ def test_a_run_is_not_tested_on_features_that_mean_something_else(full_dataset, 
     refuse_unlike("a run", own, config, full_dataset)  # its own are right
     with pytest.raises(TfcrError, match=message):
         refuse_unlike("a run", {**own, **metrics}, config, full_dataset)
+
+
+def test_a_run_is_not_tested_on_features_of_another_extractor(full_dataset, monkeypatch):
+    from tfcr.training import comparable
+
+    monkeypatch.setattr(comparable, "extractors_of", lambda config, dataset: {"audio_features": {"layer": "last"}})
+    config = systems.resolve(tiny("audio"))
+    comparable.refuse_unlike("a run", {"own_features": {}}, config, full_dataset)  # nobody knows what made its own
+    recorded = {"own_features": {}, "extractors": {"audio_features": {"layer": 3}}}
+    with pytest.raises(TfcrError, match=r"has audio_features made by layer last; .* those made by layer 3"):
+        comparable.refuse_unlike("a run", recorded, config, full_dataset)

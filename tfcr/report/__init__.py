@@ -14,7 +14,7 @@ from tfcr.report.findings.sections import divide
 from tfcr.report.findings.transfers import find_transfers
 from tfcr.report.page.chapters import illustrate
 from tfcr.report.page.render import render_page
-from tfcr.report.tables import cross_corpus, csv_tables, latex
+from tfcr.report.tables import cross_corpus, csv_tables, latex, noise_tables
 from tfcr.report.tables.markdown import table_1_markdown
 from tfcr.report.tables.summary import summary_text
 from tfcr.runs import Run
@@ -36,6 +36,8 @@ TABLES = {
     "comparison.csv": csv_tables.comparison_csv,
     "confusion.csv": csv_tables.confusion_csv,
     "conflicts.csv": csv_tables.conflicts_csv,
+    "noise.csv": noise_tables.noise_csv,
+    "noise.md": noise_tables.noise_markdown,
     "agreement.csv": csv_tables.agreement_csv,
 }
 

@@ -10,7 +10,7 @@ from tfcr import __version__, files, runs
 from tfcr.data.pipeline import Pipeline
 from tfcr.models.network import HEAD
 from tfcr.models.restore import restore_network
-from tfcr.models.systems import extractors_of, system
+from tfcr.models.systems import system
 from tfcr.objectives.calibration import fit_temperature
 from tfcr.training import evaluate
 from tfcr.training.build import fast_layers
@@ -68,8 +68,8 @@ def _describe(experiment: Experiment, state: State, parts: dict, means: dict[str
         "unreadable": len(dataset.info.get("unreadable", [])),
         "emotions": dataset.emotions,
         **features_recorded(config, dataset),
-        "extractors": extractors_of(config, dataset),
         **{name: getattr(config, name) for name in shared},
+        "noise": config.to_dict()["noise"],
         "replicas": state.history[-1].get("replicas", 1),
         "num_folds": experiment.num_folds,
         "split": experiment.split_file.name if experiment.split_file else None,

@@ -6,8 +6,9 @@ from typing import Any
 from tfcr.config import Config
 from tfcr.dataset_info import Dataset
 from tfcr.errors import TfcrError
+from tfcr.features.own import in_words, may_be_same
 from tfcr.features.sets import TOKEN_IDS
-from tfcr.models.systems import feature_names, sizes_of
+from tfcr.models.systems import extractors_of, feature_names, sizes_of
 from tfcr.schema import EMBEDDING_DIM
 
 _LEAST_CLASSES = 2
@@ -22,6 +23,7 @@ def features_recorded(config: Config, dataset: Dataset) -> dict[str, Any]:
         "transductive": dataset.info["embeddings"]["transductive"],
         "embedding_dim": dataset.embedding_dim,
         "own_features": {name: list(shape) for name, shape in own.items()},
+        "extractors": extractors_of(config, dataset),
         "vocabulary_sha256": dataset.info["vocabulary"]["sha256"] if TOKEN_IDS in feature_names(config) else None,
     }
 
@@ -62,6 +64,13 @@ def refuse_unlike(name: str, recorded: Mapping[str, Any], config: Config, datase
             f"dataset {dataset.folder} has own features of the shapes {found['own_features']}; {name} was trained on "
             f"{recorded['own_features']}"
         )
+    for field, made_by in found["extractors"].items():
+        trained_on = recorded.get("extractors", {}).get(field)
+        if trained_on is not None and not may_be_same(made_by, trained_on):
+            raise TfcrError(
+                f"dataset {dataset.folder} has {field} made by {in_words(made_by)}; {name} was trained on those "
+                f"made by {in_words(trained_on)}"
+            )
     words_of = recorded.get("vocabulary_sha256")
     if words_of is not None and words_of != found["vocabulary_sha256"]:
         raise TfcrError(

@@ -76,7 +76,7 @@ def evaluate_run(
     runs.check_weights(run)
     sizes = replace(sizes_of(config, dataset), embedding_dim=run.embedding_dim)
     network = restore_network(config, len(run.emotions), run.folder / runs.WEIGHTS, sizes)
-    if folder != run.folder and "embeddings" in network.input:
+    if not is_own and "embeddings" in network.input:
         comparable.refuse_other_words(str(run.folder), run.metrics, dataset)
     outputs = evaluate.UtteranceOutputs(network, pipeline_of(config, dataset, network))(positions)
     columns = [run.emotions.index(emotion) for emotion in classes]
