@@ -55,7 +55,8 @@ def command(run, data, part, noise, **of_noise):
 
 
 def _again(trained, data, part) -> None:
-    from tfcr.cli.display import metrics_table, print_table, say
+    from tfcr.cli.display import say
+    from tfcr.cli.tables import metrics_table, print_table
     from tfcr.training.evaluate_run import evaluate_run
 
     evaluation = evaluate_run(trained, data, part)
@@ -68,7 +69,8 @@ def _again(trained, data, part) -> None:
 
 
 def _under_noise(trained, data, root, kinds, noise_seed, list_words) -> None:
-    from tfcr.cli.display import RecordingsProgress, metrics_table, print_table, say
+    from tfcr.cli.display import RecordingsProgress, say
+    from tfcr.cli.tables import metrics_table, print_table
     from tfcr.training.evaluate_noise import evaluate_noise
 
     bars: list[RecordingsProgress] = []
