@@ -164,6 +164,20 @@ def test_a_system_trains_tests_and_is_the_same_when_it_is_tested_again(full_data
     assert evaluation.figures["wa"] == run.metrics["test"]["wa"]
 
 
+@pytest.mark.full
+@pytest.mark.parametrize("name", systems.names())
+def test_a_system_trains_with_class_weights_in_half_precision_and_stops_by_macro_f1(full_dataset, tmp_path, name):
+    settings = {"class_weights": "balanced", "precision": "mixed_bfloat16", "stop_on": "macro-f1", "epochs": 2}
+    experiment = plan(tiny(name, **settings), full_dataset.folder)
+    labels = experiment.labels(experiment.split.train)
+    weights = build_model(experiment).class_weights
+    assert [weight * sum(labels == label) for label, weight in enumerate(weights)] == pytest.approx([len(labels) / 4] * 4)
+    run = train_fold(experiment, tmp_path / "run")
+    by_epoch = [row["val_macro_f1"] for row in run.history]
+    assert run.metrics["best_epoch"] == 1 + int(np.argmax(by_epoch))
+    assert run.metrics["validation"]["macro_f1"] == pytest.approx(max(by_epoch), abs=0.2)  # evaluated in float32
+
+
 def of_different_words(dataset, positions):
     """The first utterance of each sentence: nothing can tell two emotions from the same words."""
     pipeline = Pipeline(dataset, ["token_ids"], features=dataset.feature_sets(["token_ids"]))
