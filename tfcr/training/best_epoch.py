@@ -77,6 +77,7 @@ def _describe(experiment: Experiment, state: State, parts: dict, means: dict[str
         "epochs": state.epochs,
         "seconds": sum(row["seconds"] for row in state.history),
         "sizes": experiment.sizes,
+        "speakers_shared": experiment.speakers_shared,
         "training_means": {name: mean.tolist() for name, mean in means.items()},
         "validation": parts["validation"],
         "test": parts["test"],
