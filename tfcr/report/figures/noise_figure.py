@@ -19,19 +19,18 @@ _FEWER_IS_BETTER = (CONFLICTS, CENTRED)
 def draw_noise(name: str, title: str, findings: NoiseFindings, measure: str) -> Drawing:
     """One measure of every condition, against each degradation; the mildest grade stands on the left."""
     ungraded = [kind for kind in findings.kinds if not kind.is_graded]
-    panels = [*findings.graded, *([ungraded] if ungraded else [])]
-    rows = -(-len(panels) // _COLUMNS)
-    columns = min(len(panels), _COLUMNS)
+    panels = len(findings.graded) + bool(ungraded)
+    rows, columns = -(-panels // _COLUMNS), min(panels, _COLUMNS)
     with styled():
         figure = new_figure(_WIDTH * columns / _COLUMNS + (1.5 if columns == 1 else 0), _HEIGHT * rows + 0.5)
         axes = figure.subplots(rows, columns, squeeze=False, sharey=True).flatten()
-        for axis, panel in zip(axes, panels, strict=False):
-            if isinstance(panel, Kind):
-                _draw_curves(axis, findings.systems, panel, measure)
-            else:
-                _draw_points(axis, findings.systems, panel, measure)
+        for axis, kind in zip(axes, findings.graded, strict=False):
+            _draw_curves(axis, findings.systems, kind, measure)
+        if ungraded:
+            _draw_points(axes[panels - 1], findings.systems, ungraded, measure)
+        for axis in axes[:panels]:
             light_grid(axis)
-        for axis in axes[len(panels) :]:
+        for axis in axes[panels:]:
             axis.set_visible(False)
         for axis in axes[::columns]:
             axis.set_ylabel(f"{measure}, %")

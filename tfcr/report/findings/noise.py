@@ -177,8 +177,8 @@ class NoiseFindings:
 
 def _sentence(difference: NoiseDifference) -> str:
     """What one comparison shows, without what it does not show."""
-    names = [within_a_sentence(each.condition) for each in (difference.before, difference.after)]
-    said = statistics.conclusion(difference.comparison, *names)
+    before, after = (within_a_sentence(each.condition) for each in (difference.before, difference.after))
+    said = statistics.conclusion(difference.comparison, before, after)
     return said.removesuffix(" ".join(["", *statistics.caveats(difference.comparison)]))
 
 
