@@ -66,7 +66,8 @@ def _draw_points(axis: Axes, systems: Sequence[UnderNoise], kinds: Sequence[Kind
             low, high = _ends(share)
             axis.vlines(x, low, high, color=colour, linewidth=1.2, alpha=0.6)
             filled = {} if number < 2 else {"markerfacecolor": "white"}
-            axis.plot([x], [100 * share.value], marker, color=colour, markersize=4.5, **filled)
+            label = None if place else system.condition.name
+            axis.plot([x], [100 * share.value], marker, color=colour, markersize=4.5, label=label, **filled)
     axis.set_xticks(range(len(kinds)), [kind.meaning.replace(" ", "\n") for kind in kinds], fontsize=7.5)
     axis.set_xlim(-0.6, len(kinds) - 0.4)
     axis.set_title("without grades", fontsize=8.5, loc="left")
