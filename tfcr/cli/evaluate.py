@@ -55,18 +55,18 @@ def command(run, data, part, noise, **of_noise):
 
 
 def _again(trained, data, part) -> None:
-    from tfcr.cli.display import console, metrics_table, say
+    from tfcr.cli.display import metrics_table, print_table, say
     from tfcr.training.evaluate_run import evaluate_run
 
     evaluation = evaluate_run(trained, data, part)
     if evaluation.left_out:
         say(f"{evaluation.left_out} utterances were left out: the run was trained or stopped by them")
-    console().print(metrics_table({evaluation.name: evaluation.figures}))
+    print_table(metrics_table({evaluation.name: evaluation.figures}), to_log=True)
     click.echo(evaluation.folder)
 
 
 def _under_noise(trained, data, root, kinds, noise_seed, list_words) -> None:
-    from tfcr.cli.display import RecordingsProgress, console, metrics_table, say
+    from tfcr.cli.display import RecordingsProgress, metrics_table, print_table, say
     from tfcr.training.evaluate_noise import evaluate_noise
 
     bars: list[RecordingsProgress] = []
@@ -80,7 +80,7 @@ def _under_noise(trained, data, root, kinds, noise_seed, list_words) -> None:
         for bar in bars:
             bar.stop()
     say(f"Noise was added to the {evaluation.place}")
-    console().print(metrics_table(evaluation.figures))
+    print_table(metrics_table(evaluation.figures), to_log=True)
     if list_words and evaluation.transcripts is not None:
         click.echo(evaluation.transcripts.read_text(encoding="utf-8"), nl=False)
     else:

@@ -67,6 +67,12 @@ def say_departures(context: click.Context, systems: Iterable[str], preset: str, 
             say(f"{system} by the --config file: {', '.join(found)}")
 
 
+def say_coverage(dataset, say: Callable[[str], None]) -> None:
+    """Warns where few of a dataset's words have a vector."""
+    if warned := dataset.info["embeddings"].get("warning"):
+        say(f"Warning: {warned}")
+
+
 def system_option(command: Callable) -> Callable:
     """`--system NAME`; its names are looked up later, for that loads TensorFlow."""
     return click.option(

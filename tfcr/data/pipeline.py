@@ -7,6 +7,7 @@ an undisturbed one would.
 
 import hashlib
 import math
+import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -22,6 +23,7 @@ from tfcr.schema import SEGMENT_FRAMES
 _SEGMENT_BOUNDS = (2, 3, 4, 5, 6, 8, 11, 16, 24)  # utterances of like length are batched together
 _OF_A_SEGMENT = ("spectrogram", "num_frames")  # the inputs that segments of an utterance do not share
 _VALIDATION_EPOCH = -1  # the one order that the validation part is always batched in
+_KEPT_BYTES = 256 * 2**20  # of a part's records: as many are kept in memory, and more are read in every epoch
 
 
 def derived_seed(*parts: int | str) -> int:
@@ -124,11 +126,18 @@ class Pipeline:
         return self._with_options(data.apply(tf.data.experimental.assert_cardinality(batches)))
 
     def validation(self, positions: np.ndarray, *, batch_size: int, shuffle_buffer: int = 2048) -> tf.data.Dataset:
-        """The batches that `training` would make of these utterances, in one fixed order with mixed emotions."""
-        return self.training(positions, batch_size=batch_size, seed=_VALIDATION_EPOCH, shuffle_buffer=shuffle_buffer)
+        """The batches that `training` would make of these utterances, in one fixed order with mixed emotions.
 
-    def utterances(self, positions: np.ndarray, batch_size: int = 32) -> tf.data.Dataset:
+        They are read once; a small part stays in memory from then on.
+        """
+        data = self.training(positions, batch_size=batch_size, seed=_VALIDATION_EPOCH, shuffle_buffer=shuffle_buffer)
+        return _kept(data) if self._is_small(positions) else data
+
+    def utterances(self, positions: np.ndarray, batch_size: int = 32, keep: bool = False) -> tf.data.Dataset:
         """Batches of whole utterances of like length, padded to the longest of a batch; each utterance once.
+
+        Args:
+            keep: whether a small part stays in memory once it was read.
 
         Returns:
             `(x, position)`: x with `spectrogram` [batch, segments, 128, 128] and `num_frames` of the utterance, and
@@ -138,7 +147,10 @@ class Pipeline:
         def whole(position, serialised):
             return self._inputs_of(self._parse(serialised, *self.inputs)), position
 
-        data = self._in_record_order(positions).map(whole, num_parallel_calls=self.threads, deterministic=True)
+        selected = self._in_record_order(positions)
+        if keep and self._is_small(positions):
+            selected = selected.cache()  # before padding, which makes it larger
+        data = selected.map(whole, num_parallel_calls=self.threads, deterministic=True)
         if not self.has_segments:
             return self._with_options(self._batch(data, batch_size))
         # long utterances in smaller batches: a batch never takes much more memory than its 4-segment ones
@@ -189,6 +201,11 @@ class Pipeline:
                 yield array.swapaxes(0, 1)
             else:
                 yield array if array.ndim > 1 else array[None]
+
+    def _is_small(self, positions: np.ndarray) -> bool:
+        """Whether the records of these utterances may be kept in memory, if theirs are as large as others."""
+        size = sum(os.stat(path).st_size for paths in self._paths for path in paths)
+        return size * len(positions) <= _KEPT_BYTES * len(self._order)
 
     def _records(self, paths: tf.Tensor) -> tf.data.Dataset:
         """`(serialised, …)`: what every set of shards has of an utterance.
@@ -300,6 +317,15 @@ class Pipeline:
 def _shapes(field: Field) -> list[tuple[str, tuple[int | None, ...]]]:
     """The inputs that a field fills, with their shapes: a sequence has its length beside it."""
     return [(field.name, field.shape), *([(COUNT + field.name, ())] if field.is_sequence else [])]
+
+
+def _kept(data: tf.data.Dataset) -> tf.data.Dataset:
+    """What stays in memory once it was read to its end, which happens here: a reader that stops at the last batch, as
+    Keras does, would leave nothing."""
+    data = data.cache()
+    for _ in data:
+        pass
+    return data
 
 
 def _segment(fields: dict[str, tf.Tensor], number: tf.Tensor) -> dict[str, tf.Tensor]:

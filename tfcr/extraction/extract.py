@@ -13,6 +13,7 @@ from tfcr import files
 from tfcr.corpora.audio import read_audio, read_blocks
 from tfcr.corpora.paths import in_place_of_recording
 from tfcr.errors import TfcrError, UsageError
+from tfcr.extraction.checked import said, whole
 from tfcr.extraction.extractor import Extractor
 from tfcr.extraction.parts import Part, Parts, described
 from tfcr.extraction.sources import Source, Sources
@@ -157,20 +158,12 @@ def _features(contents: Sequence, extractor: Extractor) -> list[np.ndarray | str
     if not contents:
         return []
     try:
-        found = extractor.features_of(contents)
-    except UsageError:
-        raise
-    except (TfcrError, RuntimeError, ValueError) as error:
-        if len(contents) > 1:
-            return [each for content in contents for each in _features([content], extractor)]
-        return [" ".join(str(error).split()) or type(error).__name__]
-    return [_fault(each) or each for each in found]
-
-
-def _fault(features: np.ndarray) -> str:
-    if not features.size:
-        return "it is too short to have features"
-    return "" if np.isfinite(features).all() else "its features are not all finite numbers"
+        with said():
+            return list(map(whole, extractor.features_of(contents)))
+    except TfcrError as error:
+        if len(contents) == 1:
+            return [str(error)]
+        return [each for content in contents for each in _features([content], extractor)]
 
 
 def _compute_long(source: Source, extractor, part: Part) -> None:
@@ -179,14 +172,13 @@ def _compute_long(source: Source, extractor, part: Part) -> None:
     assert source.audio is not None  # words are never long
     try:
         _refuse_other_recording(source)
-        for features in extractor.parts(read_blocks(source.audio)):
-            if fault := _fault(features):
-                raise TfcrError(fault)
-            if settings.pool == "mean":
-                total = total + features.sum(axis=1, keepdims=True, dtype=np.float64)
-                count += features.shape[1]
-            else:
-                part.append(source.id, settings.shaped(features))
+        with said():
+            for features in map(whole, extractor.parts(read_blocks(source.audio))):
+                if settings.pool == "mean":
+                    total = total + features.sum(axis=1, keepdims=True, dtype=np.float64)
+                    count += features.shape[1]
+                else:
+                    part.append(source.id, settings.shaped(features))
     except (TfcrError, OSError) as error:
         part.discard(source.id)
         part.failed[source.id] = _reason(source, error)

@@ -7,6 +7,7 @@ import soxr
 import transformers
 
 from tfcr.errors import TfcrError, UsageError
+from tfcr.extraction.checked import said, whole
 from tfcr.extraction.encoder import Encoder, loading, of_equal_length, padded
 from tfcr.extraction.model_files import ModelFiles
 from tfcr.extraction.settings import Settings
@@ -41,17 +42,13 @@ class SpeechModel:
 
     @property
     def description(self) -> dict:
-        return {
-            **self.encoder.description,
-            "modality": self.modality,
-            "sample_rate": self.sample_rate,
-            "window": self.settings.window,
-            "overlap": self.settings.overlap,
-            "unit": "seconds",
-        }
+        return self.encoder.described(
+            self.modality, self.sample_rate, window=self.settings.window, overlap=self.settings.overlap
+        )
 
     def features(self, audio: np.ndarray) -> np.ndarray:
-        return self.settings.shaped(np.concatenate(list(self.parts([audio])), axis=1))
+        with said():
+            return whole(self.settings.shaped(np.concatenate(list(self.parts([audio])), axis=1)))
 
     def features_of(self, batch: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Features of recordings that are no longer than a window."""

@@ -45,6 +45,7 @@ def train_epochs(
     if config.distribution == "mirrored":
         observer.mirrored(distribution.devices_of_host())
     validation = pipeline.validation(split.validation, batch_size=config.batch_size)
+    utterances = pipeline.utterances(split.validation, keep=True)
     outputs = evaluate.UtteranceOutputs(model.network, pipeline)
     labels = experiment.labels(split.validation)
     input_timer = InputTimer(model, by_xla=compiles(model.network))
@@ -52,7 +53,7 @@ def train_epochs(
         while not _has_ended(config, state):
             began = time.monotonic()
             row = _train_epoch(experiment, model, pipeline, validation, state.epochs, observer)
-            logits = outputs(split.validation)["logits"]
+            logits = outputs.of(utterances)["logits"]
             row["val_wa"] = weighted_accuracy(labels, logits)
             row["val_ua"] = unweighted_accuracy(labels, logits)
             row["val_macro_f1"] = float(macro_f1(confusion(labels, logits)))

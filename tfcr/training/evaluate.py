@@ -31,20 +31,24 @@ class UtteranceOutputs:
         inputs = {name: tf.TensorSpec(tensor.shape, tensor.dtype) for name, tensor in over_utterances.input.items()}
         self._call = tf.function(lambda x: over_utterances(x, training=False), input_signature=[inputs])
 
-    def __call__(
+    def __call__(self, positions: np.ndarray) -> dict[str, np.ndarray]:
+        """Every output for the utterances at `positions`, ascending: name → float32 [utterances, …] in that order."""
+        return self.of(self.pipeline.utterances(positions))
+
+    def of(
         self,
-        positions: np.ndarray,
+        utterances: tf.data.Dataset,
         change: Callable[[dict, np.ndarray], dict] | None = None,
         advance: Callable[[int], None] = lambda utterances: None,
     ) -> dict[str, np.ndarray]:
-        """Every output for the utterances at `positions`, ascending: name → float32 [utterances, …] in that order.
+        """The same of `Pipeline.utterances`.
 
         Args:
             change: a function of each batch's inputs and positions that gives other inputs of the same shapes.
             advance: called with the utterances of each batch that is done.
         """
         order, batches = [], {}
-        for x, position in self.pipeline.utterances(positions):
+        for x, position in utterances:
             order.append(position.numpy())
             if change is not None:
                 x = {name: tf.convert_to_tensor(value) for name, value in change(x, order[-1]).items()}

@@ -82,10 +82,11 @@ def evaluate_noise(
     with files.locked(run.folder, "evaluating"):
         results = _kept(run, identity)
         outputs = evaluate.UtteranceOutputs(network, pipeline)
+        utterances = pipeline.utterances(positions, keep=True)
         missing = [grade for grade in (None, *wanted) if _name(grade) not in results.by_grade]
         start(len(missing) * len(positions))
         for grade in missing:
-            said = outputs(positions, None if grade is None else degradation.at(grade), advance)
+            said = outputs.of(utterances, None if grade is None else degradation.at(grade), advance)
             said = {name: value for name, value in said.items() if not name.endswith("_embedding")}
             results = results.with_grade(_name(grade), evaluate.predictions(dataset, positions, said))
             write_noise(run.folder, results)

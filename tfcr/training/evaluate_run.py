@@ -63,7 +63,7 @@ def evaluate_run(run: runs.Run, data: str | os.PathLike | None = None, part: str
     runs.check_weights(run)
     sizes = replace(sizes_of(config, dataset), embedding_dim=run.embedding_dim)
     network = restore_network(config, len(run.emotions), run.folder / runs.WEIGHTS, sizes)
-    if folder != run.folder and "embeddings" in network.input:
+    if not is_own and "embeddings" in network.input:
         _refuse_other_words(run, dataset)
     outputs = evaluate.UtteranceOutputs(network, pipeline_of(config, dataset, network))(positions)
     labels = np.array([dataset.index[position].label for position in positions])
