@@ -13,7 +13,7 @@ _STYLES = ((BLUE, "o", "-"), (ORANGE, "D", "-"), (BLUE, "s", "--"), (ORANGE, "^"
 _COLUMNS = 4
 _WIDTH, _HEIGHT = 9.6, 2.5  # inches, of the figure and of a row
 _UNITS = {"dB": "signal to noise ratio, dB", "s": "reverberation time, s", "share": "share of the words, %"}
-_FEWER_IS_BETTER = (CONFLICTS, CENTRED)
+_FEWER_IS_BETTER = {CONFLICTS: "Conflicts", CENTRED: "Centred conflicts"}  # and how a sentence begins with them
 
 
 def draw_noise(name: str, title: str, findings: NoiseFindings, measure: str) -> Drawing:
@@ -81,7 +81,7 @@ def _ends(share: Share) -> tuple[float, float]:
 def _caption(findings: NoiseFindings, measure: str) -> str:
     direction = "lower" if measure in _FEWER_IS_BETTER else "higher"
     return (
-        f"{measure} of the test utterances as speech (noise added to the {findings.place}) or words get worse, from "
-        f"left to right; {direction} is better. All conditions heard the very same noise. Bands and bars are 95 % "
+        f"{_FEWER_IS_BETTER.get(measure, measure)} of the test utterances as speech (noise added to the "
+        f"{findings.place}) or words get worse, from left to right; {direction} is better. All conditions heard the very same noise. Bands and bars are 95 % "
         "bootstrap intervals over speakers, which say nothing of what training again would change."
     )
