@@ -90,6 +90,17 @@ class UnderNoise:
         return {cell: self._values(cell, WA, weights_of(kinds)) for cell in self.cells}
 
     def _share(self, measure: str, weights: Mapping[str, float]) -> Share:
+        key = (measure, *weights.items())
+        if key not in self._known:
+            self._known[key] = self._measured(measure, weights)
+        return self._known[key]
+
+    @cached_property
+    def _known(self) -> dict[tuple, Share]:
+        """What has been measured: page, tables and figures ask for the same."""
+        return {}
+
+    def _measured(self, measure: str, weights: Mapping[str, float]) -> Share:
         by_fold = [
             np.mean([self._values(cell, measure, weights) for cell in self.cells if cell[0] == fold], axis=0)
             for fold in self.folds
