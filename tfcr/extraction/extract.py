@@ -11,7 +11,6 @@ import numpy as np
 
 from tfcr import files
 from tfcr.corpora.audio import read_audio, read_blocks
-from tfcr.corpora.paths import in_place_of_recording
 from tfcr.errors import TfcrError, UsageError
 from tfcr.extraction.checked import said, whole
 from tfcr.extraction.extractor import Extractor
@@ -72,12 +71,11 @@ def extract(
         count = len(there) + len(wanted) - len(parts.failed())
         if not count:
             parts.remove()
-            first = min(failed)
-            raise TfcrError(f"nothing in {sources.corpus} has features; the first: {_told(first, failed[first])}")
+            raise TfcrError(f"nothing in {sources.corpus} has features; the first: {failed[min(failed)]}")
         ids = [[source.id for source in batch] for batch in batches]
         if wanted:
             parts.join(extractor.description, ids, out if there else None)
-    return Extracted(count, {id: printable(_told(id, why)) for id, why in sorted(failed.items())})
+    return Extracted(count, {id: printable(failed[id]) for id in sorted(failed)})
 
 
 def batches_by_length(sources: Sequence[Source], longest: int | None, size: int) -> list[list[Source]]:
@@ -127,11 +125,12 @@ def _some(
     """Computes batches for a while and keeps what came of them; returns the numbers of those that are left."""
     began = time.monotonic()
     with parts.writing(ahead[0]) as part:
-        while ahead and time.monotonic() - began < _SAVED_EVERY:
-            number, *ahead = ahead
+        while ahead and (not part.batches or time.monotonic() - began < _SAVED_EVERY):
+            number = ahead[0]
             _compute(batches[number], extractor, part)
             part.batches.append(number)
             progress.advance(_work(batches[number]))
+            ahead = ahead[1:]
     return ahead
 
 
@@ -145,15 +144,15 @@ def _compute(batch: Sequence[Source], extractor: Extractor, part: Part) -> None:
             contents.append(_content(source))
             readable.append(source)
         except (TfcrError, OSError) as error:
-            part.failed[source.id] = _reason(source, error)
+            part.failed[source.id] = source.told(error)
     for source, features in zip(readable, _features(contents, extractor), strict=True):
-        if isinstance(features, str):
-            part.failed[source.id] = features
+        if isinstance(features, TfcrError):
+            part.failed[source.id] = source.told(features)
         else:
             part.add(source.id, features)
 
 
-def _features(contents: Sequence, extractor: Extractor) -> list[np.ndarray | str]:
+def _features(contents: Sequence, extractor: Extractor) -> list[np.ndarray | TfcrError]:
     """Features of each, or why there are none: where a batch has a bad one, each is tried alone."""
     if not contents:
         return []
@@ -162,7 +161,7 @@ def _features(contents: Sequence, extractor: Extractor) -> list[np.ndarray | str
             return list(map(whole, extractor.features_of(contents)))
     except TfcrError as error:
         if len(contents) == 1:
-            return [str(error)]
+            return [error]
         return [each for content in contents for each in _features([content], extractor)]
 
 
@@ -181,7 +180,7 @@ def _compute_long(source: Source, extractor, part: Part) -> None:
                     part.append(source.id, settings.shaped(features))
     except (TfcrError, OSError) as error:
         part.discard(source.id)
-        part.failed[source.id] = _reason(source, error)
+        part.failed[source.id] = source.told(error)
         return
     if settings.pool == "mean":
         part.add(source.id, settings.shaped(total / count))
@@ -199,11 +198,3 @@ def _refuse_other_recording(source: Source) -> None:
     """Refuses a recording that is another than the dataset was prepared from."""
     if source.audio and source.recording and not files.sha256_of_file(source.audio).startswith(source.recording):
         raise TfcrError(f"{source.audio} is another recording than the one that was prepared")
-
-
-def _reason(source: Source, error: Exception) -> str:
-    return (source.audio and in_place_of_recording(source.audio)) or str(error)
-
-
-def _told(id: str, why: str) -> str:
-    return why if id in why else f"{id}: {why}"
