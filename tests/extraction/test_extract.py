@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import tracemalloc
 
 import h5py
 import numpy as np
@@ -187,3 +188,21 @@ def test_words_come_from_the_corpus_or_a_file_for_it(corpus, tmp_path):
     heard = tmp_path / "heard.csv"
     heard.write_text("id,transcript\n" + "".join(f"{id},recognised {id}\n" for id in SECONDS))
     assert transcripts_of_corpus("manifest", corpus, {}, heard).found[1].transcript == "recognised b"
+
+
+@pytest.mark.full
+def test_memory_is_flat_over_an_hour(tmp_path):
+    peaks = []
+    for minutes in (3, 60):
+        root = tmp_path / str(minutes)
+        root.mkdir()
+        with soundfile.SoundFile(root / "a.wav", "w", 16_000, 1) as file:
+            for minute in range(minutes):
+                file.write(np.random.default_rng(minute).uniform(-0.5, 0.5, 960_000))
+        (root / "manifest.csv").write_text("id,path,transcript,emotion,speaker\na,a.wav,,anger,s\n")
+        tracemalloc.start()
+        extract(recordings(root), Envelope(), root / "f.h5")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert arrays(root / "f.h5")["a"].shape == (minutes * 3_000, 2)
+    assert peaks[1] < 1.1 * peaks[0]

@@ -24,7 +24,8 @@ transformers = pytest.importorskip("transformers", reason=_REASON)
 
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 37}
 CONVOLUTIONS = {"conv_dim": (16,) * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2}
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"i do not know what to say and now it is done again".split()]
+SENTENCE = "i do not know what to say and now it is done again"  # in which no word stands twice
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *SENTENCE.split()]
 SPEECH = ("wav2vec2-group", "wav2vec2-layer", "wavlm", "whisper", "wav2vec2-bert")
 
 

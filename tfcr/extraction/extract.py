@@ -50,13 +50,11 @@ def extract(
         TfcrError: `out` is another's, or nothing has features.
     """
     progress = progress or Progress()
-    there: set[str] = set()
-    if out.exists():
-        there = _there(out, extractor)
+    there = _there(out, extractor) if out.exists() else set()
     wanted = [source for source in sources.found if source.id not in there]
-    if not wanted and not sources.broken:
+    if there and not wanted:
         progress.say(f"{out} was extracted before, by the same extractor")
-        return Extracted(len(there), {})
+        return _extracted(len(there), sources.broken)
     batches = batches_by_length(wanted, extractor.longest, batch_size)
     parts = Parts(out, _plan(extractor, batches))
     with parts.claimed():
@@ -73,8 +71,11 @@ def extract(
             parts.remove()
             raise TfcrError(f"nothing in {sources.corpus} has features; the first: {failed[min(failed)]}")
         ids = [[source.id for source in batch] for batch in batches]
-        if wanted:
-            parts.join(extractor.description, ids, out if there else None)
+        parts.join(extractor.description, ids, out if there else None)
+    return _extracted(count, failed)
+
+
+def _extracted(count: int, failed: Mapping[str, str]) -> Extracted:
     return Extracted(count, {id: printable(failed[id]) for id in sorted(failed)})
 
 
