@@ -54,7 +54,7 @@ def test_everything_on_the_page_works(tensorflow, small_corpus, tmp_path, monkey
                 cli.main(arguments)
             assert end.value.code == 0, (line, capfd.readouterr().err)
             ran.append(arguments[0])
-    assert ran == ["prepare-tfrecords", "prepare-tfrecords", "train", "sweep", "report"]
+    assert ran == ["prepare-tfrecords", "prepare-tfrecords", "train", "sweep", "report", "export", "predict"]
     assert (tmp_path / "runs/my-corpus/random-fusion-hubert-bert-a0.1-f0-s0/metrics.json").is_file()
     for table in tmp_path.rglob("table1.csv"):
         assert "fusion on hubert and bert" in table.read_text()

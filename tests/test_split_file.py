@@ -44,7 +44,7 @@ def test_folds_test_one_by_one_and_the_next_one_validates():
         [[2, 3], [0, 1], [4, 5]],
     ]
     assert drawn(listed)[1] == 3
-    with pytest.raises(UsageError, match="from 0 to 2 .*received 3"):
+    with pytest.raises(UsageError, match=r"from 0 to 2 .*received 3"):
         drawn(listed, 3)
 
 
@@ -114,13 +114,13 @@ def test_each_fault_is_one_line(text, message):
 
 
 def test_a_file_that_is_not_utf_8_or_not_there_is_one_line(tmp_path):
-    with pytest.raises(TfcrError, match="--split mine.csv, line 2: not UTF-8"):
+    with pytest.raises(TfcrError, match=r"--split mine\.csv, line 2: not UTF-8"):
         SplitFile("mine.csv", b"id,part\n\xff,train\n").listed(IDS, IDS)
     with pytest.raises(
-        TfcrError, match="no.csv does not exist; expected a CSV file with the columns id,part or id,fold"
+        TfcrError, match=r"no\.csv does not exist; expected a CSV file with the columns id,part or id,fold"
     ):
         split_file.read(tmp_path / "no.csv")
-    with pytest.raises(TfcrError, match="cannot be read .*; expected a CSV file"):
+    with pytest.raises(TfcrError, match=r"cannot be read .*; expected a CSV file"):
         split_file.read(tmp_path)
 
 

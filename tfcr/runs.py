@@ -151,13 +151,15 @@ def folder_of(dataset: str, config: Config) -> pathlib.Path:
     """`runs/<dataset>/<protocol>-<system>-a<alpha>-f<fold>-s<seed>` of a resolved configuration.
 
     A subset stands behind the protocol, and behind protocol `file` the beginning of its file's SHA-256; one's own
-    features stand behind the system, and a baseline that was trained on ends in `-continued`.
+    features stand behind the system, a run under noise ends in `-noise`, and a baseline that was trained on in
+    `-continued`.
     """
     drawn = (config.protocol, (config.split_sha256 or "")[:SHOWN_DIGITS], _NO_NAME.sub("_", config.subset or ""))
     own = "".join(f"-{name}" for name in (config.audio_features, config.text_features) if name)
     continued = "-continued" if config.alpha == 0 and config.start == "baseline" else ""
     parts = f"a{config.alpha:.12g}", f"f{config.fold}", f"s{config.seed}"
-    name = f"{'-'.join(filter(None, drawn))}-{config.system}{own}-{'-'.join(parts)}{continued}"
+    ending = ("-noise" if config.noise else "") + continued
+    name = f"{'-'.join(filter(None, drawn))}-{config.system}{own}-{'-'.join(parts)}{ending}"
     return pathlib.Path("runs") / dataset / name
 
 

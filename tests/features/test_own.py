@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tfcr.errors import TfcrError, UsageError
-from tfcr.features.own import OwnFeatures, write_features
+from tfcr.features.own import OwnFeatures, in_words, may_be_same, write_features
 
 IDS = ["a", "b", "c"]
 
@@ -44,9 +44,17 @@ def test_features_are_called_after_their_file_and_feed_the_input_of_their_modali
 
 def test_what_made_the_features_is_known_where_their_file_says_it(tmp_path, written):
     assert written(over_time()).extractor() is None
-    made = {"kind": "transformers", "model": "wavlm", "versions": {"torch": "2.9"}}
+    made = {"kind": "transformers", "model": "wavlm", "libraries": {"torch": "2.9"}}
     write_features(tmp_path / "own.h5", over_time().items(), made)
     assert OwnFeatures(tmp_path / "own.h5", "audio").extractor() == made
+
+
+def test_extractors_may_be_the_same_whatever_their_versions():
+    made = {"model": "wavlm", "layer": "last", "libraries": {"torch": "2.9"}, "tfcr": "1"}
+    assert may_be_same(made, made | {"libraries": {"torch": "3"}, "tfcr": "2", "precision": "half"})
+    assert may_be_same(made, None) and may_be_same(None, made)
+    assert not may_be_same(made, made | {"layer": 3}) and not may_be_same(made, {"model": "wavlm"})
+    assert in_words(made | {"revision": None}) == "model wavlm, layer last, libraries torch 2.9, tfcr 1"
 
 
 @pytest.mark.parametrize("value", ["no JSON", "[1]", 3, np.ones(2), b"\xff"])

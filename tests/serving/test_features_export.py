@@ -10,6 +10,7 @@ import importlib.util
 import io
 import json
 import pathlib
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -39,7 +40,7 @@ class Stand:
     """An extractor that stands in: a few numbers of every 0.1 s of speech, or of every word."""
 
     def __init__(self, modality, form):
-        self.description = {"kind": "stand-in", "model": f"{modality} {form}", "versions": {"none": "1"}}
+        self.description = {"kind": "stand-in", "model": f"{modality} {form}", "libraries": {"none": "1"}}
         self.modality = modality
         self.form = form
 
@@ -93,18 +94,15 @@ def dataset(tensorflow, said, features, tmp_path_factory):
 
 # name → system, form of its features of speech and of words (None: the paper's), pooling
 RUNS = {
-    "layers": ("fusion", "layers", "time", "attention"),
-    "means": ("fusion", "time", "vector", "mean"),
+    "layers": ("fusion", "layers", "vector", "attention"),
+    "means": ("fusion", "time", "time", "mean"),
     "beside-words": ("fusion", "time", None, "attention"),
     "beside-pictures": ("fusion", None, "vector", "mean"),
-    "audio": ("audio", "layers", None, "mean"),
-    "text": ("text", None, "layers", "attention"),
+    "audio": ("audio", "vector", None, "mean"),
+    "text": ("text", None, "layers", "mean"),
 }
-SHORT = ("layers", "means")
-
-
-def short_or_full(names=RUNS, short=SHORT):
-    return [name if name in short else pytest.param(name, marks=pytest.mark.full) for name in names]
+SHORT = "layers"  # one run that has most; each other takes as long
+EVERY = [name if name == SHORT else pytest.param(name, marks=pytest.mark.full) for name in RUNS]
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +180,7 @@ def probabilities(answers):
     return np.array([list(answer.probabilities.values()) for answer in answers])
 
 
-@pytest.mark.parametrize("name", short_or_full())
+@pytest.mark.parametrize("name", EVERY)
 def test_the_one_signature_takes_the_features_and_answers_as_the_run_was_tested(name, trained, exported, dataset):
     run, (_, audio, text, _) = trained(name), RUNS[name]
     x = fold_of(run, dataset)
@@ -202,7 +200,7 @@ def test_the_one_signature_takes_the_features_and_answers_as_the_run_was_tested(
     assert np.ptp(run.predictions.logits, axis=0).max() > 1e-3  # features do decide
 
 
-@pytest.mark.parametrize("name", short_or_full())
+@pytest.mark.parametrize("name", EVERY)
 def test_recordings_go_in_and_the_runs_own_answers_come_out(name, trained, exported, said, features, extractors):
     run, (_, audio, text, _) = trained(name), RUNS[name]
     of_unknown_origin = {
@@ -215,7 +213,7 @@ def test_recordings_go_in_and_the_runs_own_answers_come_out(name, trained, expor
         assert (Stand(modality, form).description in extractors) == (form in ("time", "layers"))
 
 
-@pytest.mark.parametrize("name", short_or_full(short=("layers",)))
+@pytest.mark.parametrize("name", EVERY)
 def test_files_of_features_stand_for_their_extractor(name, trained, exported, said, features):
     run, (_, audio, text, _) = trained(name), RUNS[name]
     files = {of: features[of, form].path for of, form in (("audio", audio), ("text", text)) if form}
@@ -223,11 +221,12 @@ def test_files_of_features_stand_for_their_extractor(name, trained, exported, sa
     np.testing.assert_allclose(probabilities(answers), softmax(run.predictions.logits), atol=1e-5)
 
 
+@pytest.mark.full
 @pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("onnx", "tf2onnx", "onnxruntime")),
     reason="needs the extra onnx, and onnxruntime",
 )
-@pytest.mark.parametrize("name", short_or_full(short=("layers",)))
+@pytest.mark.parametrize("name", RUNS)
 def test_onnx_answers_as_the_run_was_tested(name, trained, dataset, tmp_path):
     import onnxruntime
 
@@ -244,7 +243,7 @@ def test_onnx_answers_as_the_run_was_tested(name, trained, dataset, tmp_path):
         assert axes["audio_features"] == ["batch", *("time" if size is None else size for size in FORMS[audio])]
 
 
-@pytest.mark.parametrize("name", short_or_full())
+@pytest.mark.parametrize("name", EVERY)
 def test_a_server_answers_features_by_rest(name, trained, exported, dataset):
     pytest.importorskip("fastapi", reason="needs the extra serve")
     from tfcr.serving.server.served import ServedModel
@@ -277,16 +276,13 @@ def test_the_card_names_inputs_and_extractors(exported):
     card = (exported("layers") / "README.md").read_text(encoding="utf-8")
     for part in (
         "It takes features of speech (`audio_features` float32 [batch, 2, time, 3], of which `num_audio_features` "
-        "int32 [batch] steps are real) and features of the words (`text_features` float32 [batch, time, 3], of which",
-        "| features of speech | audio-layers, kind stand-in, model audio layers, versions none 1 |",
-        "| features of the words | text-time, kind stand-in, model text time, versions none 1 |",
+        "int32 [batch] steps are real) and features of the words (`text_features` float32 [batch, 3]), and answers",
+        "| features of speech | audio-layers, kind stand-in, model audio layers, libraries none 1 |",
+        "| features of the words | text-vector, made by what their file does not say |",
         "needs the very same",
     ):
         assert part in card, part
     assert "word vectors" not in card and "vocabulary" not in card
-    assert "| features of the words | text-vector, made by what their file does not say |" in (
-        exported("means") / "README.md"
-    ).read_text(encoding="utf-8")
 
 
 def command(capsys, *arguments):
@@ -298,23 +294,23 @@ def command(capsys, *arguments):
 
 
 def test_the_dataset_and_the_export_name_the_extractor(dataset, exported, trained, capsys):
-    made = "kind stand-in, model audio layers, versions none 1"
+    made = "kind stand-in, model audio layers, libraries none 1"
     _, out, _ = command(capsys, "inspect", dataset.folder, "--no-figure")
     (line,) = (line for line in out.splitlines() if line.startswith("features audio-layers"))
     assert "audio_features [2, time, 3]" in line and line.endswith(f"; {made}")
     _, out, _ = command(capsys, "inspect", exported("layers"))
     assert f"audio_features: {made}" in out
-    assert trained("layers").extractors["audio_features"] == Stand("audio", "layers").description
-    assert set(trained("means").extractors) == {"audio_features"}  # nobody knows what made the vectors
+    # nobody knows what made the vectors
+    assert trained("layers").extractors == {"audio_features": Stand("audio", "layers").description}
 
 
 def test_the_command_answers_by_files_where_nothing_is_known_of_what_made_them(
     trained, exported, said, features, capsys, extractors
 ):
-    run = trained("means")
+    run = trained("layers")
     paths = [recording.path for recording in recordings_of(run, said)]  # named as their utterances are
     code, out, err = command(
-        capsys, "predict", exported("means"), *paths, "--text-features", features["text", "vector"].path
+        capsys, "predict", exported("layers"), *paths, "--text-features", features["text", "vector"].path
     )
     assert (code, err) == (0, "")
     rows = list(csv.DictReader(io.StringIO(out)))
@@ -323,28 +319,31 @@ def test_the_command_answers_by_files_where_nothing_is_known_of_what_made_them(
 
 
 def test_what_is_missing_is_one_line(exported, said, features, capsys, extractors, tmp_path):
+    words = ("--text-features", features["text", "vector"].path)
     recording = next(iter(said[1].values())).audio
-    code, _, err = command(capsys, "predict", exported("means"), recording)
+    code, _, err = command(capsys, "predict", exported("layers"), recording)
     assert code == 1 and err == (
         f"Error: {exported('means')} was trained on features of unknown origin: their file did not say what made them; "
         "give those of these recordings by --text-features FILE.h5, a dataset [3] for each, called by its id, path, "
         "name or name without ending\n"
     )
-    given = ("--text-features", features["text", "vector"].path)
-    code, _, err = command(capsys, "predict", exported("means"), recording, *given, "--transcript", "Hello")
+    code, _, err = command(capsys, "predict", exported("layers"), recording, *words, "--transcript", "Hello")
     assert code == 2 and "reads no words but those of --text-features; leave --transcript" in err
-    code, _, err = command(capsys, "predict", exported("layers"), recording, "--text-features", tmp_path / "no.h5")
-    assert code == 1 and f"--text-features {tmp_path / 'no.h5'} does not exist" in err
-    code, _, err = command(capsys, "predict", exported("layers"), recording, "--audio-features", given[1])
+
+    def of_speech(path):
+        return command(capsys, "predict", exported("layers"), recording, *words, "--audio-features", path)
+
+    code, _, err = of_speech(tmp_path / "no.h5")
+    assert code == 1 and f"--audio-features {tmp_path / 'no.h5'} does not exist" in err
+    code, _, err = of_speech(words[1])
     assert code == 1 and "no answer: " in err and "its features have the shape [3]; expected [2, time, 3]" in err
-    other = features["audio", "time"].path
-    code, _, err = command(capsys, "predict", exported("layers"), recording, "--audio-features", other)
+    code, _, err = of_speech(features["audio", "time"].path)
     assert (
-        code == 1 and "model audio time, versions none 1; the export takes what is made by kind stand-in, model" in err
+        code == 1 and "model audio time, libraries none 1; the export takes what is made by kind stand-in, mod" in err
     )
     lacking = tmp_path / "lacking.h5"
     write_features(lacking, [("somebody", np.ones((2, 1, 3)))])
-    code, out, err = command(capsys, "predict", exported("layers"), recording, "--audio-features", lacking)
+    code, out, err = of_speech(lacking)
     assert code == 1 and f"no answer: {recording}: --audio-features {lacking} has no dataset" in err
     assert len(out.splitlines()) == 2
 
@@ -357,16 +356,36 @@ def test_an_export_on_other_features_takes_none_of_ones_own(exported, said, feat
     assert code == 2 and "takes no --audio-features; it was not trained on such features" in err
 
 
-def test_a_recording_that_fails_stops_no_other(exported, said, extractors, tmp_path):
+def test_a_recording_that_fails_stops_no_other(exported, said, features, extractors, tmp_path):
     (tmp_path / "broken.wav").write_bytes(b"no recording")
     good = next(iter(said[1].values()))
-    recordings = [
-        Recording("broken", tmp_path / "broken.wav", "Hello"),
-        Recording(good.id, good.audio, good.transcript),
-    ]
-    broken, answered = Predictor(exported("layers")).predict(recordings)
+    recordings = [Recording(good.id, tmp_path / "broken.wav"), Recording(good.id, good.audio)]
+    words = {"text": features["text", "vector"].path}
+    broken, answered = Predictor(exported("layers"), words).predict(recordings)
     assert "is not a recording" in broken.error and broken.emotion == "" and broken.audio_emotion == ""
     assert answered.error == "" and answered.emotion
+
+
+@pytest.mark.parametrize(
+    ("made", "reason"),
+    [
+        (np.zeros((2, 0, 3)), "it is too short to have features"),
+        (np.full((2, 4, 3), np.nan), "its features are not all finite numbers"),
+        (np.zeros((4, 3)), r"its features have the shape \[4, 3\]; expected \[2, time, 3\]"),
+        (RuntimeError("no kernel"), "no kernel"),
+    ],
+)
+def test_what_an_extractor_cannot_make_is_an_error_of_its_recording(made, reason, tiny_corpus):
+    class Broken(Stand):
+        def features(self, said):
+            if isinstance(made, Exception):
+                raise made
+            return made
+
+    recording = Recording("u00", tiny_corpus / "wav" / "u00.flac")
+    source = feature_questions._of_extractor(Broken("audio", "layers"), "audio", "audio_features", (2, None, 3))
+    (question,) = feature_questions.of_features([recording], [source])
+    assert question.good == [] and re.fullmatch(f"{re.escape(str(recording.path))}: {reason}", question.errors[0])
 
 
 def test_without_its_extra_one_line_says_what_to_install(exported, monkeypatch):
@@ -374,12 +393,13 @@ def test_without_its_extra_one_line_says_what_to_install(exported, monkeypatch):
         raise TfcrError("needs a package that is not installed")
 
     monkeypatch.setattr(feature_questions, "extractor_of", lacking)
-    with pytest.raises(TfcrError, match="needs a package that is not installed"):
+    what = r"is not installed; or give those of these recordings by --audio-features FILE.h5, a dataset \[2, time, 3\]"
+    with pytest.raises(TfcrError, match=what):
         Predictor(exported("layers"))
 
 
 def test_a_run_that_does_not_know_the_shape_of_its_features_is_refused(trained, tmp_path):
-    earlier = runs.Run(trained("means").folder)
+    earlier = runs.Run(trained("layers").folder)
     del earlier.metrics["own_features"]  # as read for this object alone
     with pytest.raises(TfcrError, match="does not say what shape its audio_features have; train the run again"):
         export_run(earlier, tmp_path / "out")

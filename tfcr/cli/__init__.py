@@ -11,7 +11,7 @@ import sys
 
 import click
 
-from tfcr import __version__
+from tfcr import __version__, keras_settings
 from tfcr.errors import TfcrError, UsageError
 
 # The help lines stand here so that `tfcr --help` imports no command; a test compares them with the commands' own.
@@ -78,7 +78,8 @@ def run(command: click.Command, arguments: list[str] | None = None) -> None:
     _replace_what_cannot_be_encoded()
     os.environ["MPLBACKEND"] = "agg"  # figures are files; a notebook says a backend that may not be installed here
     try:
-        code = command.main(arguments, prog_name=command.name, standalone_mode=False)
+        with keras_settings.variables_kept():
+            code = command.main(arguments, prog_name=command.name, standalone_mode=False)
     except UsageError as error:
         code = _fail(error, 2)
     except click.exceptions.NoArgsIsHelpError as error:

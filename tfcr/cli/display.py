@@ -91,10 +91,10 @@ class RecordingsProgress:
             self.task = self.bar.add_task("recordings", total=total)
             self.bar.start()
 
-    def advance(self) -> None:
-        self.done += 1
+    def advance(self, count: int = 1) -> None:
+        self.done += count
         if self.bar is not None:
-            self.bar.advance(self.task)
+            self.bar.advance(self.task, count)
         elif time.monotonic() - self.printed > _LOG_EVERY:
             self.printed = time.monotonic()
             left = (self.printed - self.began) * (self.total / self.done - 1)
@@ -287,7 +287,7 @@ def counts_table(rows: Sequence, emotions: Sequence[str]) -> Table:
 
     table = Table("session" if by_session else "speaker", box=box.MARKDOWN)
     for name in "total", *emotions, *(f"{letter} speaker" for letter in letters):
-        table.add_column(Text(name), justify="right")
+        table.add_column(_cell(name), justify="right")
     if not by_speaker and not lettered:
         table.add_column("speakers")
     for name, members in [*sorted(groups.items(), key=_natural), ("all", rows)]:
@@ -299,7 +299,7 @@ def counts_table(rows: Sequence, emotions: Sequence[str]) -> Table:
             *(of_letter[letter] for letter in letters),
         ]
         who = [] if by_speaker or lettered else [_speakers(Counter(row.speaker or "none" for row in members))]
-        table.add_row(*map(Text, (name, *map(str, counts), *who)))
+        table.add_row(*map(_cell, (name, *map(str, counts), *who)))
     return table
 
 
@@ -317,8 +317,13 @@ def durations_table(rows: Sequence, emotions: Sequence[str]) -> Table:
     groups = [(emotion, [row for row in rows if row.emotion == emotion]) for emotion in emotions]
     for name, members in [*groups, ("all", rows)]:
         seconds = [row.num_samples / SAMPLE_RATE for row in members]
-        table.add_row(Text(name), *(f"{measure(seconds):.2f}" for measure in measures.values()))
+        table.add_row(_cell(name), *(f"{measure(seconds):.2f}" for measure in measures.values()))
     return table
+
+
+def _cell(text: str) -> Text:
+    """A cell of Markdown, in which a stroke would end it."""
+    return Text(text.replace("|", "\\|"))
 
 
 def _speakers(counts: Counter) -> str:
@@ -333,13 +338,18 @@ def _natural(item: tuple[str, object]) -> list[tuple]:
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
 
 
-def print_table(table: Table) -> None:
-    """Prints a result on standard output; a narrow terminal or a pipe loses no figure of it."""
-    wide = Console(file=sys.stdout, highlight=False, width=_WIDEST, force_terminal=_is_terminal(sys.stdout))
+def print_table(table: Table, to_log: bool = False) -> None:
+    """Prints a table whole: a narrow terminal or a pipe loses no figure of it.
+
+    Args:
+        to_log: whether it goes to the error stream; results go to standard output.
+    """
+    stream = sys.stderr if to_log else sys.stdout
+    wide = Console(file=stream, highlight=False, width=_WIDEST, force_terminal=_is_terminal(stream))
     wide.width = wide.measure(table).maximum
     with wide.capture() as capture:
         wide.print(table)
-    print(capture.get().strip())  # some boxes have blank edges
+    print(capture.get().strip(), file=stream)  # some boxes have blank edges
 
 
 def _hours(seconds: float) -> str:

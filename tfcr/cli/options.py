@@ -25,17 +25,10 @@ _PREPARATION = ("emotions", "merge")  # a file may say them for several commands
 _SYNTHETIC = ("conflict_rate", "corpus_seed", "utterances", "allow_partial")
 _TRAIN = ("data", "run", "split", "part")
 _SWEEP = ("systems", "alphas", "folds", "seeds", "shard", "report", "no_report", "dry_run", *BACKEND_OPTIONS)
-_SERVE = ("format", "vocabulary", "transcript", "host", "port", "max_body", "no_page")
-_KNOWN = (
-    *FIELDS,
-    *_PREPARE,
-    *_BEAM,
-    *_EXTRACT,
-    *_SYNTHETIC,
-    *_TRAIN,
-    *_SWEEP,
-    *_SERVE,
-)  # one file may serve several commands
+_EVALUATE = ("noise_seed", "kinds", "list_words")
+_SERVE = ("format", "vocabulary", "transcript", "host", "port", "max_body", "cors_origin", "no_page")
+# one file may serve several commands
+_KNOWN = (*FIELDS, *_PREPARE, *_BEAM, *_EXTRACT, *_SYNTHETIC, *_TRAIN, *_SWEEP, *_EVALUATE, *_SERVE)
 
 
 def config_option(command: Callable) -> Callable:
@@ -72,6 +65,12 @@ def say_departures(context: click.Context, systems: Iterable[str], preset: str, 
     for system in systems:
         if found := departures(system, preset, of_file):
             say(f"{system} by the --config file: {', '.join(found)}")
+
+
+def say_coverage(dataset, say: Callable[[str], None]) -> None:
+    """Warns where few of a dataset's words have a vector."""
+    if warned := dataset.info["embeddings"].get("warning"):
+        say(f"Warning: {warned}")
 
 
 def system_option(command: Callable) -> Callable:

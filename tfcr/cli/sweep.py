@@ -20,6 +20,7 @@ from tfcr.cli.options import (
     fields_of_config,
     own_features_options,
     refuse_other_preparation,
+    say_coverage,
     say_departures,
 )
 from tfcr.cli.splits import split_file_of, split_options
@@ -146,6 +147,7 @@ def _open(context: click.Context, data: pathlib.Path | None, say: Callable[[str]
         say(f"Dataset {data}, the one prepared last")
     dataset = open_dataset(data)
     refuse_other_preparation(context, dataset)
+    say_coverage(dataset, say)
     return dataset
 
 

@@ -11,6 +11,7 @@ from tfcr.cli.options import (
     fields_of_config,
     own_features_options,
     refuse_other_preparation,
+    say_coverage,
     say_departures,
     system_option,
 )
@@ -58,7 +59,7 @@ def command(context, data, run, split, **options):
     split_file = split_file_of(context, fields, split, run)
     from_mapping(fields)  # wrong usage is said before anything is read
 
-    from tfcr.cli.display import TrainingProgress, console, metrics_table, say
+    from tfcr.cli.display import TrainingProgress, metrics_table, print_table, say
     from tfcr.cli.tensorflow import import_quietly
     from tfcr.dataset_info import latest_dataset, open_dataset
 
@@ -67,8 +68,7 @@ def command(context, data, run, split, **options):
         say(f"Dataset {data}, the one prepared last")
     dataset = open_dataset(data)
     refuse_other_preparation(context, dataset)
-    if warned := dataset.info["embeddings"].get("warning"):
-        say(f"Warning: {warned}")
+    say_coverage(dataset, say)
     import_quietly()
     from tfcr.models.systems import configure
     from tfcr.training.experiment import plan
@@ -95,5 +95,5 @@ def command(context, data, run, split, **options):
         say(f"Stopped after epoch {metrics['epochs']}: none since epoch {metrics['best_epoch']} was better")
     if done:
         say(f"{folder} was trained before; another --run or --seed trains anew")
-    console().print(metrics_table({part: metrics[part] for part in ("validation", "test")}))
+    print_table(metrics_table({part: metrics[part] for part in ("validation", "test")}), to_log=True)
     click.echo(finished.folder)

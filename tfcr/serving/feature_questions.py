@@ -6,6 +6,7 @@ No TensorFlow.
 import pathlib
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import get_args
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from tfcr.errors import TfcrError
 from tfcr.exports import EXTRA, inputs_of
 from tfcr.extraction.extractor import Extractor, extractor_of
 from tfcr.features.embeddings import WordVectors
-from tfcr.features.own import Modality, OwnFeatures, in_words
+from tfcr.features.own import Modality, OwnFeatures, in_words, may_be_same
 from tfcr.features.presets import PRESETS, FeaturePreset
 from tfcr.features.sets import COUNT
 from tfcr.features.vocabulary import read_vocabulary
@@ -44,7 +45,7 @@ def sources_of(
     """
     inputs, preset = inputs_of(described), PRESETS[described["run"]["preset"]]
     sources: list[Source] = []
-    for modality in ("audio", "text"):
+    for modality in get_args(Modality):
         field = f"{modality}_features"
         if field not in inputs:
             continue
@@ -52,18 +53,28 @@ def sources_of(
         if modality in files:
             sources.append(_of_file(OwnFeatures(files[modality], modality), field, shapes[field], extractor))
         elif extractor is not None:
-            sources.append(_of_extractor(extractor_of(extractor), modality, field, shapes[field]))
+            try:
+                made = extractor_of(extractor)
+            except TfcrError as error:
+                raise TfcrError(f"{error}; or give {_the_file(modality, shapes[field])}") from None
+            sources.append(_of_extractor(made, modality, field, shapes[field]))
         else:
             raise TfcrError(
                 f"{version} was trained on features of unknown origin: their file did not say what made them; give "
-                f"those of these recordings by --{modality}-features FILE.h5, a dataset {_shown(shapes[field])} for "
-                "each, called by its id, path, name or name without ending"
+                f"{_the_file(modality, shapes[field])}"
             )
     if "spectrogram" in inputs:
         sources.append(_of_pictures(preset))
     if "embeddings" in inputs:
         sources.append(_of_words(preset, version))
     return sources
+
+
+def _the_file(modality: Modality, shape: Shape) -> str:
+    return (
+        f"those of these recordings by --{modality}-features FILE.h5, a dataset {_shown(shape)} for each, called by "
+        "its id, path, name or name without ending"
+    )
 
 
 def of_features(recordings: Iterable[Recording], sources: Sequence[Source]) -> Iterator[Question]:
@@ -118,7 +129,7 @@ def _of_extractor(extractor: Extractor, modality: Modality, field: str, shape: S
         said = _samples(recording).astype(np.float32) if modality == "audio" else _composed(recording)
         try:
             return _named(field, shape, extractor.features(said))
-        except TfcrError as error:
+        except (TfcrError, RuntimeError, ValueError) as error:  # what pretrained models raise of recordings, too
             raise TfcrError(f"{recording.path}: {error}") from None
 
     return source
@@ -127,7 +138,7 @@ def _of_extractor(extractor: Extractor, modality: Modality, field: str, shape: S
 def _of_file(own: OwnFeatures, field: str, shape: Shape, trained_on: Mapping | None) -> Source:
     own.check_exists()
     made_by = own.extractor()
-    if made_by is not None and trained_on is not None and _unlike(made_by) != _unlike(trained_on):
+    if made_by and trained_on and not may_be_same(made_by, trained_on):
         raise TfcrError(
             f"{own.option} was made by {in_words(made_by)}; the export takes what is made by {in_words(trained_on)}"
         )
@@ -163,11 +174,6 @@ def _of_words(preset: FeaturePreset, version: pathlib.Path) -> Source:
     return source
 
 
-def _unlike(extractor: Mapping) -> dict:
-    """Of what made features all that makes others; versions of libraries should not."""
-    return {name: value for name, value in extractor.items() if name != "versions"}
-
-
 def _named(field: str, shape: Shape, array: np.ndarray) -> Arrays:
     """An array of features and how many steps it has, as a network takes them."""
     fits = len(array.shape) == len(shape) and all(
@@ -175,6 +181,10 @@ def _named(field: str, shape: Shape, array: np.ndarray) -> Arrays:
     )
     if not fits:
         raise TfcrError(f"its features have the shape {list(array.shape)}; expected {_shown(shape)}")
+    if not array.size:
+        raise TfcrError("it is too short to have features")
+    if not np.isfinite(array).all():
+        raise TfcrError("its features are not all finite numbers")
     arrays = {field: array.astype(np.float32, copy=False)}
     if None in shape:
         arrays[COUNT + field] = np.array(array.shape[shape.index(None)], np.int32)

@@ -75,6 +75,7 @@ def _describe(experiment: Experiment, state: State, parts: dict, means: dict[str
         "extractors": extractors_of(config, dataset),
         "vocabulary_sha256": dataset.info["vocabulary"]["sha256"] if TOKEN_IDS in feature_names(config) else None,
         **{name: getattr(config, name) for name in shared},
+        "noise": config.to_dict()["noise"],
         "replicas": state.history[-1].get("replicas", 1),
         "num_folds": experiment.num_folds,
         "split": experiment.split_file.name if experiment.split_file else None,

@@ -10,8 +10,9 @@ from tfcr import files, runs, split_file
 from tfcr.config import Config
 from tfcr.dataset_info import Dataset, open_dataset, verify
 from tfcr.errors import TfcrError, UsageError
+from tfcr.features.own import in_words, may_be_same
 from tfcr.models.restore import restore_network
-from tfcr.models.systems import feature_names, sizes_of
+from tfcr.models.systems import extractors_of, feature_names, sizes_of
 from tfcr.protocols.parts import part_named
 from tfcr.training import evaluate, runtime
 from tfcr.training.experiment import pipeline_of, plan, read_run_config
@@ -62,7 +63,7 @@ def evaluate_run(run: runs.Run, data: str | os.PathLike | None = None, part: str
     runs.check_weights(run)
     sizes = replace(sizes_of(config, dataset), embedding_dim=run.embedding_dim)
     network = restore_network(config, len(run.emotions), run.folder / runs.WEIGHTS, sizes)
-    if folder != run.folder and "embeddings" in network.input:
+    if not is_own and "embeddings" in network.input:
         _refuse_other_words(run, dataset)
     outputs = evaluate.UtteranceOutputs(network, pipeline_of(config, dataset, network))(positions)
     labels = np.array([dataset.index[position].label for position in positions])
@@ -104,6 +105,13 @@ def _refuse_unlike(run: runs.Run, config: Config, dataset: Dataset) -> None:
             f"dataset {dataset.folder} has own features of the shapes {own}; {run.folder} was trained on "
             f"{run.metrics['own_features']}"
         )
+    for field, made_by in extractors_of(config, dataset).items():
+        trained_on = run.extractors.get(field)
+        if trained_on is not None and not may_be_same(made_by, trained_on):
+            raise TfcrError(
+                f"dataset {dataset.folder} has {field} made by {in_words(made_by)}; {run.folder} was trained on those "
+                f"made by {in_words(trained_on)}"
+            )
     words_of = run.metrics.get("vocabulary_sha256")
     if words_of is not None and words_of != dataset.info["vocabulary"]["sha256"]:
         raise TfcrError(

@@ -1,5 +1,6 @@
 """Which runs belong together: a condition is everything but fold and seed; those two name a cell of it."""
 
+import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -33,6 +34,7 @@ CELL_SETTINGS = {
     "distribution",
     "split",
 }  # may differ within a condition without a word
+UNDER_NOISE = ", trained under noise"
 ON = " on "  # behind it stand one's own features, or a subset
 _CHOSEN = "α chosen per fold on validation"
 
@@ -48,6 +50,7 @@ class Condition:
         alpha: Eq. 7's; None where each fold has its own, chosen on its validation part
             (`tfcr.report.findings.selection`).
         start: whose encoders training started from, for the preset `authors` trains in stages.
+        noise: what was added to speech and words in training, as JSON; empty for nothing.
     """
 
     dataset_sha256: str
@@ -57,6 +60,7 @@ class Condition:
     system: str
     alpha: float | None
     start: str = "fresh"
+    noise: str = ""
 
     @property
     def is_continued(self) -> bool:
@@ -66,11 +70,15 @@ class Condition:
     @property
     def published_row(self) -> published.PublishedRow | None:
         """The row of Table 1 for this system and alpha, if the paper prints one."""
-        return None if self.is_continued else published.table_1_row(self.system, self.alpha)
+        return None if self.is_continued or self.noise else published.table_1_row(self.system, self.alpha)
 
     @property
     def name(self) -> str:
         """The system in words."""
+        return self._name + (UNDER_NOISE if self.noise else "")
+
+    @property
+    def _name(self) -> str:
         if self.is_continued:
             return f"{self.system_name} (baseline, trained on)"
         if self.alpha == 0:
@@ -102,7 +110,7 @@ class Condition:
     @property
     def setting(self) -> tuple:
         """All but alpha: conditions that agree in it can be paired."""
-        return self.dataset_sha256, self.preset, self.protocol, self.fold_seed, self.system, self.start
+        return self.dataset_sha256, self.preset, self.protocol, self.fold_seed, self.system, self.start, self.noise
 
     @property
     def order(self) -> tuple:
@@ -111,7 +119,8 @@ class Condition:
         rank = SYSTEMS.index(system) if system in SYSTEMS else len(SYSTEMS)
         alpha = math.inf if self.alpha is None else self.alpha
         stage = self.start == "baseline"
-        return self.dataset_sha256, rank, self.system, alpha, stage, self.protocol, self.fold_seed, self.preset
+        rest = self.protocol, self.fold_seed, self.preset
+        return self.dataset_sha256, rank, self.system, alpha, stage, self.noise, *rest
 
 
 @dataclass(frozen=True)
@@ -230,6 +239,7 @@ def _place(run: Run) -> tuple[Condition, Cell]:
         system=ON.join([metrics["system"], *([" and ".join(own)] if own else [])]),
         alpha=float(f"{metrics['alpha']:.12g}"),  # 0.1 + 0.2 is 0.3
         start=metrics.get("start", "fresh"),
+        noise=json.dumps(metrics["noise"], sort_keys=True) if metrics.get("noise") else "",
     )
     return condition, (metrics["fold"], metrics["seed"])
 

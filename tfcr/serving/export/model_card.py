@@ -61,6 +61,7 @@ def model_card(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["cell"] = lambda text: text.replace("|", "\\|")  # of a table, which a stroke would end
     metrics, predictions = run.metrics, run.predictions
     system = metrics["system"]
     clusters = dialogues(predictions)
