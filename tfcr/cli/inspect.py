@@ -207,7 +207,7 @@ def describe_protocols(dataset) -> None:
     from tfcr import protocols, published
 
     folds = protocols.folds_of_all(dataset.labelled)
-    possible = [f"{name} ({number} folds)" for name, number in folds.items() if isinstance(number, int)]
+    possible = [f"{name} ({counted(number, 'fold')})" for name, number in folds.items() if isinstance(number, int)]
     click.echo(f"protocols: {', '.join(possible)}")
     for reason in folds.values():
         if isinstance(reason, str):

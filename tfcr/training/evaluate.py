@@ -26,10 +26,13 @@ class UtteranceOutputs:
     """
 
     def __init__(self, network: keras.Model, pipeline: Pipeline):
+        self.network = network
         self.pipeline = pipeline
         over_utterances = network_module.over_utterances(network)
         inputs = {name: tf.TensorSpec(tensor.shape, tensor.dtype) for name, tensor in over_utterances.input.items()}
-        self._call = tf.function(lambda x: over_utterances(x, training=False), input_signature=[inputs])
+        self._call = tf.function(
+            lambda x: over_utterances(x, training=False), input_signature=[inputs], autograph=False
+        )
 
     def __call__(self, positions: np.ndarray) -> dict[str, np.ndarray]:
         """Every output for the utterances at `positions`, ascending: name → float32 [utterances, …] in that order."""
