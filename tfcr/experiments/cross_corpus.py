@@ -15,13 +15,16 @@ def check_comparable(sweeps: Sequence[Sweep]) -> list[str]:
     """The classes that all datasets of some sweeps share, before anything is trained.
 
     Raises:
-        UsageError: two datasets have one name, by which their runs' folders are told apart.
+        UsageError: two datasets are the same, or have one name, by which their runs' folders are told apart.
         TfcrError: they share fewer than two classes, or a system's features mean something else on another dataset.
     """
     datasets = [sweep.dataset for sweep in sweeps]
-    names = [dataset.name for dataset in datasets]
-    if repeated := {name for name in names if names.count(name) > 1}:
-        raise UsageError(f"several datasets are called {repeated.pop()!r}; prepare all but one under another --name")
+    for what, values in (
+        ("are called", [dataset.name for dataset in datasets]),
+        ("have the SHA-256", [dataset.sha256 for dataset in datasets]),
+    ):
+        if repeated := sorted({value for value in values if values.count(value) > 1}):
+            raise UsageError(f"several datasets {what} {repeated[0]!r}; prepare all but one under another --name")
     first, *others = datasets
     shared = comparable.shared_emotions(f"dataset {first.folder}", first.emotions, others)
     for sweep in sweeps:
