@@ -82,6 +82,7 @@ def _caption(findings: NoiseFindings, measure: str) -> str:
     direction = "lower" if measure in _FEWER_IS_BETTER else "higher"
     return (
         f"{_FEWER_IS_BETTER.get(measure, measure)} of the test utterances as speech (noise added to the "
-        f"{findings.place}) or words get worse, from left to right; {direction} is better. All conditions heard the very same noise. Bands and bars are 95 % "
-        "bootstrap intervals over speakers, which say nothing of what training again would change."
+        f"{findings.place}) or words get worse, from left to right; {direction} is better. All conditions heard the "
+        "very same noise. Bands and bars are 95 % bootstrap intervals over speakers, which say nothing of what "
+        "training again would change."
     )
