@@ -41,19 +41,25 @@ class Encoder:
         self.model = self._loaded().to(self.device).eval().requires_grad_(False)
         self.config = self.model.config
 
-    @property
-    def description(self) -> dict[str, Any]:
-        """What every model says of itself."""
+    def described(self, modality: str, sample_rate: int | None, window: int, overlap: int) -> dict[str, Any]:
+        """The description of the extractor that asks the model; `window` and `overlap` in seconds or tokens."""
         return {
             "kind": "transformers",
+            "modality": modality,
             "model": self.files.name,
             "revision": self.files.revision,
             "sha256": self.files.sha256,
             "layer": self.settings.layer,
             "pool": self.settings.pool,
+            "sample_rate": sample_rate,
+            "window": window,
+            "overlap": overlap,
             "precision": self.precision,
-            "libraries": {"torch": torch.__version__, "transformers": transformers.__version__},
-            "tfcr": __version__,
+            "versions": {
+                "tfcr": __version__,
+                "torch": torch.__version__,
+                "transformers": transformers.__version__,
+            },
         }
 
     def hidden_states(self, batch: Mapping[str, np.ndarray]) -> np.ndarray:

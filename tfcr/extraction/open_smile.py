@@ -10,7 +10,8 @@ import numpy as np
 import opensmile
 
 from tfcr import __version__
-from tfcr.errors import TfcrError, UsageError
+from tfcr.errors import UsageError
+from tfcr.extraction.checked import said, whole
 from tfcr.extraction.settings import Pool
 from tfcr.schema import SAMPLE_RATE
 
@@ -46,27 +47,22 @@ class OpenSmile:
             raise UsageError(f"--opensmile {name} has no {level} ({error})") from None
         self.description = {
             "kind": "opensmile",
+            "modality": self.modality,
             "model": name,
             "revision": None,
             "sha256": None,
             "layer": level,
             "pool": pool,
-            "libraries": {"opensmile": opensmile.__version__},
-            "tfcr": __version__,
-            "modality": self.modality,
             "sample_rate": SAMPLE_RATE,
             "window": None,
             "overlap": None,
+            "versions": {"tfcr": __version__, "opensmile": opensmile.__version__},
         }
 
     def features(self, audio: np.ndarray) -> np.ndarray:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that a recording is too short, which is said below
-            found = self.smile.process_signal(audio, SAMPLE_RATE).to_numpy(np.float32)
-        if not np.isfinite(found).all():
-            raise TfcrError(
-                f"openSMILE has no features of it; is it, with {len(audio) / SAMPLE_RATE:.2f} s, too short?"
-            )
+        with warnings.catch_warnings(), said():
+            warnings.simplefilter("ignore")  # of what is too short, openSMILE warns, and gives NaN
+            found = whole(self.smile.process_signal(audio, SAMPLE_RATE).to_numpy(np.float32))
         if self.level == "functionals":
             return found[0]
         return found.mean(axis=0, dtype=np.float64).astype(np.float32) if self.pool == "mean" else found

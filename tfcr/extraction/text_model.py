@@ -6,6 +6,7 @@ import numpy as np
 import transformers
 
 from tfcr.errors import TfcrError
+from tfcr.extraction.checked import said, whole
 from tfcr.extraction.encoder import Encoder, loading, of_equal_length, padded
 from tfcr.extraction.model_files import ModelFiles
 from tfcr.extraction.settings import Settings
@@ -44,17 +45,11 @@ class TextModel:
 
     @property
     def description(self) -> dict:
-        return {
-            **self.encoder.description,
-            "modality": self.modality,
-            "sample_rate": None,
-            "window": self.window,
-            "overlap": self.overlap,
-            "unit": "tokens",
-        }
+        return self.encoder.described(self.modality, None, self.window, self.overlap)
 
     def features(self, text: str) -> np.ndarray:
-        return self.features_of([text])[0]
+        with said():
+            return whole(self.features_of([text])[0])
 
     def features_of(self, batch: Sequence[str]) -> list[np.ndarray]:
         """Features of each transcript; those that are too long for the model are cut into windows."""
