@@ -2,11 +2,13 @@
 
 import dataclasses
 import pathlib
+import re
 
 import pytest
+import yaml
 
 from tfcr import published
-from tfcr.config import FIELDS, PRESETS, Config, from_mapping, read_yaml
+from tfcr.config import FIELDS, PRESETS, Config, TrainingNoise, from_mapping, read_yaml
 from tfcr.errors import UsageError
 from tfcr.experiments.ranges import decimals
 from tfcr.features import presets as features
@@ -26,8 +28,10 @@ _DROPOUTS = (
 _WRONG = {
     "freq_mask": [-1, 128, 0.5, True, "3", None],  # 128 would hide every bin
     "time_mask": [-1, 128, 0.5, True, "3", None],
+    "noise": [1, True, "white", [0.5]],
     "preset": ["papers", "", None, 1],
     "protocol": ["loso", None],
+    "subset": [0, True, ["improvised"], "", "improvise", "emotion=anger", "speaker=", "speaker=a,", "speaker"],
     "fold": [-1, 2**31, "0", None, True, 1.0],
     "fold_seed": [-1, 2**31, "0", True],
     "system": [None, 1, ["fusion"]],
@@ -44,8 +48,10 @@ _WRONG = {
     "negatives_scope": ["local", None, 1],
     "dataset_sha256": [0, True, ["a"]],
     "features_sha256": [0, True, ["a"]],
+    "split_sha256": [0, True, ["a"], "ab" * 32],  # of a file that stands for another protocol than `file`
     "audio_features": [0, True, ["a"]],
     "text_features": [0, True, ["a"]],
+    "pooling": ["max", None],
     "decision_weights": ["test", None],
     "classification_loss": ["hinge", None],
     "class_weights": ["balance", None, 1],
@@ -85,6 +91,32 @@ def test_every_default_is_valid(field):
 )
 def test_the_ends_of_a_range_belong_to_it(name, value):
     assert getattr(from_mapping({name: value}), name) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("share", value) for value in (-0.1, 1.1, "0.5", None, True, float("nan"))),
+        *(("words", value) for value in (-0.1, 1.1, None)),
+        *(("kinds", value) for value in ([], ["brown"], "white", None)),
+        *(("snr", value) for value in ([20, 0], [0], 5, [0, "5"], [0, float("inf")], None, [True, 3])),
+    ],
+)
+def test_a_wrong_value_within_noise_names_its_field(name, value):
+    with pytest.raises(UsageError, match=f"noise: {name} must be .*; received {re.escape(repr(value))}"):
+        from_mapping({"noise": {name: value}})
+
+
+def test_noise_comes_back_from_a_file_as_it_was(written):
+    config = from_mapping({"noise": {"snr": [5, 10], "kinds": ["pink"]}})
+    assert config.noise == TrainingNoise(kinds=("pink",), snr=(5.0, 10.0))
+    content = yaml.safe_dump(config.to_dict(), sort_keys=False)
+    assert read_yaml(written(content)) == config.to_dict() and from_mapping(read_yaml(written(content))) == config
+    assert from_mapping({"noise": {}}).noise == TrainingNoise()
+    with pytest.raises(UsageError, match="unknown config key 'shares'; did you mean 'share'"):
+        from_mapping({"noise": {"shares": 0.5}})
+    with pytest.raises(UsageError, match="preset 'authors' has other pictures"):
+        from_mapping({"noise": {}}, "authors")
 
 
 def test_a_configuration_is_frozen():

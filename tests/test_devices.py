@@ -43,18 +43,18 @@ def test_what_tensorflow_has_begun_with_stays(begun, gpu):
 
 @pytest.mark.parametrize("seam", ["training", "answering", "export"])
 def test_the_library_shares_it_as_the_commands_do(seam, gpu, tmp_path, monkeypatch):
-    from tfcr.serving import predict
+    from tfcr.serving import loaded
     from tfcr.serving.export import saved_model
     from tfcr.training import runtime
 
     if seam == "training":
         runtime.configure(2)
     elif seam == "answering":
-        monkeypatch.setattr(predict, "latest_version", lambda path: path)
+        monkeypatch.setattr(loaded, "latest_version", lambda path: path)
         described = {"format": "savedmodel", "emotions": [], "signatures": {"serving_default": []}}
-        monkeypatch.setattr(predict, "read_manifest", lambda version: described)
+        monkeypatch.setattr(loaded, "read_manifest", lambda version: described)
         with pytest.raises(OSError):
-            predict.Predictor(tmp_path)  # nothing there to load
+            loaded.LoadedExport(tmp_path)  # nothing there to load
     else:
         monkeypatch.setattr(saved_model, "read_run_config", lambda folder: __import__("tfcr.config").config.Config())
         monkeypatch.setattr(saved_model, "check_weights", lambda run: None)

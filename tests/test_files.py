@@ -2,9 +2,12 @@
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+from types import SimpleNamespace
 
 import pytest
 
@@ -45,6 +48,21 @@ def test_a_file_has_the_permissions_that_the_umask_gives(tmp_path):
         os.umask(before)
     # 0o666 without 0o027
     assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("name", ["elsewhere/a.txt", None])
+def test_another_full_disk_than_the_runs_is_named(tmp_path, monkeypatch, name):
+    runs, elsewhere = tmp_path / "runs", tmp_path / "elsewhere"
+    monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
+    free = {runs: 1 << 30, elsewhere: 0}
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=free[folder]))
+    error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), *([] if name is None else [str(tmp_path / name)]))
+    wanted = r"elsewhere has no room \(No space left on device\); make room, and the same command goes on$"
+    with pytest.raises(files.NoRoomError, match=wanted), files.full_disk_named(runs / "run"):
+        raise error
+    free[runs] = 0  # where both are full, it is what was to be written
+    with pytest.raises(files.NoRoomError, match="cannot take run"), files.full_disk_named(runs / "run"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_json_comes_back_as_it_was_written(tmp_path):

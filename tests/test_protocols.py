@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tfcr import protocols
 from tfcr.errors import TfcrError, UsageError
-from tfcr.protocols import Labelled, num_folds, split
+from tfcr.protocols import Labelled, num_folds, parts, split, subsets
 
 PROTOCOLS = ("random", "authors", "speaker", "session", "script")
 
@@ -213,6 +213,95 @@ def test_script_spreads_the_emotions_as_evenly_as_it_can():
         assert set(counts.values()) == {8}  # 40 of a class over 5 folds
 
 
+# ---- official -------------------------------------------------------------------------------------------------------
+
+
+def released(*parts) -> Labelled:
+    count = len(parts)
+    return Labelled([f"u{number:05d}" for number in range(count)], [0] * count, *[[""] * count] * 3, parts=parts)
+
+
+def test_official_parts_are_the_releases_and_a_further_test_part_trains_nothing():
+    utterances = released("train", "test", "validation", "test2", "", "train")
+    part = split("official", 0, utterances)
+    assert (part.train.tolist(), part.validation.tolist(), part.test.tolist()) == ([0, 5], [2], [1])
+    assert num_folds("official", utterances) == 1
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (["", ""], "or was prepared before they were kept: prepare it again, or say the parts by --split FILE.csv"),
+        (["train", "test"], "has no part validation; --split FILE.csv says other parts"),
+        (["train", "test2"], "has no part validation and no part test; "),
+    ],
+)
+def test_a_corpus_that_was_not_released_in_three_parts_is_refused_in_one_line(parts, message):
+    with pytest.raises(TfcrError, match="protocol 'official' needs ") as raised:
+        split("official", 0, released(*parts))
+    assert message in str(raised.value) and "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("part", "spellings"),
+    [
+        ("train", ("train", "Train", "TRAINING")),
+        ("validation", ("validation", "valid", "val", "dev", "Development", "devel")),
+        ("test", ("test", "Test", "testing", "Test1", "test_1", "test 1")),
+        ("test2", ("test2", "Test2", "Test-2")),
+        ("", ("", "trial", "Test10", "train2", "none")),
+    ],
+)
+def test_parts_have_their_usual_spellings(part, spellings):
+    assert {spelling: parts.part_named(spelling) for spelling in spellings} == dict.fromkeys(spellings, part)
+
+
+# ---- subsets --------------------------------------------------------------------------------------------------------
+
+
+def in_two_sessions() -> Labelled:
+    ids = ["Ses01F_impro01_F000", "Ses01M_script01_1_F000", "Ses02F_impro05a_M001"]
+    return Labelled(ids, [0, 1, 2], ["ann", "bob", "ann"], ["1", "1", "2"], list("xyz"), parts=["train", "", "test"])
+
+
+@pytest.mark.parametrize(
+    ("subset", "positions"),
+    [
+        ("improvised", [0, 2]),
+        ("scripted", [1]),
+        ("speaker=ann", [0, 2]),
+        ("speaker=bob,ann", [0, 1, 2]),
+        ("session=2", [2]),
+    ],
+)
+def test_a_subset_is_where_its_utterances_stand(subset, positions):
+    assert subsets.positions_of(subset, in_two_sessions()).tolist() == positions
+
+
+def test_some_utterances_keep_what_belongs_to_them():
+    assert in_two_sessions().at([2, 0]) == Labelled(
+        ["Ses02F_impro05a_M001", "Ses01F_impro01_F000"],
+        [2, 0],
+        ["ann", "ann"],
+        ["2", "1"],
+        ["z", "x"],
+        parts=["test", "train"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("subset", "message"),
+    [
+        ("improvised", r"knows improvised from scripted .* \(Ses01F_impro01_F000\); the id 'u00000' says neither"),
+        ("speaker=s01,eve,abe", "this corpus has no speaker eve, abe; its speakers: s00, s01, .* s04 and 5 more"),
+        ("session=1", "this corpus has no session 1; its sessions: none"),
+    ],
+)
+def test_a_subset_that_a_corpus_does_not_know_is_one_line(subset, message):
+    with pytest.raises(TfcrError, match=message):
+        subsets.positions_of(subset, corpus(sessions=False))
+
+
 # ---- what cannot be drawn -------------------------------------------------------------------------------------------
 
 
@@ -275,6 +364,8 @@ def test_every_protocol_is_listed_with_its_folds_or_the_reason_why_not():
         "session": "protocol 'session' needs a session for every utterance, and this corpus lacks them",
         "script": "protocol 'script' needs at least 5 scripts; this corpus has 3",
     }
+    assert "this dataset has none, or was prepared before they were kept" in found["official"]
+    assert found["file"].endswith("needs a file that says the parts or the folds: --split FILE.csv")
     assert list(found) == protocols.names()
     assert protocols.names()[: len(PROTOCOLS)] == list(PROTOCOLS)
 

@@ -18,12 +18,48 @@ import yaml
 
 from tfcr import protocols
 from tfcr.errors import UsageError
+from tfcr.protocols import subsets
 from tfcr.schema import NUM_BINS, SEGMENT_FRAMES
 
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 Preset = Literal["paper", "authors"]
 Distribution = Literal["none", "mirrored"]
 NegativesScope = Literal["global", "replica"]
+NOISES = ("white", "pink")  # that a training can add
+
+
+@dataclass(frozen=True)
+class TrainingNoise:
+    """What a training adds to its examples, drawn anew in every epoch; validation and test stay as they are.
+
+    Attributes:
+        share: of the utterances of an epoch that are degraded; drawn for speech and for words apart.
+        kinds: of noise, one of which is drawn for an utterance: `white`, `pink`.
+        snr: the range in dB that its signal to noise ratio is drawn from, evenly.
+        words: the probability that a word of a degraded utterance is not heard.
+
+    Raises:
+        UsageError: a value outside its range, or of another type.
+    """
+
+    share: float = 0.5
+    kinds: tuple[str, ...] = NOISES
+    snr: tuple[float, float] = (0.0, 20.0)
+    words: float = 0.2
+
+    def __post_init__(self) -> None:
+        for name in ("share", "words"):
+            value = getattr(self, name)
+            if type(value) not in (int, float) or not 0 <= value <= 1:
+                raise UsageError(f"noise: {name} must be from 0 to 1; received {value!r}")
+        if not isinstance(self.kinds, list | tuple) or not self.kinds or not set(self.kinds) <= set(NOISES):
+            raise UsageError(f"noise: kinds must be some of {', '.join(NOISES)}; received {self.kinds!r}")
+        ends = self.snr if isinstance(self.snr, list | tuple) and len(self.snr) == 2 else ()
+        numbers = [end for end in ends if type(end) in (int, float) and math.isfinite(end)]
+        if len(numbers) != 2 or numbers[0] > numbers[1]:
+            raise UsageError(f"noise: snr must be two numbers of dB, the lower first; received {self.snr!r}")
+        object.__setattr__(self, "kinds", tuple(self.kinds))
+        object.__setattr__(self, "snr", tuple(map(float, numbers)))
 
 
 @dataclass(frozen=True)
@@ -37,6 +73,7 @@ class Config:
     # The experiment
     preset: Preset = "paper"
     protocol: str = "random"  # "10-fold cross validation with a 8:1:1 split" (Sec. 4.3)
+    subset: str | None = None  # of the dataset, before folds are drawn: improvised, scripted, speaker=…, session=…
     fold: int = 0  # the part that is tested; counts from 0
     fold_seed: int = 0  # draws the folds, and nothing else
     system: str = "fusion"  # model-level fusion (Sec. 3.1)
@@ -69,6 +106,7 @@ class Config:
     hidden_layers: int = 2  # of feature-level fusion (open)
     hidden_units: int = 200  # in each of them (open)
     projection_units: int = 256  # of one's own features, before the mean over time (SUPERB)
+    pooling: Literal["mean", "attention"] = "mean"  # of one's own features over time; attention: by learned weights
     decision_weights: Literal["equal", "validation"] = "equal"  # of decision-level fusion; validation: chosen there
     classification_loss: Literal["softmax", "sigmoid"] = "softmax"  # cross-entropy (Eq. 5); sigmoid: MDRE's code
     class_weights: Literal["none", "balanced"] = (
@@ -104,6 +142,7 @@ class Config:
     shuffle_buffer: int = 2048  # segments that the shuffle holds at a time
     freq_mask: int = 0  # SpecAugment: the widest mask over frequency, in bins; the paper has none
     time_mask: int = 0  # SpecAugment: the widest mask over time, in frames; the paper has none
+    noise: TrainingNoise | None = None  # added to speech and words in training (`TrainingNoise`); the paper has none
 
     # The arithmetic
     precision: Precision = "float32"
@@ -114,8 +153,10 @@ class Config:
     # The data
     dataset_sha256: str | None = None  # null: any dataset; a run's config.yaml names the one it was trained on
     features_sha256: str | None = None  # likewise of the features beside the paper's, where a system takes some
+    split_sha256: str | None = None  # of the file that says the folds, for protocol `file`; null for every other
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "noise", _noise(self.noise))
         _check_choice("protocol", self.protocol, protocols.names())
         for field in dataclasses.fields(self):
             _check_type(field, getattr(self, field.name), _TYPES[field.name])
@@ -144,12 +185,24 @@ class Config:
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise UsageError(f"{name} must be above 0; received {value!r}")
+        if self.noise is not None and self.preset != "paper":
+            raise UsageError(f"noise is added to spectrograms in dB; preset {self.preset!r} has other pictures")
         if self.negatives_scope == "replica" and self.distribution == "none":
             raise UsageError("negatives_scope replica needs distribution mirrored; one device has the whole batch")
+        if self.subset is not None:
+            subsets.check(self.subset)
+        if (self.protocol == protocols.FILE) != (self.split_sha256 is not None):
+            raise UsageError(
+                f"protocol {protocols.FILE!r} and a file that says the folds need each other (--split FILE.csv); "
+                f"received protocol {self.protocol!r} and split_sha256 {self.split_sha256!r}"
+            )
 
     def to_dict(self) -> dict[str, Any]:
-        """Field → value, in the order of the class."""
-        return dataclasses.asdict(self)
+        """Field → value, in the order of the class; a value that has fields itself is a mapping of them."""
+        content = dataclasses.asdict(self)
+        if self.noise is not None:
+            content["noise"] = {k: list(v) if isinstance(v, tuple) else v for k, v in content["noise"].items()}
+        return content
 
 
 _TYPES = typing.get_type_hints(Config)
@@ -180,7 +233,7 @@ def from_mapping(
 
 
 def read_yaml(path: str | os.PathLike) -> dict[str, Any]:
-    """Reads a configuration file: `name: value` lines, none of them nested but `merge`.
+    """Reads a configuration file: `name: value` lines, none of them nested but `merge` and `noise`.
 
     Raises:
         UsageError: no such file, or one that is no YAML mapping.
@@ -228,6 +281,17 @@ _NoDuplicates.add_implicit_resolver(
     re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
     list("-+0123456789."),
 )
+
+
+def _noise(value: Any) -> TrainingNoise | None:
+    """A mapping of a file as what it stands for; `{}` has every default."""
+    if value is None or isinstance(value, TrainingNoise):
+        return value
+    names = [field.name for field in dataclasses.fields(TrainingNoise)]
+    if not isinstance(value, Mapping):
+        raise UsageError(f"noise must be null or a mapping of {', '.join(names)}; received {value!r}")
+    check_names(value, names)
+    return TrainingNoise(**value)
 
 
 def _check_type(field: dataclasses.Field, value: Any, expected: Any) -> None:

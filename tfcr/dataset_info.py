@@ -43,6 +43,7 @@ class IndexRow:
     """One utterance of the index; rows are sorted by id, whatever the order of the records.
 
     `recording` is the beginning of the SHA-256 of the recording's file, by which it is known again in another dataset.
+    `part` is the one that the corpus was released in; a corpus without parts has no such column.
     """
 
     id: str
@@ -56,6 +57,13 @@ class IndexRow:
     num_segments: int
     num_tokens: int
     recording: str
+    part: str = ""
+
+    @property
+    def values(self) -> tuple:
+        """All of them; without parts they are what they were before parts were kept."""
+        *others, part = dataclasses.astuple(self)
+        return (*others, part) if part else tuple(others)
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,7 @@ class Features:
         sha256: identifies them by their content.
         revision: of what computed them.
         modality: of one's own features, what they stand for: `audio` or `text`; else None.
+        extractor: of one's own features, what made them, where their file says it.
     """
 
     name: str
@@ -77,6 +86,7 @@ class Features:
     sha256: str
     revision: int
     modality: str | None = None
+    extractor: dict | None = None
 
 
 @dataclass(frozen=True)
@@ -163,7 +173,7 @@ class Dataset:
     def labelled(self) -> Labelled:
         """What a protocol needs to know."""
         rows = self.index
-        names = ("id", "label", "speaker", "session", "script")
+        names = ("id", "label", "speaker", "session", "script", "part")
         return Labelled(**{f"{name}s": [getattr(row, name) for row in rows] for name in names}, emotions=self.emotions)
 
 
@@ -276,17 +286,23 @@ def features_sha256(sets: Iterable[Features]) -> str | None:
 
 
 def describe_features(
-    feature_set: FeatureSet, shards: Sequence[Shard], modality: str | None = None, source_sha256: str | None = None
+    feature_set: FeatureSet,
+    shards: Sequence[Shard],
+    modality: str | None = None,
+    source_sha256: str | None = None,
+    extractor: dict | None = None,
 ) -> dict:
     """A feature set's entry in `dataset_info.json`.
 
     Args:
         source_sha256: of the file that one's own features come from.
+        extractor: what made them, where the file says it.
     """
     return {
         "modality": modality,
         "revision": feature_set.revision,
         "source_sha256": source_sha256,
+        **({} if extractor is None else {"extractor": extractor}),
         "fields": {field.name: {"shape": list(field.shape), "dtype": field.dtype} for field in feature_set.fields},
         "shards": [dataclasses.asdict(shard) for shard in shards],
     }
@@ -297,7 +313,7 @@ def _features(name: str, content: dict) -> Features:
     shards = tuple(Shard(**shard) for shard in content["shards"])
     identity = [content["fields"], [shard.sha256 for shard in shards]]
     sha256 = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
-    return Features(name, fields, shards, sha256, content["revision"], content["modality"])
+    return Features(name, fields, shards, sha256, content["revision"], content["modality"], content.get("extractor"))
 
 
 def read_index(path: pathlib.Path) -> list[IndexRow]:
@@ -310,9 +326,12 @@ def read_index(path: pathlib.Path) -> list[IndexRow]:
 def write_index(path: pathlib.Path, rows: list[IndexRow]) -> None:
     """Writes `utterances.csv` whole."""
     with files.written_whole(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        names = [field.name for field in dataclasses.fields(IndexRow)]
+        if not any(row.part for row in rows):
+            names.remove("part")
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(field.name for field in dataclasses.fields(IndexRow))
-        writer.writerows(dataclasses.astuple(row) for row in rows)
+        writer.writerow(names)
+        writer.writerows([getattr(row, name) for name in names] for row in rows)
 
 
 def _difference(folder: pathlib.Path, shard: Shard, known: dict) -> str:

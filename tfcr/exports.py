@@ -8,7 +8,11 @@ from tfcr.errors import TfcrError
 MODEL = "tfcr"  # the name that a model is served by where its folder has none that every server takes
 SAVED_MODEL = "saved_model.pb"
 ONNX = "model.onnx"
-MANIFEST = pathlib.Path("assets.extra") / "tfcr.json"  # TF Serving leaves assets.extra alone
+EXTRA = "assets.extra"  # a folder that TF Serving leaves alone
+MANIFEST = pathlib.Path(EXTRA) / "tfcr.json"
+_DEFAULT = "serving_default"  # the signature that takes recordings and transcripts
+_OF_SPEECH = {"audio_bytes", "spectrogram", "audio_features"}
+_OF_WORDS = {"transcript", "embeddings", "text_features"}
 
 
 def read_manifest(version: pathlib.Path) -> dict:
@@ -29,6 +33,31 @@ def read_manifest(version: pathlib.Path) -> dict:
         if files.sha256_of_file(path) != digest:
             raise TfcrError(f"{path} was changed since it was exported (its SHA-256 differs); export the run again")
     return content
+
+
+def takes_recordings(described: dict) -> bool:
+    """Whether an export takes recordings and transcripts themselves, rather than features of them.
+
+    Args:
+        described: what it says of itself (`read_manifest`), as for the functions below.
+    """
+    return _DEFAULT in described.get("signatures", {})
+
+
+def inputs_of(described: dict) -> list[str]:
+    """What an export takes of a recording: `audio_bytes` and `transcript`, or features by name."""
+    signatures = described.get("signatures", {})
+    return signatures.get(_DEFAULT) or signatures.get("features", [])
+
+
+def hears(described: dict) -> bool:
+    """Whether an export has a network of speech."""
+    return not _OF_SPEECH.isdisjoint(inputs_of(described))
+
+
+def reads(described: dict) -> bool:
+    """Whether an export has a network of words."""
+    return not _OF_WORDS.isdisjoint(inputs_of(described))
 
 
 def latest_version(folder: pathlib.Path) -> pathlib.Path:

@@ -8,6 +8,8 @@ import json
 import os
 import pathlib
 import secrets
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 
 from tfcr.errors import TfcrError
@@ -18,6 +20,7 @@ _REMEDIES = {
     errno.EDQUOT: "make room",
     errno.EFBIG: "raise the limit on the size of a file (ulimit -f)",
 }
+_FULL = 1 << 20  # bytes that are left on a disk that has no room
 
 
 class NoRoomError(TfcrError, OSError):
@@ -71,7 +74,11 @@ def written_whole(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 
 @contextlib.contextmanager
 def full_disk_named(path: pathlib.Path) -> Iterator[None]:
-    """Where the block finds the disk full, the error names `path` and the remedy (`NoRoomError`)."""
+    """Where the block finds a disk full, the error names `path`, or the folder that is full, and the remedy.
+
+    Raises:
+        NoRoomError: a disk is full.
+    """
     try:
         yield
     except NoRoomError:
@@ -80,9 +87,25 @@ def full_disk_named(path: pathlib.Path) -> Iterator[None]:
         if (lacking := room_lacking(error)) is None:
             raise
         reason, remedy = lacking
-        raise NoRoomError(
-            f"{path.parent} cannot take {path.name} ({reason}); {remedy}, and the same command goes on"
-        ) from None
+        elsewhere = _full_elsewhere(error, path.parent)
+        what = f"{path.parent} cannot take {path.name}" if elsewhere is None else f"{elsewhere} has no room"
+        raise NoRoomError(f"{what} ({reason}); {remedy}, and the same command goes on") from None
+
+
+def _full_elsewhere(error: Exception, folder: pathlib.Path) -> pathlib.Path | None:
+    """The full folder, if it is not `folder`: that of the file the error names, or that of temporary files."""
+    named = getattr(error, "filename", None)
+    if isinstance(named, str):
+        return None if pathlib.Path(named).is_relative_to(folder) else pathlib.Path(named).parent
+    temporary = pathlib.Path(tempfile.tempdir or os.environ.get("TMPDIR", "/tmp"))
+    return temporary if _has_room(folder) and not _has_room(temporary) else None
+
+
+def _has_room(folder: pathlib.Path) -> bool:
+    try:
+        return shutil.disk_usage(folder).free > _FULL
+    except OSError:  # it is not there
+        return True
 
 
 def room_lacking(error: Exception) -> tuple[str, str] | None:

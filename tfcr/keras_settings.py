@@ -4,12 +4,28 @@ They stand in `keras.json` and in variables `KERAS_…`. What can be pinned is; 
 in `keras.config`, `tfcr.training.runtime` pins. No TensorFlow.
 """
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 
 from tfcr.errors import TfcrError
 
 _CUTS_SHORT = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")
+_SET_HERE = ("KERAS_HOME", "KERAS_BACKEND", "KERAS_NNX_ENABLED")
+
+
+@contextlib.contextmanager
+def variables_kept() -> Iterator[None]:
+    """Within the block, and in the processes that it starts, Keras's variables may be set; then they are as before."""
+    before = {name: os.environ.get(name) for name in _SET_HERE}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
 
 def before_import() -> None:

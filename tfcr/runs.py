@@ -4,6 +4,7 @@ import csv
 import math
 import os
 import pathlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -23,9 +24,13 @@ HISTORY = "history.csv"
 PREDICTIONS = "predictions.h5"
 WEIGHTS = "model.weights.h5"
 SPLIT = "split.csv"
+PROTOCOL = "protocol.csv"  # the file of --split, where one stands for the protocol
 TENSORBOARD = "tensorboard"
+WHERE = ("data", "split")  # what config.yaml has beside the configuration: where dataset and file of --split lay
 METRICS_SCHEMA = 1
+SHOWN_DIGITS = 8  # of the SHA-256 of a file of --split
 _KIND = "tfcr predictions"
+_NO_NAME = re.compile(r"[^\w.,=-]+")  # what a subset may hold and the name of a folder had better not
 
 _REMEDY = "train it with `tfcr train`, or name another folder"
 
@@ -94,6 +99,16 @@ class Run:
         """Numbers of a word vector; earlier versions took those of the paper's width only."""
         return self.metrics.get("embedding_dim", EMBEDDING_DIM)
 
+    @property
+    def own_features(self) -> dict[str, tuple[int | None, ...]]:
+        """The shapes of an utterance's own features, by the network's input: `audio_features`, `text_features`."""
+        return {name: tuple(shape) for name, shape in self.metrics.get("own_features", {}).items()}
+
+    @property
+    def extractors(self) -> dict[str, dict]:
+        """What made its own features, by the network's input, where their file said it."""
+        return self.metrics.get("extractors", {})
+
 
 def open_run(folder: str | os.PathLike) -> Run:
     """Opens a finished run.
@@ -135,12 +150,17 @@ def find_runs(paths: Iterable[str | os.PathLike]) -> list[Run]:
 def folder_of(dataset: str, config: Config) -> pathlib.Path:
     """`runs/<dataset>/<protocol>-<system>-a<alpha>-f<fold>-s<seed>` of a resolved configuration.
 
-    One's own features stand behind the system, and a baseline that was trained on ends in `-continued`.
+    A subset stands behind the protocol, and behind protocol `file` the beginning of its file's SHA-256; one's own
+    features stand behind the system, a run under noise ends in `-noise`, and a baseline that was trained on in
+    `-continued`.
     """
+    drawn = (config.protocol, (config.split_sha256 or "")[:SHOWN_DIGITS], _NO_NAME.sub("_", config.subset or ""))
     own = "".join(f"-{name}" for name in (config.audio_features, config.text_features) if name)
     continued = "-continued" if config.alpha == 0 and config.start == "baseline" else ""
     parts = f"a{config.alpha:.12g}", f"f{config.fold}", f"s{config.seed}"
-    return pathlib.Path("runs") / dataset / f"{config.protocol}-{config.system}{own}-{'-'.join(parts)}{continued}"
+    ending = ("-noise" if config.noise else "") + continued
+    name = f"{'-'.join(filter(None, drawn))}-{config.system}{own}-{'-'.join(parts)}{ending}"
+    return pathlib.Path("runs") / dataset / name
 
 
 def refuse_other(folder: str | os.PathLike, config: Config) -> None:

@@ -1,6 +1,7 @@
 """Counts, durations and names in words."""
 
 import re
+from collections.abc import Sequence
 
 _ESCAPED_BYTE = re.compile("[\udc80-\udcff]")  # how Python carries a byte of a file's name that is not UTF-8
 
@@ -10,9 +11,15 @@ def counted(number: int, singular: str, plural: str = "") -> str:
     return f"{number} {singular if number == 1 else plural or singular + 's'}"
 
 
+def first_of(names: Sequence[str], shown: int = 3) -> str:
+    """The first few names, and whether there are more: `'a', 'b', 'c' and 9 more`."""
+    named = ", ".join(map(repr, names[:shown]))
+    return f"{named} and {len(names) - shown} more" if len(names) > shown else named
+
+
 def duration(seconds: float) -> str:
     """`45 s`, `12 min` or `3 h 20 min`."""
-    if seconds < 60:
+    if round(seconds) < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

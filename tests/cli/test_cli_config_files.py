@@ -6,6 +6,7 @@ import types
 import pytest
 import yaml
 
+from tfcr import split_file
 from tfcr.cli import prepare as prepare_command
 from tfcr.cli import train as train_command
 from tfcr.config import FIELDS, Config
@@ -29,8 +30,8 @@ def planned(tfcr, tmp_path, monkeypatch):
     anywhere = types.SimpleNamespace(info={"preset": "paper", "embeddings": {"words": 0}})
     monkeypatch.setattr(dataset_info, "open_dataset", lambda folder: anywhere)
 
-    def plan(config, data):
-        asked.update(config.to_dict(), data=str(data))
+    def plan(config, data, split_file):
+        asked.update(config.to_dict(), data=str(data), split=split_file and split_file.path)
         return types.SimpleNamespace(folder=pathlib.Path("default"), shared_note=str)
 
     def train_fold(experiment, folder, observer):
@@ -104,6 +105,7 @@ TRAIN = {  # option: in the file, on the command line
     "run": ("r1", "r2"),
     "audio_features": ("hubert", "wavlm"),
     "text_features": ("bert", "roberta"),
+    "subset": ("improvised", "scripted"),
 }
 PREPARE = {
     "corpus": ("manifest", "iemocap"),
@@ -124,7 +126,7 @@ def options(command) -> set[str]:
 
 
 def test_every_option_of_train_is_tried_here():
-    assert set(TRAIN) == options(train_command.command)
+    assert set(TRAIN) | {"split"} == options(train_command.command)  # a file has to be there: below
 
 
 def test_every_option_of_prepare_is_tried_here():
@@ -278,3 +280,45 @@ def test_of_several_files_the_later_wins_and_the_rest_of_the_earlier_stays(plann
     (tmp_path / "later.yaml").write_text("epochs: 3\nlstm-units: 5\n")
     found = planned({"data": "d", "epochs": 7, "seed": 9, "lstm_units": 4}, "--config", tmp_path / "later.yaml")
     assert (found["epochs"], found["seed"], found["lstm_units"]) == (3, 9, 5)
+
+
+# ---- a file that stands for a protocol ------------------------------------------------------------------------------
+
+
+def test_a_split_stands_for_a_protocol_and_what_is_typed_wins(planned, tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.csv").write_text(f"id,part\n{name},train\n")
+    one, two = (split_file.read(tmp_path / f"{name}.csv") for name in ("one", "two"))
+
+    data = {"data": "d1"}
+
+    def by_file(asked):
+        return asked["protocol"], asked["split"], asked["split_sha256"]
+
+    assert by_file(planned(data, "--split", one.path)) == ("file", one.path, one.sha256)
+    assert by_file(planned({**data, "split": one.path})) == ("file", one.path, one.sha256)
+    assert by_file(planned({**data, "split": one.path, "protocol": "speaker"})) == ("file", one.path, one.sha256)
+    assert by_file(planned({**data, "split": one.path}, "--split", two.path)) == ("file", two.path, two.sha256)
+    assert by_file(planned({**data, "split": one.path}, "--protocol", "speaker")) == ("speaker", None, None)
+    of_run = {**data, "split": one.path, "protocol": "file", "split_sha256": one.sha256}
+    assert by_file(planned(of_run)) == ("file", one.path, one.sha256)
+    assert by_file(planned(of_run, "--protocol", "random")) == ("random", None, None)
+    assert by_file(planned(of_run, "--split", two.path)) == ("file", two.path, two.sha256)
+    assert planned({**data, "subset": "improvised"})["subset"] == "improvised"
+
+
+@pytest.mark.parametrize("command", ["train", "sweep", "cross-validate"])
+def test_a_split_and_a_protocol_contradict_each_other(fails, tmp_path, command):
+    (tmp_path / "one.csv").write_text("id,part\n")
+    (tmp_path / "run.yaml").write_text(
+        yaml.safe_dump({"split": "one.csv", "protocol": "file", "split_sha256": "ab" * 32})
+    )
+    line = fails(command, "--split", "one.csv", "--protocol", "random", code=2)
+    assert "--split stands for a protocol; leave out --protocol random, or --split" in line
+    assert "--split none.csv does not exist; expected a CSV file" in fails(command, "--split", "none.csv", code=1)
+    assert "need each other (--split FILE.csv); received protocol 'file'" in fails(
+        command, "--protocol", "file", code=2
+    )
+    assert "subset must be improvised, scripted, or speaker=" in fails(command, "--subset", "improv", code=2)
+    line = fails(command, "--config", "run.yaml", code=2)
+    assert "the configuration names abababababab…; on the command line it stands for itself" in line

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from tfcr import schema
-from tfcr.cli.display import counts_table, print_table
+from tfcr.cli.display import counts_table, metrics_table, print_table
 from tfcr.corpora import iemocap
 
 Row = collections.namedtuple("Row", "session speaker emotion")
@@ -44,6 +44,34 @@ def test_iemocaps_table_is_the_releases(iemocap_tree):
         | 5       |  1241 |     384 |       442 |     245 |   170 |       590 |       651 |
         | all     |  5531 |    1708 |      1636 |    1084 |  1103 |      2649 |      2882 |
     """)
+
+
+def test_a_stroke_in_a_name_ends_no_cell():
+    rows = [Row("", "s1", "a|b"), Row("", "s|2", "fear")]
+    assert printed(rows, ("a|b", "fear")) == dedented(r"""
+        | speaker | total | a\|b | fear |
+        |---------|-------|------|------|
+        | s1      |     1 |    1 |    0 |
+        | s\|2    |     1 |    0 |    1 |
+        | all     |     2 |    1 |    1 |
+    """)
+
+
+def test_a_narrow_terminal_cuts_no_figure_of_a_training(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    figures = {
+        "wa": 0.5,
+        "ua": 0.25,
+        "wa_audio": 1.0,
+        "wa_text": None,
+        "conflict_rate": 0.125,
+        "conflict_rate_centred": 0,
+    }
+    err = io.StringIO()
+    with contextlib.redirect_stderr(err):
+        print_table(metrics_table({"test": figures}), to_log=True)
+    for part in ("WA of s_a", "conflicts, centred", "50.00", "25.00", "100.00", "12.50"):
+        assert part in err.getvalue()
 
 
 def test_without_sessions_every_speaker_has_a_row():

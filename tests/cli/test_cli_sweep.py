@@ -1,7 +1,9 @@
 """`tfcr sweep` and `tfcr cross-validate`: what they ask the library for, what they refuse, and what they print."""
 
 import io
+import json
 import pathlib
+import shutil
 import sys
 
 import pytest
@@ -12,6 +14,7 @@ from tfcr import runs
 from tfcr.cli import cross_validate as cross_validate_command
 from tfcr.cli import sweep as sweep_command
 from tfcr.config import Config
+from tfcr.dataset_info import INFO
 from tfcr.errors import TfcrError
 from tfcr.experiments.backends.backend import LOCAL
 from tfcr.experiments.sweep import Sweep, Swept
@@ -116,6 +119,17 @@ def test_the_defaults(asked, small_dataset):
     assert (found["workers"], found["shard"]) == (None, (1, 1))
     assert found["out"] == pathlib.Path("sweeps/small") and found["report"] == pathlib.Path("report/small")
     assert small_dataset.name == "small"
+
+
+@pytest.mark.parametrize("command", ["sweep", "cross-validate"])
+def test_words_without_vectors_are_warned_of(tfcr, small_dataset, tmp_path, command):
+    data = tmp_path / "data"
+    shutil.copytree(small_dataset.folder, data)
+    info = json.loads((data / INFO).read_text())
+    info["embeddings"]["warning"] = "Only 3.0 % of the words have a vector."
+    (data / INFO).write_text(json.dumps(info))
+    outcome = tfcr(command, "--data", data, "--dry-run")
+    assert outcome.code == 0 and "Warning: Only 3.0 % of the words have a vector.\n" in outcome.err
 
 
 def test_every_field_of_the_configuration_may_stand_in_a_file(asked):

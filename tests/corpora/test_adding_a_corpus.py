@@ -13,11 +13,12 @@ import pytest
 import soundfile
 
 from tfcr import corpora
+from tfcr.cli import cli
 from tfcr.dataset_info import open_dataset
 from tfcr.errors import TfcrError
 
 PAGE = (pathlib.Path(__file__).parents[2] / "docs" / "corpora.md").read_text(encoding="utf-8")
-(EXAMPLE,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+*_, EXAMPLE = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 COMMANDS = [shlex.split(line) for line in re.findall(r"^tfcr .*$", PAGE, re.MULTILINE)]
 
 
@@ -93,11 +94,10 @@ def test_the_page_has_a_command_and_a_row_for_every_corpus():
 
 
 def test_the_options_of_the_pages_commands_exist():
-    from tfcr.cli.prepare import command as prepare
-
-    options = {name for parameter in prepare.params for name in parameter.opts}
-    for program, command, *arguments in COMMANDS:
-        assert (program, command) == ("tfcr", "prepare-tfrecords")
+    for program, name, *arguments in COMMANDS:
+        command = cli.get_command(None, name)
+        assert program == "tfcr" and command is not None
+        options = {spelling for parameter in command.params for spelling in parameter.opts}
         assert {argument for argument in arguments if argument.startswith("--")} <= options
 
 

@@ -18,7 +18,7 @@ from tfcr.corpora import Corpus, iemocap, layout
 from tfcr.corpora.utterance import Utterance
 from tfcr.errors import TfcrError
 from tfcr.features.words import split_words
-from tfcr.protocols import Labelled, Split, num_folds, split
+from tfcr.protocols import Labelled, Split, num_folds, split, subsets
 
 # The counts of the release, session by session: all, neutral, happiness, sadness, anger; speakers F and M.
 TABLE = """
@@ -318,3 +318,13 @@ def test_the_whole_corpus_is_prepared(iemocap_tree, tensorflow, tmp_path, capsys
     assert "5531 utterances" in lines[1]
     table = [re.sub(" +", " ", line) for line in lines if re.match(r"\| [1-5] ", line)]
     assert "\n".join(["", *table, ""]) == TABLE
+
+
+def test_improvised_speech_has_2943_utterances(labelled):
+    improvised = labelled.at(subsets.positions_of("improvised", labelled))
+    counts = collections.Counter(schema.EMOTIONS[label] for label in improvised.labels)
+    assert counts == {"neutral": 1099, "happiness": 947, "sadness": 608, "anger": 289}
+    assert len(improvised.ids) == 2943
+    assert len(subsets.positions_of("scripted", labelled)) == 5531 - 2943
+    for fold in folds("random", improvised):
+        assert len(fold.test) in (294, 295)

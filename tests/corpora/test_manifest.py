@@ -199,3 +199,20 @@ def test_a_block_of_zeros_in_the_words_is_named_with_its_line(tmp_path):
     (tmp_path / "manifest.csv").write_bytes(b"id,path,transcript,emotion,speaker\na,a.wav,No\0\0,anger,ann\n")
     with pytest.raises(TfcrError, match=r"manifest.csv, line 2: holds NUL bytes"):
         read("manifest", tmp_path)
+
+
+def test_a_part_may_be_spelled_as_usual_and_none_is_given_without_the_column(written):
+    header = HEADER.replace("speaker\n", "speaker,Part\n")
+    rows = [ROW.replace("a1,", f"a{number},", 1) for number in range(5)]
+    spelled = ["Train", "dev", "TESTING", "test1", "Test-2"]
+    table = header + "".join(f"{row.strip()},{part}\n" for row, part in zip(rows, spelled, strict=True))
+    found = manifest.read(written(table)).utterances
+    assert [each.part for each in found] == ["train", "validation", "test", "test", "test2"]
+    assert manifest.read(written(HEADER + ROW)).utterances[0].part == ""
+
+
+@pytest.mark.parametrize("part", ["", "evening", "1", "none"])
+def test_a_part_that_is_none_is_one_line(written, part):
+    header = HEADER.replace("speaker\n", "speaker,part\n")
+    expected = f"line 2: 'part' is {part!r}; expected train, validation or test (or as they are usually spelled: "
+    assert expected in message(written(f"{header}{ROW.strip()},{part}\n"))

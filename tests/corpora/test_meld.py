@@ -1,7 +1,10 @@
 """MELD's tables and folders, on a miniature typed out here, and what is said about each way to get them wrong."""
 
+from collections import Counter
+
 import pytest
 
+from tfcr import protocols
 from tfcr.corpora import meld, read
 from tfcr.errors import TfcrError
 
@@ -253,3 +256,59 @@ def test_names_that_differ_in_case_and_punctuation_alone_are_one_speaker(release
         "MELD: 2 speakers have names in several spellings, which became one: Phoebe Sr and Phoebe Sr.; ROSS and Ross."
     )
     assert expected in corpus.notes
+
+
+# Utterances of each emotion in the release.
+RELEASE = {
+    "train": {
+        "neutral": 4710,
+        "joy": 1743,
+        "sadness": 683,
+        "anger": 1109,
+        "surprise": 1205,
+        "fear": 268,
+        "disgust": 271,
+    },
+    "dev": {"neutral": 470, "joy": 163, "sadness": 111, "anger": 153, "surprise": 150, "fear": 40, "disgust": 22},
+    "test": {"neutral": 1256, "joy": 402, "sadness": 208, "anger": 345, "surprise": 281, "fear": 50, "disgust": 68},
+}
+
+
+@pytest.fixture(scope="module")
+def whole_release(tmp_path_factory):
+    """A tree of the release's size and counts; who says what is made up, and recordings are empty."""
+    root = tmp_path_factory.mktemp("meld")
+    for split, counts in RELEASE.items():
+        words = [word for word, count in counts.items() for _ in range(count)]
+        places = [divmod(number, 10) for number in range(len(words))]
+        rows = (
+            f"{number},Hm.,Ross,{word},neutral,{dialogue},{utterance},{TIMES}"
+            for number, (word, (dialogue, utterance)) in enumerate(zip(words, places, strict=True), start=1)
+        )
+        (root / f"{split}_sent_emo.csv").write_text(HEADER + "".join(rows), encoding="utf-8")
+        there = [f"{split}_dia{dialogue}_utt{utterance}" for dialogue, utterance in places]
+        stems = (id.removeprefix(f"{split}_") for id in there if id not in meld.WITHOUT_CLIP)
+        add_recordings(root / FOLDERS[split], *stems)
+    return root
+
+
+def test_the_official_parts_are_the_releases(whole_release):
+    utterances = meld.read(whole_release).utterances
+    # The release has 9,989, 1,109 and 2,610 utterances; a clip of the first part and one of the second have no sound.
+    assert Counter(each.part for each in utterances) == {"train": 9988, "validation": 1108, "test": 2610}
+    name = {"train": "train", "validation": "dev", "test": "test"}
+    assert all(each.id.startswith(f"{name[each.part]}_") for each in utterances)
+
+
+def test_official_tests_the_test_part_and_trains_on_nothing_of_it(whole_release):
+    utterances = meld.read(whole_release).utterances
+    columns = {name: [getattr(each, name) for each in utterances] for name in ("id", "speaker", "session", "script")}
+    labelled = protocols.Labelled(
+        **{f"{name}s": values for name, values in columns.items()},
+        labels=[0] * len(utterances),
+        parts=[each.part for each in utterances],
+    )
+    fold = protocols.split("official", 0, labelled)
+    ids = [{labelled.ids[position] for position in part} for part in (fold.train, fold.validation, fold.test)]
+    assert sum(map(len, ids)) == len(set.union(*ids)) == len(utterances)
+    assert {id.split("_")[0] for id in ids[2]} == {"test"} and not any(id.startswith("test") for id in ids[0] | ids[1])

@@ -1,9 +1,12 @@
 """MSP-Podcast's table and folders, on a miniature typed out here, and what is said about each way to get them wrong."""
 
+from collections import Counter
+
 import pytest
 
 from tfcr.corpora import msp_podcast, read
 from tfcr.errors import TfcrError
+from tfcr.protocols import Labelled, split
 
 HEADER = "FileName,EmoClass,EmoAct,EmoVal,EmoDom,SpkrID,Gender,Split_Set\n"
 TABLE = (
@@ -202,3 +205,55 @@ def test_a_root_that_is_something_else_is_one_clear_line(tmp_path):
     assert message(tmp_path) == (
         f"MSP-Podcast: {tmp_path / 'Labels' / 'labels_consensus.csv'} does not exist; {expected}"
     )
+
+
+# A release in small: recordings of each part as the table spells them, in which Test3's have no label.
+SPLIT_SETS = {"Train": 12, "Development": 4, "Test1": 5, "Test2": 3}
+
+
+@pytest.fixture
+def in_parts(release):
+    """The release in small; nobody speaks in two parts."""
+    for path in release.rglob("*_0*"):
+        path.unlink()
+    rows = [HEADER]
+    for number, (name, count) in enumerate(SPLIT_SETS.items(), start=1):
+        for recording in range(count):
+            file = f"MSP-PODCAST_{number:04d}_{recording:04d}.wav"
+            rows.append(f"{file},{'NHSA'[recording % 4]},1,1,1,{number},Male,{name}\n")
+            (release / "Audios" / file).write_bytes(b"")
+    (release / "Audios" / "MSP-PODCAST_test3_0001.wav").write_bytes(b"")
+    (release / "Labels" / "labels_consensus.csv").write_text("".join(rows))
+    return release
+
+
+def test_the_official_parts_are_the_tables(in_parts):
+    utterances = msp_podcast.read(in_parts).utterances
+    assert Counter(each.part for each in utterances) == {"train": 12, "validation": 4, "test": 5, "test2": 3}
+    table = in_parts / "Labels" / "labels_consensus.csv"
+    table.write_text(table.read_text().replace(",Development", ",Validation"))  # as older versions have it
+    assert Counter(each.part for each in msp_podcast.read(in_parts).utterances)["validation"] == 4
+
+
+def test_official_tests_test1_and_no_test_part_trains(in_parts):
+    utterances = msp_podcast.read(in_parts).utterances
+    ids, parts = [each.id for each in utterances], [each.part for each in utterances]
+    fold = split("official", 0, Labelled(ids, [0] * len(ids), *[[""] * len(ids)] * 3, parts=parts))
+    sizes = [len(part) for part in (fold.train, fold.validation, fold.test)]
+    assert sizes == [12, 4, 5] and len({*fold.train, *fold.validation, *fold.test}) == 21
+    assert {parts[position] for position in (*fold.train, *fold.validation)} == {"train", "validation"}
+    assert {parts[position] for position in fold.test} == {"test"}
+
+
+def test_a_table_without_parts_has_none_and_an_unknown_part_is_noted(release):
+    table = release / "Labels" / "labels_consensus.csv"
+    table.write_text(TABLE.replace(",Test1", ",Evening"))
+    corpus = msp_podcast.read(release)
+    assert [each.part for each in corpus.utterances] == ["", "train", "train"]
+    assert (
+        f"MSP-Podcast at {release}: 1 recording is in no part, for Split_Set is neither Train nor Development nor a "
+        "test; the first is MSP-PODCAST_0001_0008.wav with 'Evening'."
+    ) in corpus.notes
+    table.write_text(TABLE.replace("Split_Set", "Part"))
+    corpus = msp_podcast.read(release)
+    assert {each.part for each in corpus.utterances} == {""} and not any("in no part" in note for note in corpus.notes)

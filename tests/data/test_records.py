@@ -25,7 +25,7 @@ def record(segments=1, tokens=(), num_frames=1, seed=0, **strings):
     embeddings = np.zeros((MAX_TOKENS, EMBEDDING_DIM), np.float32)
     embeddings[: len(tokens)] = random.normal(size=(min(len(tokens), MAX_TOKENS), EMBEDDING_DIM))
     return Record(
-        **{name: strings.get(name, "") for name in TEXTS},
+        **{name: strings.get(name, "") for name in (*TEXTS, "part")},
         label=strings.get("label", 0),
         num_frames=num_frames,
         tokens=list(tokens),
@@ -43,7 +43,7 @@ def parsed(one):
 
 @settings(max_examples=40)
 @given(
-    strings=st.fixed_dictionaries(dict.fromkeys(TEXTS, texts)),
+    strings=st.fixed_dictionaries(dict.fromkeys((*TEXTS, "part"), texts)),
     segments=st.integers(1, 3),
     tokens=st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=10), max_size=100),
     label=st.integers(0, 10),
@@ -53,7 +53,7 @@ def parsed(one):
 def test_parse_after_serialise_is_the_identity(strings, segments, tokens, label, real, seed):
     one = record(segments, tokens, (segments - 1) * SEGMENT_FRAMES + real, seed, label=label, **strings)
     other, fields = parsed(one)
-    for name in (*TEXTS, "label", "num_frames", "tokens"):
+    for name in (*TEXTS, "part", "label", "num_frames", "tokens"):
         assert getattr(other, name) == getattr(one, name)
     for name in ("spectrogram", "embeddings"):
         np.testing.assert_array_equal(getattr(other, name), getattr(one, name))
@@ -93,6 +93,8 @@ def test_an_example_has_the_fields_that_users_were_told(tensorflow):
         **dict.fromkeys((*TEXTS, "tokens", "spectrogram", "embeddings"), "bytes_list"),
         **dict.fromkeys(("label", "num_segments", "num_frames", "num_tokens"), "int64_list"),
     }
+    released = tensorflow.train.Example.FromString(serialise(record(part="test"))).features.feature
+    assert set(released) - set(features) == {"part"}
 
 
 def test_only_the_named_fields_are_parsed():

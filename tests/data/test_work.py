@@ -61,3 +61,36 @@ def test_whole_utterances_are_read_and_parsed_once(counted, positions, small_dat
     pipeline, counts = counted
     assert sum(len(position) for _, position in pipeline.utterances(positions)) == len(positions)
     assert counts == {"read": small_dataset.info["utterances"], "parsed": len(positions)}
+
+
+@pytest.mark.parametrize("what", ["validation", "utterances"])
+def test_a_small_part_that_is_evaluated_after_every_epoch_is_read_once(counted, positions, small_dataset, what):
+    pipeline, counts = counted
+    kept = {
+        "validation": lambda: pipeline.validation(positions, batch_size=16),
+        "utterances": lambda: pipeline.utterances(positions, keep=True),
+    }[what]()
+    first, second = (list(kept.as_numpy_iterator()) for _ in range(2))
+    assert counts["read"] == small_dataset.info["utterances"]
+    assert len(first) == len(second) > 1
+    for before, after in zip(first, second, strict=True):
+        for one, other in zip(tensorflow_leaves(before), tensorflow_leaves(after), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_a_large_part_is_read_again_and_takes_no_memory(counted, positions, small_dataset, monkeypatch):
+    from tfcr.data import pipeline as module
+
+    pipeline, counts = counted
+    monkeypatch.setattr(module, "_KEPT_BYTES", 1000)
+    for data in (pipeline.validation(positions, batch_size=16), pipeline.utterances(positions, keep=True)):
+        for _ in range(2):
+            counts.clear()
+            assert sum(1 for _ in data) > 1
+            assert counts["read"] == small_dataset.info["utterances"]
+
+
+def tensorflow_leaves(structure):
+    import tensorflow as tf
+
+    return tf.nest.flatten(structure)

@@ -9,6 +9,13 @@ from tfcr.errors import UsageError
 from tfcr.experiments.ranges import decimals, shard, whole_numbers
 
 
+@pytest.mark.parametrize("digits", [19, 5000])  # Python reads no more than 4,300
+def test_a_number_of_too_many_digits_is_refused(digits):
+    for read in (lambda: whole_numbers("seeds", "1" * digits), lambda: shard(f"1/{'1' * digits}")):
+        with pytest.raises(UsageError):
+            read()
+
+
 def test_a_range_of_decimals_is_exact_and_holds_its_end():
     # 0.1 + 0.1 + 0.1 is 0.30000000000000004 in binary
     assert decimals("alphas", "0:1:0.1") == (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)

@@ -79,10 +79,10 @@ def test_a_node_that_has_another_dataset_under_the_same_path_does_not_train(ray,
     cluster._remote[train_on_node] = Sent()
     cell = Cell(config, small_dataset.folder, tmp_path / "run")
     cluster._submit(train_on_node, lambda: None, cell, cell.run)
-    [(prepare, expected, marker, config, _, run)] = sent
+    [(prepare, expected, marker, config, _, split_file, run)] = sent
     assert config.dataset_sha256 == small_dataset.sha256
     other = dataclasses.replace(config, dataset_sha256="0" * 64)  # what a dataset of that digest would have sent
-    ended, _ = train_on_node(prepare, expected, marker, other, small_dataset.folder, run)
+    ended, _ = train_on_node(prepare, expected, marker, other, small_dataset.folder, split_file, run)
     assert (
         ended.failure.startswith(f"dataset {small_dataset.folder} is ") and "the configuration names" in ended.failure
     )

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tfcr.errors import TfcrError, UsageError
-from tfcr.features.own import OwnFeatures, write_features
+from tfcr.features.own import OwnFeatures, in_words, may_be_same, write_features
 
 IDS = ["a", "b", "c"]
 
@@ -37,6 +37,33 @@ def test_features_are_called_after_their_file_and_feed_the_input_of_their_modali
     assert (field.name, field.shape) == ("audio_features", (None, 4))
     [field] = written({id: np.ones(5) for id in IDS}, "bert.h5", "text").feature_set(IDS).fields
     assert (field.name, field.shape) == ("text_features", (5,))
+    layers = {id: array[None].repeat(3, axis=0) for id, array in over_time().items()}
+    [field] = written(layers, "wavlm.h5").feature_set(IDS).fields
+    assert (field.name, field.shape, field.time_axis) == ("audio_features", (3, None, 4), 1)
+
+
+def test_what_made_the_features_is_known_where_their_file_says_it(tmp_path, written):
+    assert written(over_time()).extractor() is None
+    made = {"kind": "transformers", "model": "wavlm", "libraries": {"torch": "2.9"}}
+    write_features(tmp_path / "own.h5", over_time().items(), made)
+    assert OwnFeatures(tmp_path / "own.h5", "audio").extractor() == made
+
+
+def test_extractors_may_be_the_same_whatever_their_versions():
+    made = {"model": "wavlm", "layer": "last", "libraries": {"torch": "2.9"}, "tfcr": "1"}
+    assert may_be_same(made, made | {"libraries": {"torch": "3"}, "tfcr": "2", "precision": "half"})
+    assert may_be_same(made, None) and may_be_same(None, made)
+    assert not may_be_same(made, made | {"layer": 3}) and not may_be_same(made, {"model": "wavlm"})
+    assert in_words(made | {"revision": None}) == "model wavlm, layer last, libraries torch 2.9, tfcr 1"
+
+
+@pytest.mark.parametrize("value", ["no JSON", "[1]", 3, np.ones(2), b"\xff"])
+def test_a_description_that_is_none_is_refused(written, value):
+    own = written(over_time())
+    with h5py.File(own.path, "a") as file:
+        file.attrs["extractor"] = value
+    with pytest.raises(TfcrError, match=r"hubert.h5: its attribute 'extractor' is no JSON object; expected one, or"):
+        own.extractor()
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int8])
@@ -66,6 +93,7 @@ def test_what_is_written_is_what_is_read(tmp_path):
         (("b", np.ones((2, 5))), "'b' have the shape \\(2, 5\\)"),  # another width
         (("b", np.ones(4)), "'b' have the shape \\(4,\\)"),  # another kind
         (("b", np.ones((2, 2, 4))), "'b' have the shape"),
+        (("b", np.ones((2, 2, 2, 4))), "'b' have the shape"),
         (("b", np.ones((0, 4))), "'b' have the shape"),
         (("b", np.array([[1, np.nan, 1, 1]])), "'b' are not all finite in float32"),
         (("b", np.array([[1, 1e300, 1, 1]])), "'b' are not all finite in float32"),
@@ -90,7 +118,8 @@ def test_a_file_of_wrong_features_is_not_written(tmp_path, second, message):
         ),
         ({"c": np.ones(4)}, "'c' has float64 \\[4\\], 'a' has"),
         ({"a": np.float32(1)}, "'a' has float32 \\[\\]; expected an HDF5 file with a dataset"),
-        ({"a": np.ones((2, 3, 4))}, "'a' has float64 \\[2, 3, 4\\]; expected"),
+        ({"a": np.ones((2, 3, 4))}, "'b' has float32 \\[1, 4\\], 'a' has float64 \\[2, 3, 4\\]; expected the same"),
+        ({"a": np.ones((2, 2, 3, 4))}, "'a' has float64 \\[2, 2, 3, 4\\]; expected"),
         ({"a": np.ones((0, 4))}, "'a' has float64 \\[0, 4\\]; expected"),
         ({"a": b"text"}, "'a' has .*; expected"),
         ({"a": np.ones((3, 4), complex)}, "'a' has complex128"),

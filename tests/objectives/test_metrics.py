@@ -1,6 +1,7 @@
 """WA, UA and conflicts, against scikit-learn and by hand."""
 
 import json
+import math
 import subprocess
 import sys
 import warnings
@@ -53,20 +54,28 @@ def one_hot(*labels):
 
 
 def test_an_evaluation_by_hand():
-    # true 0 0 0 1 2, predicted 0 0 1 1 0: WA 3/5; recalls 2/3, 1, 0; UA (2/3 + 1 + 0)/3 = 5/9; no anger
+    # true 0 0 0 1 2, predicted 0 0 1 1 0: WA 3/5; recalls 2/3, 1, 0; UA (2/3 + 1 + 0)/3 = 5/9; no anger.
+    # Precisions 2/3, 1/2, none, none; F1 = 2 right / (true + predicted): 4/6, 2/3, 0; macro 4/9; weighted by 3, 1, 1:
+    # (3 · 2/3 + 2/3 + 0)/5 = 8/15. Every confidence is e/(e + 3), and 3/5 are right. At temperature 1/log 3 it is 1/2.
     labels = np.array([0, 0, 0, 1, 2])
     audio, text = one_hot(0, 0, 1, 2, 0), one_hot(0, 0, 1, 1, 3)
     logits = one_hot(0, 0, 1, 1, 0)
     means = {"audio_logits": np.zeros(4), "text_logits": np.zeros(4)}
-    assert metrics.evaluation(labels, logits, audio, text, EMOTIONS, means) == {
+    assert metrics.evaluation(labels, logits, audio, text, EMOTIONS, means, temperature=1 / math.log(3)) == {
         "wa": pytest.approx(3 / 5),
         "ua": pytest.approx(5 / 9),
         "recall": {"neutral": pytest.approx(2 / 3), "happiness": 1, "sadness": 0, "anger": None},
+        "macro_f1": pytest.approx(4 / 9),
+        "weighted_f1": pytest.approx(8 / 15),
+        "precision": {"neutral": pytest.approx(2 / 3), "happiness": 0.5, "sadness": None, "anger": None},
+        "f1": {"neutral": pytest.approx(2 / 3), "happiness": pytest.approx(2 / 3), "sadness": 0, "anger": None},
         "confusion": [[2, 1, 0, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]],
         "conflict_rate": pytest.approx(2 / 5),  # the last two
         "conflict_rate_centred": pytest.approx(2 / 5),
         "wa_audio": pytest.approx(2 / 5),  # audio is right on the first two
         "wa_text": pytest.approx(3 / 5),  # text also on the fourth
+        "ece": pytest.approx(3 / 5 - math.e / (math.e + 3)),
+        "ece_scaled": pytest.approx(3 / 5 - 1 / 2),
         "absent": ["anger"],
     }
 

@@ -1,5 +1,6 @@
 """Feature sets beside the paper's: added to a dataset, they change nothing that is there."""
 
+import json
 import shutil
 
 import h5py
@@ -191,6 +192,20 @@ def test_ones_own_features_are_stored_as_they_are(prepared, own):
         with h5py.File(audio.path.with_name(f"{name}.h5")) as file:
             for id, arrays in stored(dataset, name):
                 np.testing.assert_array_equal(arrays[field], file[id][()])
+
+
+def test_several_layers_are_stored_as_they_are_and_the_extractor_is_kept_where_there_is_one(prepared, own):
+    layers = own("wavlm", "audio", lambda number: (3, number + 1, 4))
+    unknown = own("bert", "text", lambda number: (5,))
+    made = {"kind": "transformers", "model": "wavlm", "layer": "all"}
+    with h5py.File(layers.path, "a") as file:
+        file.attrs["extractor"] = json.dumps(made)
+    dataset, _ = prepared(own=[layers, unknown])
+    assert dataset.features["wavlm"].extractor == made
+    assert "extractor" not in dataset.info["features"]["bert"] and dataset.features["bert"].extractor is None
+    with h5py.File(layers.path) as file:
+        for id, arrays in stored(dataset, "wavlm"):
+            np.testing.assert_array_equal(arrays["audio_features"], file[id][()])
 
 
 def test_another_file_of_the_same_name_takes_the_place_of_the_first_and_says_so(prepared, own):

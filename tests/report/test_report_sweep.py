@@ -44,7 +44,7 @@ def test_table_1_shows_the_chosen_alpha_and_the_csv_the_whole_grid(report):
     ]
     assert named == ["0.0", "0.1", "0.5", "chosen"]
     markdown = (report.page.parent / "table1.md").read_text(encoding="utf-8")
-    assert markdown.count("α chosen per fold on validation") == 1
+    assert markdown.count("α chosen per fold on validation") == 1 + 1 + 3  # Table 1, F1, and three rows per class
     assert "α = 0.5" not in markdown
 
 
@@ -61,7 +61,10 @@ def test_the_primary_comparison_is_over_speakers(report):
     found = rows(report, "comparison.csv")
     primary = [row for row in found if row["system"] == "fusion" and row["role"] == "primary"]
     assert [row["alpha_after"] for row in primary] == ["0.1"] * len(primary)
-    by_speaker, wa, ua, *by_seed = primary
+    by_speaker, wa, ua, macro, weighted, *by_seed = primary
+    assert (macro["measure"], weighted["measure"]) == ("macro F1, pooled", "weighted F1, pooled")
+    for each in (ua, macro, weighted):
+        assert float(each["low"]) <= float(each["estimate"]) <= float(each["high"]) and 0 < float(each["p"]) <= 1
     assert (by_speaker["clusters"], by_speaker["cluster"]) == ("10", "speaker")
     assert float(by_speaker["low"]) < float(by_speaker["estimate"]) < float(by_speaker["high"])
     assert 0 < float(by_speaker["p"]) <= 1

@@ -13,7 +13,7 @@ from wav_files import noise, wav
 from tfcr import cli
 from tfcr.corpora.audio import read_audio
 from tfcr.errors import TfcrError, UsageError
-from tfcr.serving.predict import BATCH
+from tfcr.serving.questions import BATCH
 from tfcr.serving.recordings import find_recordings
 from tfcr.serving.wav_bytes import encode_wav, recording_bytes
 

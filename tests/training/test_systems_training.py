@@ -273,3 +273,16 @@ def test_a_run_is_not_tested_on_features_that_mean_something_else(full_dataset, 
     run.metrics = {**own, **metrics}
     with pytest.raises(TfcrError, match=message):
         _refuse_unlike(run, config, full_dataset)
+
+
+def test_a_run_is_not_tested_on_features_of_another_extractor(full_dataset, tmp_path, monkeypatch):
+    from tfcr.training import evaluate_run
+
+    monkeypatch.setattr(evaluate_run, "extractors_of", lambda config, dataset: {"audio_features": {"layer": "last"}})
+    metrics = {"own_features": {}}
+    run = SimpleNamespace(folder=tmp_path, emotions=full_dataset.emotions, metrics=metrics, extractors={})
+    config = systems.resolve(tiny("audio"))
+    evaluate_run._refuse_unlike(run, config, full_dataset)  # nobody knows what made those of the run
+    run.extractors = {"audio_features": {"layer": 3}}
+    with pytest.raises(TfcrError, match=r"has audio_features made by layer last; .* those made by layer 3"):
+        evaluate_run._refuse_unlike(run, config, full_dataset)

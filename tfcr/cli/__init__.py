@@ -11,12 +11,16 @@ import sys
 
 import click
 
-from tfcr import __version__
+from tfcr import __version__, keras_settings
 from tfcr.errors import TfcrError, UsageError
 
 # The help lines stand here so that `tfcr --help` imports no command; a test compares them with the commands' own.
 _COMMANDS = {
     "prepare-tfrecords": ("prepare", "Read a corpus, compute its features and write verified TFRecords."),
+    "extract": (
+        "extract",
+        "Write features of recordings or transcripts, by a pretrained model or by openSMILE, to HDF5.",
+    ),
     "train": ("train", "Train and test one fold."),
     "evaluate": ("evaluate", "Test a trained run again, on its own test fold or on another dataset."),
     "cross-validate": ("cross_validate", "Train and test every fold of a protocol for one system and alpha."),
@@ -74,7 +78,8 @@ def run(command: click.Command, arguments: list[str] | None = None) -> None:
     _replace_what_cannot_be_encoded()
     os.environ["MPLBACKEND"] = "agg"  # figures are files; a notebook says a backend that may not be installed here
     try:
-        code = command.main(arguments, prog_name=command.name, standalone_mode=False)
+        with keras_settings.variables_kept():
+            code = command.main(arguments, prog_name=command.name, standalone_mode=False)
     except UsageError as error:
         code = _fail(error, 2)
     except click.exceptions.NoArgsIsHelpError as error:

@@ -41,10 +41,10 @@ def say(sentence: str) -> None:
 
 
 class AudioProgress:
-    """How much of a corpus's audio has been prepared; `advance` may come from any thread."""
+    """How much of a corpus's audio has been prepared, or of something else; `advance` may come from any thread."""
 
-    def __init__(self, verb: str):
-        self.verb = verb
+    def __init__(self, verb: str, amount: Callable[[float], str] | None = None, of: str = "of speech"):
+        self.verb, self.amount, self.of = verb, amount or _hours, of
         self.total = self.done = 0.0
         self.began = self.printed = time.monotonic()
         self.bar = None
@@ -55,7 +55,7 @@ class AudioProgress:
         if out.is_terminal:
             columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %")
             self.bar = Progress(*columns, TimeRemainingColumn(), console=out, transient=True)
-            self.task = self.bar.add_task(f"{self.verb} {_hours(seconds)} of speech", total=seconds)
+            self.task = self.bar.add_task(f"{self.verb} {self.amount(seconds)} {self.of}", total=seconds)
             self.bar.start()
 
     def advance(self, seconds: float) -> None:
@@ -65,7 +65,8 @@ class AudioProgress:
         elif time.monotonic() - self.printed > _LOG_EVERY:
             self.printed = time.monotonic()
             left = (self.printed - self.began) * (self.total / self.done - 1)
-            say(f"{self.verb}: {_hours(self.done)} of {_hours(self.total)} of speech, {duration(left)} left")
+            amounts = f"{self.amount(self.done)} of {self.amount(self.total)}"
+            say(f"{self.verb}: {amounts} {self.of}, {duration(left)} left")
 
     def stop(self) -> None:
         if self.bar is not None:
@@ -90,10 +91,10 @@ class RecordingsProgress:
             self.task = self.bar.add_task("recordings", total=total)
             self.bar.start()
 
-    def advance(self) -> None:
-        self.done += 1
+    def advance(self, count: int = 1) -> None:
+        self.done += count
         if self.bar is not None:
-            self.bar.advance(self.task)
+            self.bar.advance(self.task, count)
         elif time.monotonic() - self.printed > _LOG_EVERY:
             self.printed = time.monotonic()
             left = (self.printed - self.began) * (self.total / self.done - 1)
@@ -286,7 +287,7 @@ def counts_table(rows: Sequence, emotions: Sequence[str]) -> Table:
 
     table = Table("session" if by_session else "speaker", box=box.MARKDOWN)
     for name in "total", *emotions, *(f"{letter} speaker" for letter in letters):
-        table.add_column(Text(name), justify="right")
+        table.add_column(_cell(name), justify="right")
     if not by_speaker and not lettered:
         table.add_column("speakers")
     for name, members in [*sorted(groups.items(), key=_natural), ("all", rows)]:
@@ -298,7 +299,7 @@ def counts_table(rows: Sequence, emotions: Sequence[str]) -> Table:
             *(of_letter[letter] for letter in letters),
         ]
         who = [] if by_speaker or lettered else [_speakers(Counter(row.speaker or "none" for row in members))]
-        table.add_row(*map(Text, (name, *map(str, counts), *who)))
+        table.add_row(*map(_cell, (name, *map(str, counts), *who)))
     return table
 
 
@@ -316,8 +317,13 @@ def durations_table(rows: Sequence, emotions: Sequence[str]) -> Table:
     groups = [(emotion, [row for row in rows if row.emotion == emotion]) for emotion in emotions]
     for name, members in [*groups, ("all", rows)]:
         seconds = [row.num_samples / SAMPLE_RATE for row in members]
-        table.add_row(Text(name), *(f"{measure(seconds):.2f}" for measure in measures.values()))
+        table.add_row(_cell(name), *(f"{measure(seconds):.2f}" for measure in measures.values()))
     return table
+
+
+def _cell(text: str) -> Text:
+    """A cell of Markdown, in which a stroke would end it."""
+    return Text(text.replace("|", "\\|"))
 
 
 def _speakers(counts: Counter) -> str:
@@ -332,13 +338,18 @@ def _natural(item: tuple[str, object]) -> list[tuple]:
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
 
 
-def print_table(table: Table) -> None:
-    """Prints a result on standard output; a narrow terminal or a pipe loses no figure of it."""
-    wide = Console(file=sys.stdout, highlight=False, width=_WIDEST, force_terminal=_is_terminal(sys.stdout))
+def print_table(table: Table, to_log: bool = False) -> None:
+    """Prints a table whole: a narrow terminal or a pipe loses no figure of it.
+
+    Args:
+        to_log: whether it goes to the error stream; results go to standard output.
+    """
+    stream = sys.stderr if to_log else sys.stdout
+    wide = Console(file=stream, highlight=False, width=_WIDEST, force_terminal=_is_terminal(stream))
     wide.width = wide.measure(table).maximum
     with wide.capture() as capture:
         wide.print(table)
-    print(capture.get().strip())  # some boxes have blank edges
+    print(capture.get().strip(), file=stream)  # some boxes have blank edges
 
 
 def _hours(seconds: float) -> str:

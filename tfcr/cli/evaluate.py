@@ -2,7 +2,10 @@
 
 import click
 
-from tfcr.cli.options import PATH, config_option
+from tfcr.cli.options import PATH, Names, config_option
+from tfcr.errors import UsageError
+
+_OF_NOISE = ("root", "kinds", "noise_seed", "list_words")
 
 
 @click.command("evaluate")
@@ -12,21 +15,73 @@ from tfcr.cli.options import PATH, config_option
     type=PATH,
     help="Where the run's dataset lies now, or another dataset.  [default: the run's own, its test fold]",
 )
+@click.option("--part", metavar="NAME", help="A part that the corpus was released with, such as test2 of MSP-Podcast.")
+@click.option("--noise", is_flag=True, help="Test the run's test fold as speech and words get worse.")
+@click.option(
+    "--root",
+    type=PATH,
+    help="Of --noise: the folder of the corpus; noise is then added to its recordings, else to the spectrograms.",
+)
+@click.option(
+    "--kinds",
+    type=Names(),
+    help="Of --noise: some of white, pink, babble, reverberation, telephone, silence, deleted, replaced, neighbours "
+    "and no-words.  [default: all]",
+)
+@click.option("--noise-seed", type=click.IntRange(0), help="Of --noise: draws it.  [default: 0]")
+@click.option("--list", "list_words", is_flag=True, help="Of --noise: print what is left of every utterance's words.")
 @config_option
-def command(run, data):
-    """Test a trained run again, on its own test fold or on another dataset."""
+def command(run, data, part, noise, **of_noise):
+    """Test a trained run again, on its own test fold, on a released part or on another dataset.
+
+    With --noise it is tested on its own test fold under noise, babble, reverberation, a telephone and without speech,
+    and with words deleted or replaced; the same command again goes on where it stopped.
+    """
+    if not noise and (given := [name for name in _OF_NOISE if of_noise[name]]):
+        raise UsageError(f"--{given[0].replace('_words', '').replace('_', '-')} belongs to --noise")
+    if noise and part:
+        raise UsageError("--noise tests the run's own test fold; leave --part out")
     from tfcr.runs import open_run
 
     trained = open_run(run)
 
-    from tfcr.cli.display import console, metrics_table, say
     from tfcr.cli.tensorflow import import_quietly
 
     import_quietly()
+    if noise:
+        _under_noise(trained, data, **of_noise)
+    else:
+        _again(trained, data, part)
+
+
+def _again(trained, data, part) -> None:
+    from tfcr.cli.display import metrics_table, print_table, say
     from tfcr.training.evaluate_run import evaluate_run
 
-    evaluation = evaluate_run(trained, data)
+    evaluation = evaluate_run(trained, data, part)
     if evaluation.left_out:
         say(f"{evaluation.left_out} utterances were left out: the run was trained or stopped by them")
-    console().print(metrics_table({evaluation.name: evaluation.figures}))
+    print_table(metrics_table({evaluation.name: evaluation.figures}), to_log=True)
     click.echo(evaluation.folder)
+
+
+def _under_noise(trained, data, root, kinds, noise_seed, list_words) -> None:
+    from tfcr.cli.display import RecordingsProgress, metrics_table, print_table, say
+    from tfcr.training.evaluate_noise import evaluate_noise
+
+    bars: list[RecordingsProgress] = []
+    try:
+        evaluation = evaluate_noise(
+            *(trained, data, root, kinds, noise_seed or 0),
+            start=lambda utterances: bars.append(RecordingsProgress(utterances)),
+            advance=lambda utterances: bars[0].advance(utterances),
+        )
+    finally:
+        for bar in bars:
+            bar.stop()
+    say(f"Noise was added to the {evaluation.place}")
+    print_table(metrics_table(evaluation.figures), to_log=True)
+    if list_words and evaluation.transcripts is not None:
+        click.echo(evaluation.transcripts.read_text(encoding="utf-8"), nl=False)
+    else:
+        click.echo(trained.folder)

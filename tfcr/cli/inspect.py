@@ -133,6 +133,8 @@ def describe_dataset(dataset, place: str | os.PathLike | None = None) -> None:
     scripts = [script for script in info["counts"]["script"] if script]
     if scripts:
         click.echo(f"script: {len(scripts)} groups")
+    if "part" in info["counts"]:
+        click.echo("part: " + ", ".join(f"{part or 'none'} {count}" for part, count in info["counts"]["part"].items()))
     if info["left_out"]:
         click.echo("left out: " + ", ".join(f"{emotion} {count}" for emotion, count in info["left_out"].items()))
     if info.get("unreadable"):
@@ -170,13 +172,16 @@ def _listed(ids: list[str]) -> str:
 
 def describe_features(features) -> str:
     """One line on a feature set."""
+    from tfcr.features.own import in_words
+
     own = f" (one's own, of {'speech' if features.modality == 'audio' else 'words'})" if features.modality else ""
     fields = ", ".join(
         f"{field.name} [{', '.join('time' if size is None else str(size) for size in field.shape)}]"
         for field in features.fields
     )
     size = sum(shard.bytes for shard in features.shards) / 1e6
-    return f"features {features.name}{own}: {fields}, {size:.0f} MB"
+    made = f"; {in_words(features.extractor)}" if features.extractor else ""
+    return f"features {features.name}{own}: {fields}, {size:.0f} MB{made}"
 
 
 def describe_cuts(dataset) -> None:
@@ -238,7 +243,10 @@ def describe_run(folder: pathlib.Path) -> None:
     run = runs.open_run(folder)
     sizes = ", ".join(f"{part} {count}" for part, count in run.metrics["sizes"].items())
     of = run.metrics.get("num_folds")
-    click.echo(f"protocol {config['protocol']}, fold {config['fold']}{f' of {of}' if of else ''}: {sizes}")
+    of_file = f" ({run.metrics['split']})" if run.metrics.get("split") else ""
+    subset = f" on {config['subset']}" if config.get("subset") else ""
+    fold = f"fold {config['fold']}{f' of {of}' if of else ''}"
+    click.echo(f"protocol {config['protocol']}{of_file}{subset}, {fold}: {sizes}")
     for part in ("validation", "test"):
         figures = run.metrics[part]
         measures = {"WA": "wa", "UA": "ua", "macro F1": "macro_f1", "weighted F1": "weighted_f1"}
@@ -274,6 +282,7 @@ def describe_environments(environments) -> None:
 def describe_export(folder: pathlib.Path) -> None:
     """Versions, labels and origin of an export, on standard output."""
     from tfcr.exports import MANIFEST, read_manifest
+    from tfcr.features.own import in_words
 
     versions = (
         [folder]
@@ -286,6 +295,8 @@ def describe_export(folder: pathlib.Path) -> None:
         content = read_manifest(version)
         made_from = ", ".join(f"{name} {value}" for name, value in content["run"].items())
         click.echo(f"export {version}: emotions {', '.join(content['emotions'])}; from {made_from}")
+        for field, extractor in content.get("extractors", {}).items():
+            click.echo(f"{field}: {in_words(extractor)}")
         if content.get("vocabulary") is not None:
             click.echo(f"words: {content['vocabulary']} have a vector in it; others are passed over")
         click.echo(f"intact: {len(content['files'])} files have the SHA-256 they were written with")

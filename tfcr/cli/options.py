@@ -14,17 +14,21 @@ from tfcr.experiments.ranges import shard
 
 PATH = click.Path(path_type=pathlib.Path)
 _OTHER_FIELDS = "tfcr.cli.fields"
+_FILES = "tfcr.cli.config"
 _PREPARE = (
     *("corpus", "root", "embeddings", "name", "out", "features", "emotions", "merge", "transcripts", "workers"),
     *("emotion_names", "skip_unreadable"),
 )
 _BEAM = ("runner",)
+_EXTRACT = ("model", "revision", "layer", "pool", "opensmile", "level", "window", "overlap", "batch", "half")
 _PREPARATION = ("emotions", "merge")  # a file may say them for several commands; those that train compare them
 _SYNTHETIC = ("conflict_rate", "corpus_seed", "utterances", "allow_partial")
-_TRAIN = ("data", "run")
+_TRAIN = ("data", "run", "split", "part")
 _SWEEP = ("systems", "alphas", "folds", "seeds", "shard", "report", "no_report", "dry_run", *BACKEND_OPTIONS)
-_SERVE = ("format", "vocabulary", "transcript", "host", "port", "max_body", "no_page")
-_KNOWN = (*FIELDS, *_PREPARE, *_BEAM, *_SYNTHETIC, *_TRAIN, *_SWEEP, *_SERVE)  # one file may serve several commands
+_EVALUATE = ("noise_seed", "kinds", "list_words")
+_SERVE = ("format", "vocabulary", "transcript", "host", "port", "max_body", "cors_origin", "no_page")
+# one file may serve several commands
+_KNOWN = (*FIELDS, *_PREPARE, *_BEAM, *_EXTRACT, *_SYNTHETIC, *_TRAIN, *_SWEEP, *_EVALUATE, *_SERVE)
 
 
 def config_option(command: Callable) -> Callable:
@@ -46,6 +50,11 @@ def fields_of_config(context: click.Context) -> dict:
     return context.meta.get(_OTHER_FIELDS, {})
 
 
+def config_files(context: click.Context) -> tuple[pathlib.Path, ...]:
+    """The `--config` files."""
+    return context.meta.get(_FILES, ())
+
+
 def say_departures(context: click.Context, systems: Iterable[str], preset: str, say: Callable[[str], None]) -> None:
     """Says which defaults of a system the `--config` file sets otherwise: one of all fields names everything."""
     from tfcr.models.systems import departures
@@ -56,6 +65,12 @@ def say_departures(context: click.Context, systems: Iterable[str], preset: str, 
     for system in systems:
         if found := departures(system, preset, of_file):
             say(f"{system} by the --config file: {', '.join(found)}")
+
+
+def say_coverage(dataset, say: Callable[[str], None]) -> None:
+    """Warns where few of a dataset's words have a vector."""
+    if warned := dataset.info["embeddings"].get("warning"):
+        say(f"Warning: {warned}")
 
 
 def system_option(command: Callable) -> Callable:
@@ -150,6 +165,7 @@ def _content(path: pathlib.Path) -> dict[str, Any]:
 
 def _read(context: click.Context, parameter: click.Parameter, paths: tuple[pathlib.Path, ...]) -> None:
     content = {name: value for path in paths for name, value in _content(path).items()}
+    context.meta[_FILES] = paths
     check_names(content, _KNOWN)
     options = {option.name: option for option in context.command.params}
     # Options that may stand several times: one file or a list of them here, a single name to other commands.

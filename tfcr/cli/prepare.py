@@ -26,8 +26,8 @@ def own_features(of: str) -> dict:
         "type": PATH,
         "multiple": True,
         "metavar": "FILE.h5",
-        "help": f"One's own features of {of}: HDF5, a dataset [time, dim] or [dim] for every utterance id; training "
-        "takes them by the file's name. Again for several files.",
+        "help": f"One's own features of {of}: HDF5, a dataset [time, dim], [layers, time, dim] or [dim] for every "
+        "utterance id; training takes them by the file's name. Again for several files.",
     }
 
 

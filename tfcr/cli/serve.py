@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 
 import click
 
@@ -10,6 +11,14 @@ from tfcr.errors import missing_extra
 
 _PACKAGES = ("fastapi", "uvicorn", "prometheus_client", "orjson")
 _OF_THE_PAGE = ("gradio",)
+_ORIGIN = re.compile(r"\*|https?://[^/\s]+")
+
+
+def _check_origins(context: click.Context, option: click.Parameter, origins: tuple[str, ...]) -> tuple[str, ...]:
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise click.BadParameter(f"{origin!r} is no origin; expected https://HOST, https://HOST:PORT or *")
+    return tuple(map(str.lower, origins))  # as browsers send them
 
 
 @click.command("serve")
@@ -25,9 +34,16 @@ _OF_THE_PAGE = ("gradio",)
 @click.option(
     "--threads", type=click.IntRange(1), metavar="N", help="How many requests are computed at a time.  [default: cores]"
 )
+@click.option(
+    "--cors-origin",
+    multiple=True,
+    metavar="ORIGIN",
+    callback=_check_origins,
+    help="A site whose scripts may read the answers, say https://example.org, or * for all. Again for several.",
+)
 @click.option("--no-page", is_flag=True, help="Serve REST alone.")
 @config_option
-def command(export, host, port, max_body, threads, no_page):
+def command(export, host, port, max_body, threads, cors_origin, no_page):
     """Serve an export: TF Serving's REST interface for one model, and a page to try it on."""
     for name in _PACKAGES if no_page else _PACKAGES + _OF_THE_PAGE:
         if importlib.util.find_spec(name) is None:
@@ -56,5 +72,6 @@ def command(export, host, port, max_body, threads, no_page):
             max_body=max_body << 20,
             threads=threads or os.cpu_count() or 1,
             page=not no_page,
+            origins=cors_origin,
             ready=ready,
         )

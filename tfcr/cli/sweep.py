@@ -20,8 +20,10 @@ from tfcr.cli.options import (
     fields_of_config,
     own_features_options,
     refuse_other_preparation,
+    say_coverage,
     say_departures,
 )
+from tfcr.cli.splits import split_file_of, split_options
 from tfcr.config import FIELDS, Config, Precision, from_mapping
 from tfcr.errors import TfcrError, UsageError
 from tfcr.experiments.ranges import decimals, whole_numbers
@@ -36,6 +38,7 @@ _SHARED_OPTIONS = (
         type=click.Choice(protocols.names()),
         help="How folds are drawn.  [default: random, or the preset's]",
     ),
+    split_options,
     click.option("--folds", type=Numbers("N,N-N|all", whole_numbers, "all"), help="From 0.  [default: all]"),
     click.option("--seeds", type=Numbers("N,N-N", whole_numbers), help="Of the trainings.  [default: 0]"),
     own_features_options,
@@ -91,7 +94,7 @@ def run(context: click.Context, axes: Callable[[], Mapping[str, Any]], options: 
         axes: gives systems and alphas; called once TensorFlow may be imported.
         options: those of `shared_options`.
     """
-    folds, seeds, data = options.pop("folds"), options.pop("seeds"), options.pop("data")
+    folds, seeds, data, split = (options.pop(name) for name in ("folds", "seeds", "data", "split"))
     out, report, workers = options.pop("out"), options.pop("report"), options.pop("workers")
     shard, dry_run = options.pop("shard") or (1, 1), options.pop("dry_run")
     backend = {name: options.pop(name) for name in BACKEND_OPTIONS}
@@ -100,6 +103,7 @@ def run(context: click.Context, axes: Callable[[], Mapping[str, Any]], options: 
     _refuse_single(context, {"fold": folds, "seed": seeds})
     fields = {name: value for name, value in fields_of_config(context).items() if name in FIELDS}
     fields |= {name: value for name, value in options.items() if value is not None}
+    split_file = split_file_of(context, fields, split)
     from_mapping(fields)  # wrong usage is said before anything is read
 
     from tfcr.cli.display import CellsProgress, say
@@ -113,7 +117,8 @@ def run(context: click.Context, axes: Callable[[], Mapping[str, Any]], options: 
     further = {} if seeds is None else {"seeds": seeds}
     out = out or pathlib.Path("sweeps") / dataset.name
     fields = {"threads": THREADS, **fields}
-    sweep = Sweep(dataset, fields, out, folds=None if folds == "all" else folds, **axes(), **further)
+    further |= {"folds": None if folds == "all" else folds, "split_file": split_file}
+    sweep = Sweep(dataset, fields, out, **axes(), **further)
     say_departures(context, dict.fromkeys(sweep.systems), sweep.config.preset, say)
     listed = states(sweep, shard)
     if dry_run:
@@ -142,6 +147,7 @@ def _open(context: click.Context, data: pathlib.Path | None, say: Callable[[str]
         say(f"Dataset {data}, the one prepared last")
     dataset = open_dataset(data)
     refuse_other_preparation(context, dataset)
+    say_coverage(dataset, say)
     return dataset
 
 

@@ -11,15 +11,18 @@ from tfcr.cli.options import (
     fields_of_config,
     own_features_options,
     refuse_other_preparation,
+    say_coverage,
     say_departures,
     system_option,
 )
+from tfcr.cli.splits import split_file_of, split_options
 from tfcr.config import FIELDS, Distribution, NegativesScope, Precision, from_mapping
 
 
 @click.command("train")
 @click.option("--data", type=PATH, help="A prepared dataset.  [default: the one under data/ that was prepared last]")
 @click.option("--protocol", type=click.Choice(protocols.names()), help="How folds are drawn.  [default: random]")
+@split_options
 @click.option("--fold", type=click.IntRange(0), help="The fold that is tested, from 0.  [default: 0]")
 @click.option("--fold-seed", type=click.IntRange(0), help="Draws the folds, and nothing else.  [default: 0]")
 @system_option
@@ -49,13 +52,14 @@ from tfcr.config import FIELDS, Distribution, NegativesScope, Precision, from_ma
 @click.option("--run", type=PATH, help="The run's folder.  [default: runs/<dataset>/<protocol>-<system>-a…-f…-s…]")
 @config_option
 @click.pass_context
-def command(context, data, run, **options):
+def command(context, data, run, split, **options):
     """Train and test one fold."""
     fields = {name: value for name, value in fields_of_config(context).items() if name in FIELDS}
     fields |= {name: value for name, value in options.items() if value is not None}
+    split_file = split_file_of(context, fields, split, run)
     from_mapping(fields)  # wrong usage is said before anything is read
 
-    from tfcr.cli.display import TrainingProgress, console, metrics_table, say
+    from tfcr.cli.display import TrainingProgress, metrics_table, print_table, say
     from tfcr.cli.tensorflow import import_quietly
     from tfcr.dataset_info import latest_dataset, open_dataset
 
@@ -64,8 +68,7 @@ def command(context, data, run, **options):
         say(f"Dataset {data}, the one prepared last")
     dataset = open_dataset(data)
     refuse_other_preparation(context, dataset)
-    if warned := dataset.info["embeddings"].get("warning"):
-        say(f"Warning: {warned}")
+    say_coverage(dataset, say)
     import_quietly()
     from tfcr.models.systems import configure
     from tfcr.training.experiment import plan
@@ -77,7 +80,7 @@ def command(context, data, run, **options):
 
     config = configure(fields, dataset.info["preset"])
     say_departures(context, [config.system], config.preset, say)
-    experiment = plan(config, data)
+    experiment = plan(config, data, split_file)
     if note := experiment.shared_note():
         say(note)
     display = Display()
@@ -92,5 +95,5 @@ def command(context, data, run, **options):
         say(f"Stopped after epoch {metrics['epochs']}: none since epoch {metrics['best_epoch']} was better")
     if done:
         say(f"{folder} was trained before; another --run or --seed trains anew")
-    console().print(metrics_table({part: metrics[part] for part in ("validation", "test")}))
+    print_table(metrics_table({part: metrics[part] for part in ("validation", "test")}), to_log=True)
     click.echo(finished.folder)

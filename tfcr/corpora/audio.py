@@ -83,6 +83,24 @@ def hear(path: str | pathlib.Path) -> Heard:
     return Heard(samples, next(flaw for flaw in (LOUD, CANCELLED, "", SILENT) if flaw in flaws))
 
 
+def read_blocks(path: str | pathlib.Path) -> Iterator[np.ndarray]:
+    """The samples of `read_audio` one after the other, of which few are held: a long recording takes no more memory.
+
+    Yields:
+        float64 [samples], a minute or so each.
+
+    Raises:
+        TfcrError: as `read_audio`, once the place is reached.
+    """
+    path = pathlib.Path(path)
+    count = 0
+    for rate, runs in itertools.groupby(_mono_blocks(path), key=lambda block: block[0]):
+        for samples in _resampled_blocks((block for _, block in runs), rate):
+            count += len(samples)
+            yield samples
+    _some(path, count)
+
+
 def is_file_itself(path: pathlib.Path) -> bool:
     """Whether a recording is one stream, told by its header as it is, with nothing before or behind."""
     return [stream.content for stream in _streams(path)] == [None]
@@ -93,12 +111,48 @@ def _mono(path: pathlib.Path, stream: Stream) -> tuple[int, np.ndarray, str]:
     with _opened(path, stream) as recording:
         samples = _decoded(path, recording)
         declared, rate = recording.frames, recording.samplerate
-    if stream.is_promised and len(samples) != declared:
-        raise TfcrError(f"{path} is cut short: {len(samples)} of {declared} samples are there; copy it again")
+    _refuse_cut(path, stream, len(samples), declared)
+    mono = _averaged(path, samples)
+    return rate, mono, _flaw(samples, mono)
+
+
+def _refuse_cut(path: pathlib.Path, stream: Stream, count: int, declared: int) -> None:
+    if stream.is_promised and count != declared:
+        raise TfcrError(f"{path} is cut short: {count} of {declared} samples are there; copy it again")
+
+
+def _averaged(path: pathlib.Path, samples: np.ndarray) -> np.ndarray:
+    """The mean of the channels, float64 [samples]."""
     mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
     if not np.isfinite(mono).all():
         raise TfcrError(f"{path} holds samples that are not finite numbers; {EXPECTED}")
-    return rate, mono, _flaw(samples, mono)
+    return mono
+
+
+def _mono_blocks(path: pathlib.Path) -> Iterator[tuple[int, np.ndarray]]:
+    """The rate and some samples, float64 [samples], of every stream, block by block."""
+    for stream in _streams(path):
+        with _opened(path, stream) as recording:
+            count = 0
+            for block in _decoded_blocks(path, recording):
+                count += len(block)
+                yield recording.samplerate, _averaged(path, block)
+            _refuse_cut(path, stream, count, recording.frames)
+
+
+def _resampled_blocks(blocks: Iterator[np.ndarray], rate: int) -> Iterator[np.ndarray]:
+    """As `_resampled`, block by block."""
+    if rate == SAMPLE_RATE:
+        yield from blocks
+        return
+    resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float64")
+    read = written = 0
+    for block in itertools.chain(filter(len, blocks), [np.zeros(0)]):
+        read += len(block)
+        samples = resampler.resample_chunk(block, last=not len(block))[: _resampled_length(read, rate) - written]
+        written += len(samples)
+        yield samples
+    yield np.zeros(_resampled_length(read, rate) - written)
 
 
 def _flaw(samples: np.ndarray, mono: np.ndarray) -> str:
@@ -137,15 +191,21 @@ def _some(path: pathlib.Path, count: int) -> int:
 
 
 def _decoded(path: pathlib.Path, recording: soundfile.SoundFile) -> np.ndarray:
-    """float64 [samples, channels]; a header that promises too much costs no memory."""
-    blocks: list[np.ndarray] = []
-    try:
-        while not blocks or len(blocks[-1]) == _BLOCK:
-            frames = min(_BLOCK, recording.frames - sum(map(len, blocks)))
-            blocks.append(recording.read(frames, dtype="float64", always_2d=True))
-    except soundfile.LibsndfileError as error:
-        raise TfcrError(f"{path} cannot be decoded ({error.error_string.rstrip('.')}); {EXPECTED}") from None
-    return _joined(blocks)
+    """float64 [samples, channels]."""
+    return _joined(list(_decoded_blocks(path, recording)))
+
+
+def _decoded_blocks(path: pathlib.Path, recording: soundfile.SoundFile) -> Iterator[np.ndarray]:
+    """float64 [samples, channels], one or more; a header that promises too much costs no memory."""
+    count, length = 0, _BLOCK
+    while length == _BLOCK:
+        try:
+            block = recording.read(min(_BLOCK, recording.frames - count), dtype="float64", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise TfcrError(f"{path} cannot be decoded ({error.error_string.rstrip('.')}); {EXPECTED}") from None
+        length = len(block)
+        count += length
+        yield block
 
 
 def _streams(path: pathlib.Path) -> list[Stream]:

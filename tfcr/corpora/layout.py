@@ -123,7 +123,7 @@ def refuse_nul(path: pathlib.Path, content: bytes) -> None:
         )
 
 
-def rows(path: pathlib.Path, text: str, required: Sequence[str]) -> Iterator[tables.Row]:
+def rows(path: pathlib.Path, text: str, required: Sequence[str], optional: Sequence[str] = ()) -> Iterator[tables.Row]:
     """The rows of a release's table, each with the line it begins in (`tables.table`).
 
     Raises:
@@ -131,7 +131,9 @@ def rows(path: pathlib.Path, text: str, required: Sequence[str]) -> Iterator[tab
     """
     if not text.strip():
         raise TfcrError(f"{path} is empty; expected a CSV file with the columns {', '.join(required)}")
-    return tables.table(str(path), text, required, remedy="is the file cut short or edited? Copy it again").rows
+    return tables.table(
+        str(path), text, required, optional, remedy="is the file cut short or edited? Copy it again"
+    ).rows
 
 
 def _is_pointer(path: pathlib.Path) -> bool:

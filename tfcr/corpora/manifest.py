@@ -1,7 +1,7 @@
 """Any corpus, described by `manifest.csv`: one row per recording.
 
-Columns `id`, `path`, `transcript`, `emotion`, `speaker` and optionally `session` and `script`, in any order and case,
-with commas, semicolons or tabs between them; others are ignored. Paths are relative to the manifest's folder.
+Columns `id`, `path`, `transcript`, `emotion`, `speaker` and optionally `session`, `script` and `part`, in any order and
+case, with commas, semicolons or tabs between them; others are ignored. Paths are relative to the manifest's folder.
 """
 
 import difflib
@@ -17,10 +17,11 @@ from tfcr.corpora.emotion_names import EmotionNames, is_usual
 from tfcr.corpora.paths import Finder
 from tfcr.corpora.utterance import Utterance, normalised
 from tfcr.errors import TfcrError
+from tfcr.protocols import parts
 
 FILE_NAME = "manifest.csv"
 REQUIRED = ("id", "path", "transcript", "emotion", "speaker")
-OPTIONAL = ("session", "script")
+OPTIONAL = ("session", "script", "part")
 _FILLED = ("id", "path", "emotion", "speaker")  # a transcript may be empty: some recordings hold no words
 _LOOKED_AT = 100  # rows that tell whether columns are swapped
 
@@ -38,7 +39,7 @@ def read(root: str | pathlib.Path, emotion_names: Mapping[str, str] | None = Non
 
     Raises:
         TfcrError: naming file and line: no manifest, neither UTF-8 nor UTF-16, a column or a value missing, an id
-            twice, columns swapped, no rows.
+            twice, a part that is none, columns swapped, no rows.
     """
     path = pathlib.Path(root) / FILE_NAME
     table = tables.table(str(path), tables.decoded(str(path), _content(path)), REQUIRED, OPTIONAL)
@@ -60,6 +61,7 @@ def _utterance(row: dict[str, str], audio: pathlib.Path, names: EmotionNames) ->
         speaker=row["speaker"],
         session=row.get("session", ""),
         script=row.get("script") or normalised(row["transcript"]) or row["id"],
+        part=parts.part_named(row.get("part", "")),
     )
 
 
@@ -102,6 +104,8 @@ def _check(path: pathlib.Path, line: int, row: dict[str, str]) -> None:
             raise TfcrError(
                 f"{path}, line {line}: {column!r} is {value!r}; expected no line breaks or control characters"
             )
+    if "part" in row and not parts.part_named(row["part"]):
+        raise TfcrError(f"{path}, line {line}: 'part' is {row['part']!r}; expected {parts.EXPECTED} in every row")
 
 
 def _composed(column: str, value: str) -> str:

@@ -18,6 +18,7 @@ from dataclasses import replace
 from tfcr.corpora import Corpus, layout
 from tfcr.corpora.utterance import Utterance, normalised
 from tfcr.errors import TfcrError
+from tfcr.protocols.parts import part_named
 from tfcr.wording import counted
 
 LICENCE = "GPL 3.0 by its makers; the scenes are of a television series, whose owners' rights remain"
@@ -194,6 +195,7 @@ def _read_split(
             emotion=EMOTION_OF_WORD[row["Emotion"].lower()],
             speaker=plain(row["Speaker"]),
             script=normalised(transcript) or id,
+            part=part_named(split),
         )
         (there if stem in recordings else missing).append(utterance)
     return there, missing

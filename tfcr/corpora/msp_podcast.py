@@ -3,10 +3,10 @@
 "Building Naturalistic Emotionally Balanced Speech Corpus by Retrieving Emotional Speech from Existing Podcast
 Recordings", IEEE Transactions on Affective Computing.
 
-Labels lie in `Labels/labels_consensus.csv` (FileName, EmoClass, SpkrID and others), recordings in `Audios` (or `Audio`)
-as `MSP-PODCAST_0001_0008.wav`, words in `Transcripts` as `MSP-PODCAST_0001_0008.txt`. The number of recordings grows
-from version to version, and the labels of the part Test3 are withheld. Older versions, such as 1.8, spell the table
-`labels_concensus.csv`.
+Labels lie in `Labels/labels_consensus.csv` (FileName, EmoClass, SpkrID, Split_Set and others), recordings in `Audios`
+(or `Audio`) as `MSP-PODCAST_0001_0008.wav`, words in `Transcripts` as `MSP-PODCAST_0001_0008.txt`. The number of
+recordings grows from version to version, and the labels of the part Test3 are withheld. Older versions, such as 1.8,
+spell the table `labels_concensus.csv`.
 """
 
 import pathlib
@@ -16,6 +16,7 @@ import unicodedata
 from tfcr.corpora import Corpus, layout
 from tfcr.corpora.utterance import Utterance, normalised
 from tfcr.errors import TfcrError
+from tfcr.protocols.parts import part_named
 from tfcr.wording import counted
 
 LICENCE = "an agreement with the University of Texas at Dallas, which is not transferable"
@@ -36,6 +37,7 @@ UNKNOWN = "unknown"  # the speaker of every recording whose speaker the release 
 
 _CORPUS = "MSP-Podcast"
 _COLUMNS = ("FileName", "EmoClass", "SpkrID")
+_PART = "Split_Set"  # Train, Development (Validation in older versions), Test1, Test2, Test3
 _FILE_NAME = re.compile(r"[\w-][\w.-]*\.wav")
 _EXPECTED = "expected the folders Labels (with labels_consensus.csv), Audios and Transcripts"
 
@@ -74,6 +76,7 @@ def read(root: str | pathlib.Path, allow_partial: bool = False) -> Corpus:
     words = _transcripts(root / "Transcripts", names, notes)
     utterances = [_utterance(recordings[name], labelled[name], words[name]) for name in names]
     _note_unknown_speakers(root, utterances, notes)
+    _note_unknown_parts(root, [labelled[name] for name in names], notes)
     without = sorted(recordings.keys() - labelled.keys())
     if without:
         have = counted(len(without), "recording has no label and was", "recordings have no label and were")
@@ -93,7 +96,7 @@ def _labelled(table: pathlib.Path, notes: list[str]) -> dict[str, dict[str, str]
     labelled: dict[str, dict[str, str]] = {}
     line_of: dict[str, int] = {}
     unlabelled = []
-    for line, row in layout.rows(table, layout.read_text(table, notes), _COLUMNS):
+    for line, row in layout.rows(table, layout.read_text(table, notes), _COLUMNS, [_PART]):
         name = row["FileName"]
         if not _FILE_NAME.fullmatch(name):
             raise TfcrError(
@@ -162,6 +165,7 @@ def _utterance(audio: pathlib.Path, row: dict[str, str], words: str) -> Utteranc
         emotion=EMOTION_OF_LETTER[row["EmoClass"]],
         speaker=UNKNOWN if speaker.lower() in ("", UNKNOWN) else speaker,
         script=normalised(words) or audio.stem,
+        part=part_named(row.get(_PART, "")),
     )
 
 
@@ -171,4 +175,14 @@ def _note_unknown_speakers(root: pathlib.Path, utterances: list[Utterance], note
         notes.append(
             f"{_CORPUS} at {root}: {unknown} of {len(utterances)} recordings have an unknown speaker; "
             f"they share the speaker {UNKNOWN!r}, and their voices may occur among the known ones."
+        )
+
+
+def _note_unknown_parts(root: pathlib.Path, rows: list[dict[str, str]], notes: list[str]) -> None:
+    others = [row for row in rows if _PART in row and not part_named(row[_PART])]
+    if others:
+        are = counted(len(others), "recording is", "recordings are")
+        notes.append(
+            f"{_CORPUS} at {root}: {are} in no part, for {_PART} is neither Train nor Development nor a test; the "
+            f"first is {others[0]['FileName']} with {others[0][_PART]!r}."
         )

@@ -21,6 +21,8 @@ class Utterance:
         speaker: who speaks; unique within the corpus.
         session: the recording session, or an empty string where there are none.
         script: the group of utterances that share their words (protocol `script`), or an empty string.
+        part: `train`, `validation`, `test` or a further test part that it was released in (protocol `official`), or an
+            empty string.
     """
 
     id: str
@@ -30,6 +32,7 @@ class Utterance:
     speaker: str
     session: str = ""
     script: str = ""
+    part: str = ""
 
 
 def normalised(transcript: str) -> str:

@@ -7,6 +7,7 @@ an undisturbed one would.
 
 import hashlib
 import math
+import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -22,6 +23,7 @@ from tfcr.schema import SEGMENT_FRAMES
 _SEGMENT_BOUNDS = (2, 3, 4, 5, 6, 8, 11, 16, 24)  # utterances of like length are batched together
 _OF_A_SEGMENT = ("spectrogram", "num_frames")  # the inputs that segments of an utterance do not share
 _VALIDATION_EPOCH = -1  # the one order that the validation part is always batched in
+_KEPT_BYTES = 256 * 2**20  # of a part's records: as many are kept in memory, and more are read in every epoch
 
 
 def derived_seed(*parts: int | str) -> int:
@@ -91,6 +93,7 @@ class Pipeline:
         segments: str = "all",
         shuffle_buffer: int = 2048,
         augment: Callable[[tf.Tensor], tf.Tensor] | None = None,
+        noise: Callable[[dict[str, tf.Tensor], int], dict[str, tf.Tensor]] | None = None,
     ) -> tf.data.Dataset:
         """The batches of one epoch: every example once, in an order that is a function of (seed, epoch).
 
@@ -99,6 +102,7 @@ class Pipeline:
             segments: `all` takes every segment, `random` draws one of each utterance.
             shuffle_buffer: the number of examples among which the shuffle draws.
             augment: a function of each spectrogram, float32 [128 frames, 128 bins] in dB; it may draw random numbers.
+            noise: a function of each utterance's fields and the epoch's seed (`tfcr.data.training_noise`).
 
         Returns:
             `(x, y, sample_weight)`: x by the names of the inputs, y with `label` and `utterance` int64 [batch], weights
@@ -109,7 +113,7 @@ class Pipeline:
 
         def examples(_):
             tf.compat.v1.set_random_seed(epoch_seed)  # of this function's graph: no draw depends on the process's seed
-            found = self._examples(self._in_drawn_order(positions, epoch_seed), segments, weight, epoch_seed)
+            found = self._examples(self._in_drawn_order(positions, epoch_seed), segments, weight, epoch_seed, noise)
             if augment is not None and self.has_segments:
                 with warnings.catch_warnings():
                     warnings.filterwarnings("ignore", "Seed .* from outer graph")  # it is meant to be used
@@ -122,11 +126,18 @@ class Pipeline:
         return self._with_options(data.apply(tf.data.experimental.assert_cardinality(batches)))
 
     def validation(self, positions: np.ndarray, *, batch_size: int, shuffle_buffer: int = 2048) -> tf.data.Dataset:
-        """The batches that `training` would make of these utterances, in one fixed order with mixed emotions."""
-        return self.training(positions, batch_size=batch_size, seed=_VALIDATION_EPOCH, shuffle_buffer=shuffle_buffer)
+        """The batches that `training` would make of these utterances, in one fixed order with mixed emotions.
 
-    def utterances(self, positions: np.ndarray, batch_size: int = 32) -> tf.data.Dataset:
+        They are read once; a small part stays in memory from then on.
+        """
+        data = self.training(positions, batch_size=batch_size, seed=_VALIDATION_EPOCH, shuffle_buffer=shuffle_buffer)
+        return _kept(data) if self._is_small(positions) else data
+
+    def utterances(self, positions: np.ndarray, batch_size: int = 32, keep: bool = False) -> tf.data.Dataset:
         """Batches of whole utterances of like length, padded to the longest of a batch; each utterance once.
+
+        Args:
+            keep: whether a small part stays in memory once it was read.
 
         Returns:
             `(x, position)`: x with `spectrogram` [batch, segments, 128, 128] and `num_frames` of the utterance, and
@@ -136,7 +147,10 @@ class Pipeline:
         def whole(position, serialised):
             return self._inputs_of(self._parse(serialised, *self.inputs)), position
 
-        data = self._in_record_order(positions).map(whole, num_parallel_calls=self.threads, deterministic=True)
+        selected = self._in_record_order(positions)
+        if keep and self._is_small(positions):
+            selected = selected.cache()  # before padding, which makes it larger
+        data = selected.map(whole, num_parallel_calls=self.threads, deterministic=True)
         if not self.has_segments:
             return self._with_options(self._batch(data, batch_size))
         # long utterances in smaller batches: a batch never takes much more memory than its 4-segment ones
@@ -160,10 +174,21 @@ class Pipeline:
         data = self._in_record_order(positions)
         return self._with_options(data.map(parsed, num_parallel_calls=self.threads, deterministic=True))
 
+    def transcripts(self, positions: np.ndarray) -> Iterator[tuple[int, str]]:
+        """The position and the words, as the corpus writes them, of each utterance, in record order."""
+        paths = [[str(self.dataset.folder / shard.name)] for shard in self.dataset.shards]
+        numbered = tf.data.Dataset.from_tensor_slices(paths).flat_map(tf.data.TFRecordDataset).enumerate()
+        data = self._select(numbered, positions)
+        parsed = data.map(
+            lambda position, serialised: (position, records.parse(serialised, "transcript")["transcript"])
+        )
+        for position, transcript in parsed.as_numpy_iterator():
+            yield int(position), transcript.decode()
+
     def steps(self, positions: np.ndarray, name: str) -> Iterator[np.ndarray]:
         """The real steps of one input of each utterance, in record order.
 
-        Each is an array [steps, dim], of one step where the input is no sequence.
+        Each is an array [steps, dim], or [steps, layers, dim]; of one step where the input is no sequence.
         """
         if name == "spectrogram":
             for spectrogram, num_frames in self.spectrograms(positions).as_numpy_iterator():
@@ -172,7 +197,15 @@ class Pipeline:
         alone = Pipeline(self.dataset, [name], self.threads, [each for each, _ in self._sets], self.longest)
         data = alone._in_record_order(positions).map(lambda position, serialised: alone._parse(serialised, name)[name])
         for array in self._with_options(data).as_numpy_iterator():
-            yield array if array.ndim > 1 else array[None]
+            if array.ndim == 3:  # [layers, steps, dim]
+                yield array.swapaxes(0, 1)
+            else:
+                yield array if array.ndim > 1 else array[None]
+
+    def _is_small(self, positions: np.ndarray) -> bool:
+        """Whether the records of these utterances may be kept in memory, if theirs are as large as others."""
+        size = sum(os.stat(path).st_size for paths in self._paths for path in paths)
+        return size * len(positions) <= _KEPT_BYTES * len(self._order)
 
     def _records(self, paths: tf.Tensor) -> tf.data.Dataset:
         """`(serialised, …)`: what every set of shards has of an utterance.
@@ -209,7 +242,9 @@ class Pipeline:
         selected = data.filter(lambda number, record: table[number])
         return selected.map(lambda number, record: (order[number], record))
 
-    def _examples(self, utterances: tf.data.Dataset, segments: str, weight: float, seed: int) -> tf.data.Dataset:
+    def _examples(
+        self, utterances: tf.data.Dataset, segments: str, weight: float, seed: int, noise: Callable | None
+    ) -> tf.data.Dataset:
         """`(own, (x, y, weight))` of each example: the inputs of its segment alone, if any, and the rest."""
         labels = tf.constant(self._labels)
 
@@ -221,6 +256,8 @@ class Pipeline:
             num_parallel_calls=self.threads,
             deterministic=True,
         )
+        if noise is not None:
+            parsed = parsed.map(lambda fields: noise(fields, seed), num_parallel_calls=self.threads, deterministic=True)
         if not self.has_segments:
             return parsed.map(lambda fields: self._example(fields, 1.0))
         if segments == "random":
@@ -250,10 +287,12 @@ class Pipeline:
             found |= records.parse(rest.pop(0), *wanted, width=self.dataset.embedding_dim) if wanted else {}
         for serialised_set, (_, fields) in zip(rest, self._sets, strict=True):
             wanted = [field for field in fields if field.name in names or COUNT + field.name in names]
-            for name, array in (feature_records.parse(serialised_set, wanted) if wanted else {}).items():
-                cut = array[: self.longest[name]] if name in self.longest else array
-                found[name] = cut
-                found[COUNT + name] = tf.shape(cut)[0]
+            arrays = feature_records.parse(serialised_set, wanted) if wanted else {}
+            for field in wanted:
+                name, array = field.name, arrays[field.name]
+                found[name] = array[: self.longest[name]] if name in self.longest else array
+                if field.is_sequence:
+                    found[COUNT + name] = tf.shape(found[name])[field.time_axis]
         return found
 
     def _batch(self, data: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
@@ -278,6 +317,15 @@ class Pipeline:
 def _shapes(field: Field) -> list[tuple[str, tuple[int | None, ...]]]:
     """The inputs that a field fills, with their shapes: a sequence has its length beside it."""
     return [(field.name, field.shape), *([(COUNT + field.name, ())] if field.is_sequence else [])]
+
+
+def _kept(data: tf.data.Dataset) -> tf.data.Dataset:
+    """What stays in memory once it was read to its end, which happens here: a reader that stops at the last batch, as
+    Keras does, would leave nothing."""
+    data = data.cache()
+    for _ in data:
+        pass
+    return data
 
 
 def _segment(fields: dict[str, tf.Tensor], number: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -14,7 +14,7 @@ class Record:
     """One utterance as it is stored.
 
     Attributes:
-        id, speaker, session, script, transcript, emotion: as `Utterance` has them, emotion after any merge.
+        id, speaker, session, script, transcript, emotion, part: as `Utterance` has them, emotion after any merge.
         label: the emotion's number.
         num_frames: real frames of the spectrogram.
         tokens: the words that have a vector, uncut.
@@ -33,15 +33,18 @@ class Record:
     tokens: Sequence[str]
     spectrogram: np.ndarray
     embeddings: np.ndarray
+    part: str = ""
 
 
 INPUTS = ("spectrogram", "num_frames", "embeddings", "num_tokens")  # what networks take of a record
 _TEXTS = ("id", "speaker", "session", "script", "transcript", "emotion")
+_PART = "part"  # stands in records of corpora alone that were released in parts
 _NUMBERS = ("label", "num_segments", "num_frames", "num_tokens")
 _FEATURES = {
     **{name: tf.io.FixedLenFeature((), tf.string) for name in (*_TEXTS, "spectrogram", "embeddings")},
     **{name: tf.io.FixedLenFeature((), tf.int64) for name in _NUMBERS},
     "tokens": tf.io.RaggedFeature(tf.string),
+    _PART: tf.io.FixedLenFeature((), tf.string, default_value=""),
 }
 
 
@@ -55,7 +58,7 @@ def serialise(record: Record) -> bytes:
     }
     example = tf.train.Example()
     feature = example.features.feature  # filled in place: a message that is handed over would be copied
-    for name in _TEXTS:
+    for name in (*_TEXTS, *([_PART] if record.part else [])):
         feature[name].bytes_list.value.append(getattr(record, name).encode())
     for name, number in numbers.items():
         feature[name].int64_list.value.append(number)
@@ -89,7 +92,7 @@ def parse(serialised: tf.Tensor, *names: str, width: int = EMBEDDING_DIM) -> dic
 
 def to_record(parsed: dict[str, tf.Tensor]) -> Record:
     """The record of a fully parsed example; the inverse of `serialise` after `parse`."""
-    texts = {name: parsed[name].numpy().decode() for name in _TEXTS}
+    texts = {name: parsed[name].numpy().decode() for name in (*_TEXTS, _PART)}
     return Record(
         **texts,
         label=int(parsed["label"]),

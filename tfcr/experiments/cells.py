@@ -3,7 +3,7 @@
 import pathlib
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tfcr import runs
 from tfcr.config import Config
@@ -11,15 +11,17 @@ from tfcr.dataset_info import open_dataset
 from tfcr.errors import TfcrError
 from tfcr.files import LockedError
 from tfcr.models.systems import on_dataset, resolve
+from tfcr.split_file import SplitFile
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One training: a resolved configuration on a dataset, and the run's folder."""
+    """One training: a resolved configuration on a dataset, the run's folder, and a file that says its folds, if any."""
 
     config: Config
     data: pathlib.Path
     run: pathlib.Path
+    split_file: SplitFile | None = field(default=None, repr=False, compare=False)  # the configuration has its SHA-256
 
     @property
     def is_done(self) -> bool:
@@ -62,7 +64,7 @@ def time_cell(cell: Cell) -> float:
     from tfcr.training.forecast import seconds_per_epoch
 
     try:
-        return seconds_per_epoch(plan(cell.config, cell.data))
+        return seconds_per_epoch(plan(cell.config, cell.data, cell.split_file))
     finally:
         _forget()
 
@@ -84,7 +86,7 @@ def train_cell(cell: Cell, on_epoch: OnEpoch = nothing) -> Ended:
     if cell.is_done:  # meanwhile, by another process
         return ended_before(cell)
     try:
-        train_fold(plan(cell.config, cell.data), cell.run, Worker())
+        train_fold(plan(cell.config, cell.data, cell.split_file), cell.run, Worker())
     except LockedError:
         return Ended(cell, elsewhere=True)
     except TfcrError as error:

@@ -6,6 +6,7 @@ from typing import Any
 from tfcr.errors import UsageError
 
 MOST = 10_000  # numbers that a range may hold
+_MOST_DIGITS = 18  # of a whole number
 _MINUTE = 60  # YAML 1.1 takes 0:1:0.1 for 0 h 1 min 0.1 s
 
 
@@ -50,7 +51,7 @@ def whole_numbers(name: str, value: Any) -> tuple[int, ...]:
     found: list[int] = []
     for part in _parts(name, value, "whole numbers or ranges like 0-4"):
         ends = [end.strip() for end in part.split("-")]
-        if len(ends) > 2 or not all(end.isascii() and end.isdecimal() for end in ends):
+        if len(ends) > 2 or not all(map(_is_whole, ends)):
             raise UsageError(f"{name} must be whole numbers like 0,1,2 or a range like 0-4; received {part!r}")
         first, last = int(ends[0]), int(ends[-1])
         if last < first:
@@ -67,12 +68,16 @@ def shard(value: str) -> tuple[int, int]:
         UsageError: it is not, or i is not from 1 to n.
     """
     ends = [end.strip() for end in str(value).split("/")]
-    if len(ends) != 2 or not all(end.isascii() and end.isdecimal() for end in ends):
+    if len(ends) != 2 or not all(map(_is_whole, ends)):
         raise UsageError(f"shard must be like 1/4, the first of four; received {value!r}")
     number, count = map(int, ends)
     if not 1 <= number <= count:
         raise UsageError(f"shard must be from 1/{count or 'n'} to {count or 'n'}/{count or 'n'}; received {value}")
     return number, count
+
+
+def _is_whole(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
 
 
 def _parts(name: str, value: Any, expected: str) -> list[str]:

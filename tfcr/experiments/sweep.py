@@ -6,15 +6,17 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from tfcr import files, protocols, runs
+from tfcr import files, runs
 from tfcr.config import Config, from_mapping
 from tfcr.dataset_info import INFO, Dataset, verify
 from tfcr.errors import TfcrError, UsageError
 from tfcr.experiments.backends.backend import LOCAL, Backend, train_cells
 from tfcr.experiments.cells import Cell, OnEpoch, nothing
 from tfcr.experiments.progress import forecast, report_ends
+from tfcr.folds import Folds, folds_of
 from tfcr.models import systems
 from tfcr.report import Report, write_report
+from tfcr.split_file import SplitFile
 
 _AXES = ("system", "alpha", "fold", "seed")
 THREADS = 1  # of a training, where nothing else is said: several trainings of one thread finish sooner than one of many
@@ -30,6 +32,7 @@ class Sweep:
             then the preset's. System, alpha, fold and seed are not looked at.
         systems, alphas, folds, seeds: the axes; `folds` None for all of the protocol.
         out: the folder that the runs' folders go to.
+        split_file: for protocol `file`, what says its parts or folds.
 
     Raises:
         UsageError: an axis is empty, a value on it does not exist, or the configuration contradicts the dataset.
@@ -43,6 +46,7 @@ class Sweep:
     alphas: Sequence[float] = (0.0, 0.1)  # the baseline, and "alpha is selected as 0.1" (Sec. 4.3)
     folds: Sequence[int] | None = None
     seeds: Sequence[int] = (0,)
+    split_file: SplitFile | None = None
 
     def __post_init__(self) -> None:
         preset = self.dataset.info["preset"]
@@ -86,15 +90,19 @@ class Sweep:
     @property
     def _all_folds(self) -> Sequence[int]:
         if self.folds is None:
-            return range(protocols.num_folds(self.config.protocol, self.dataset.labelled))
+            return range(self._drawn.number)
         return self.folds
+
+    @cached_property
+    def _drawn(self) -> Folds:
+        return folds_of(self.config, self.dataset, self.split_file)
 
     def _check_folds(self) -> None:
         """Refuses folds that do not exist; one that is too small fails by itself unless all are."""
         failures = []
         for fold in self._all_folds:
             try:
-                protocols.split(self.config.protocol, fold, self.dataset.labelled, self.config.fold_seed)
+                self._drawn.split(fold)
             except UsageError:
                 raise
             except TfcrError as error:
@@ -113,7 +121,7 @@ class Sweep:
             for fold in self._all_folds:
                 for system in self.systems:
                     for config in self._row(replace(self._config_of(system), fold=fold, seed=seed)):
-                        found[config] = cell_of(config, self.dataset, self.out)
+                        found[config] = cell_of(config, self.dataset, self.out, self.split_file)
         return sorted(found.values(), key=lambda cell: cell.config.start == "baseline")
 
     def _row(self, config: Config) -> list[Config]:
@@ -126,9 +134,9 @@ class Sweep:
         return row
 
 
-def cell_of(config: Config, dataset: Dataset, out: pathlib.Path) -> Cell:
+def cell_of(config: Config, dataset: Dataset, out: pathlib.Path, split_file: SplitFile | None = None) -> Cell:
     """The cell of a resolved configuration, its run by its default name in `out`."""
-    return Cell(config, dataset.folder, out / runs.folder_of(dataset.name, config).name)
+    return Cell(config, dataset.folder, out / runs.folder_of(dataset.name, config).name, split_file)
 
 
 @dataclass(frozen=True)

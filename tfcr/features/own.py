@@ -3,10 +3,11 @@
 Written by `write_features`, or by anything that writes HDF5. No TensorFlow.
 """
 
+import json
 import os
 import pathlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,23 +20,32 @@ from tfcr.features.sets import SETS, FeatureSet, Field
 from tfcr.wording import counted
 
 Modality = Literal["audio", "text"]
-FORMAT = "expected an HDF5 file with a dataset [time, dim] or [dim] of numbers for every utterance id"
+EXTRACTOR = "extractor"  # the attribute of a file that says in JSON what made it
+FORMAT = (
+    "expected an HDF5 file with a dataset [time, dim], [layers, time, dim] or [dim] of numbers for every utterance id"
+)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+_ROUNDING = ("libraries", "tfcr", "precision")  # of what makes features: what should change their last digits alone
 _LARGEST = np.finfo(np.float32).max
 
 
-def write_features(path: str | os.PathLike, features: Iterable[tuple[str, np.ndarray]]) -> None:
+def write_features(
+    path: str | os.PathLike, features: Iterable[tuple[str, np.ndarray]], extractor: Mapping | None = None
+) -> None:
     """Writes a file of features, whole or not at all, holding one array at a time.
 
     Args:
-        features: utterance id and its array [time, dim] or [dim], as float32 or what float32 can hold; all of one kind
-            and width.
+        features: utterance id and its array [time, dim], [layers, time, dim] (of several layers of one model) or [dim],
+            as float32 or what float32 can hold; all of one kind and width.
+        extractor: what made them, as JSON can hold it; the dataset, its runs and their exports keep it.
 
     Raises:
         ValueError: an id twice, or an array of another shape than the first, empty or not finite.
     """
     first = None
     with files.written_whole(path) as temporary, h5py.File(temporary, "w") as file:
+        if extractor is not None:
+            file.attrs[EXTRACTOR] = json.dumps(extractor)
         for id, array in features:
             array = np.asarray(array)
             shape = _kind(array.shape)
@@ -87,6 +97,14 @@ class OwnFeatures:
                 f"{self.option}: features are called after their file, and {self.name!r} cannot be a name; "
                 f"rename the file (letters, digits, _.+-, and none of {', '.join(SETS)})"
             )
+        self.check_exists()
+
+    def check_exists(self) -> None:
+        """Refuses a file that is missing.
+
+        Raises:
+            TfcrError: no such file.
+        """
         if not self.path.is_file():
             raise TfcrError(f"{self.option} {'is no file' if self.path.exists() else 'does not exist'}; {FORMAT}")
 
@@ -127,8 +145,33 @@ class OwnFeatures:
         assert first is not None  # there are utterances
         return FeatureSet(self.name, (Field(self.field, first[1]),))
 
+    def extractor(self) -> dict | None:
+        """What made the features, where the file says it (`write_features`, `tfcr extract`).
+
+        Raises:
+            TfcrError: it says something that is no JSON object.
+        """
+        with self._open() as file:
+            text = file.attrs.get(EXTRACTOR)
+        try:
+            described = None if text is None else json.loads(text)
+        except (TypeError, ValueError):
+            described = text
+        if described is not None and not isinstance(described, dict):
+            raise TfcrError(f"{self.option}: its attribute {EXTRACTOR!r} is no JSON object; expected one, or none")
+        return described
+
+    def first_of(self, names: Sequence[str]) -> str | None:
+        """The first of some names by which there is a dataset.
+
+        Raises:
+            TfcrError: no HDF5.
+        """
+        with self._open() as file:
+            return next((name for name in names if isinstance(_get(file, name), h5py.Dataset)), None)
+
     def read(self, id: str) -> np.ndarray:
-        """The features of an utterance, float32 [time, dim] or [dim].
+        """The features of an utterance, float32 [time, dim], [layers, time, dim] or [dim].
 
         Raises:
             TfcrError: they are not finite, or cannot be read.
@@ -155,6 +198,24 @@ class OwnFeatures:
             raise TfcrError(f"{self.option} cannot be read as HDF5 ({error}); {FORMAT}") from None
 
 
+def in_words(extractor: Mapping) -> str:
+    """What made features, as a file says it, in one line: `model wavlm, layer 12, libraries torch 2.9`."""
+    parts = []
+    for name, value in extractor.items():
+        if value is not None:
+            said = in_words(value) if isinstance(value, Mapping) else " ".join(str(value).split())
+            parts.append(f"{name.replace('_', ' ')} {said}")
+    return ", ".join(parts)
+
+
+def may_be_same(extractor: Mapping | None, other: Mapping | None) -> bool:
+    """Whether two extractors make the same features, but for versions and rounding; an unknown one may be any."""
+    if extractor is None or other is None:
+        return True
+    made, others = ({name: each[name] for name in each if name not in _ROUNDING} for each in (extractor, other))
+    return made == others
+
+
 def _get(file: h5py.File, id: str):
     """What stands at an id, or None."""
     try:
@@ -169,8 +230,8 @@ def _fits_float32(array: np.ndarray) -> bool:
 
 
 def _kind(shape: tuple[int, ...]) -> tuple[int | None, ...] | None:
-    """The shape of a field for an array's: (None, dim) over time or (dim,); None where it is neither."""
-    return {1: shape, 2: (None, *shape[1:])}.get(len(shape))
+    """The shape of a field for an array's, with None for time; None where it is no such array."""
+    return {1: shape, 2: (None, *shape[1:]), 3: (*shape[:1], None, *shape[2:])}.get(len(shape))
 
 
 def _described(dataset: h5py.Dataset) -> str:

@@ -17,7 +17,7 @@ class Field:
 
     Attributes:
         name: of both.
-        shape: None first where it is a sequence, which then has the input `num_<name>` beside it.
+        shape: None for time where it is a sequence, which then has the input `num_<name>` beside it.
         dtype: `float32` or `int32`.
     """
 
@@ -27,7 +27,12 @@ class Field:
 
     @property
     def is_sequence(self) -> bool:
-        return self.shape[0] is None
+        return None in self.shape
+
+    @property
+    def time_axis(self) -> int:
+        """Which axis of a sequence is time."""
+        return self.shape.index(None)
 
     def checked(self, array: np.ndarray) -> np.ndarray:
         """The array as it is stored; a wrong shape is a bug (`ValueError`)."""

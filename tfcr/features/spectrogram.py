@@ -38,16 +38,28 @@ def power_spectral_density(samples: np.ndarray, first: int = 0, last: int | None
     Returns:
         float64 [frames, 129 bins], in 1/Hz.
     """
-    samples = np.asarray(samples, np.float64)
-    if len(samples) < FFT_LENGTH:
-        samples = np.pad(samples, (0, FFT_LENGTH - len(samples)))
-    frames = np.lib.stride_tricks.sliding_window_view(samples, FFT_LENGTH)[::HOP_LENGTH][first:last]
-    spectrum = np.fft.rfft(frames * _WINDOW, axis=1)
+    spectrum = _spectrum(samples, first, last)
     density = spectrum.real**2
     density += spectrum.imag**2
     density[:, 0] *= 0.5  # the mean and the Nyquist bin have one sign
     density[:, -1] *= 0.5
     return density
+
+
+def amplitudes(samples: np.ndarray) -> np.ndarray:
+    """The spectrum whose squared absolute values are `power_spectral_density`, complex128 [frames, 129 bins]."""
+    spectrum = _spectrum(samples)
+    spectrum[:, [0, -1]] *= np.sqrt(0.5)
+    return spectrum
+
+
+def _spectrum(samples: np.ndarray, first: int = 0, last: int | None = None) -> np.ndarray:
+    """The short-time Fourier transform under the scaled window; mean and Nyquist bin are not halved yet."""
+    samples = np.asarray(samples, np.float64)
+    if len(samples) < FFT_LENGTH:
+        samples = np.pad(samples, (0, FFT_LENGTH - len(samples)))
+    frames = np.lib.stride_tricks.sliding_window_view(samples, FFT_LENGTH)[::HOP_LENGTH][first:last]
+    return np.fft.rfft(frames * _WINDOW, axis=1)
 
 
 def decibels(density: np.ndarray) -> np.ndarray:

@@ -1,5 +1,7 @@
 r"""Transcripts as words. Only `\p` classes and escapes that RE2 knows too, so a graph can do the same."""
 
+import unicodedata
+
 import regex
 
 TAG = r"\[[^\[\]]*\]"  # [LAUGHTER], [BREATHING]: no words
@@ -30,8 +32,11 @@ _YOUNG = regex.compile(
 
 
 def split_words(transcript: str) -> list[str]:
-    """The words of a transcript, as written: split on white space, without tags and outer punctuation (`paper`)."""
-    words = (_OUTER.sub("", word) for word in _SPACE.split(_TAG.sub(" ", transcript)))
+    """The words of a transcript, as written: split on white space, without tags and outer punctuation (`paper`).
+
+    However accents were typed, they are composed (NFC).
+    """
+    words = (_OUTER.sub("", word) for word in _SPACE.split(_TAG.sub(" ", _composed(transcript))))
     return [word for word in words if word]
 
 
@@ -39,9 +44,9 @@ def split_tokens(transcript: str) -> list[str]:
     """The tokens of a transcript in lower case, as the authors' code has them (`authors`).
 
     Full stops, commas, exclamation and question marks are tokens of their own, numbers and lone - / ( ) are dropped,
-    and % is the word percent. Tags are no tokens; the authors' word vectors know none.
+    and % is the word percent. Tags are no tokens; the authors' word vectors know none. Accents are composed (NFC).
     """
-    words = [word for word in _SPACE.split(_TAG.sub(" ", lowered(transcript))) if not _DROPPED.search(word)]
+    words = [word for word in _SPACE.split(_TAG.sub(" ", lowered(_composed(transcript)))) if not _DROPPED.search(word)]
     spaced = _PUNCTUATION.sub(r" \1 ", " ".join(words)).replace(PER_CENT, " percent ")
     return [token for token in spaced.split(" ") if token]
 
@@ -51,3 +56,7 @@ def lowered(text: str) -> str:
     if text.isascii():
         return text.lower()
     return "".join(part if _YOUNG.match(part) else part.lower() for part in _YOUNG.split(text))
+
+
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text)

@@ -13,8 +13,8 @@ class Sizes:
     Attributes:
         vocabulary: words in the dataset's vocabulary; `token_ids` run from 1 to it, and 0 is padding.
         embedding_dim: numbers of a word vector.
-        audio_features, text_features: the shape of one utterance's own features, (None, dim) over time or (dim,);
-            None where a run takes none.
+        audio_features, text_features: the shape of one utterance's own features, (None, dim) over time, (layers,
+            None, dim) or (dim,); None where a run takes none.
     """
 
     vocabulary: int = 0

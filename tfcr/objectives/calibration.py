@@ -3,7 +3,7 @@
 Guo, Pleiss, Sun and Weinberger (2017), "On Calibration of Modern Neural Networks". No TensorFlow.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -13,7 +13,8 @@ BINS = 15  # of equal width, as in the paper; a bin holds its upper end
 _TEMPERATURES = 0.01, 100.0  # between which one is sought
 
 
-class Reliability(NamedTuple):
+@dataclass(frozen=True)
+class Reliability:
     """Predictions by their confidence, the probability of the class that is predicted.
 
     Attributes:

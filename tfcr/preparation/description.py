@@ -52,6 +52,7 @@ def index(
                 num_segments=num_segments(frames),
                 num_tokens=len(vectors.embed(sentence)[0]),
                 recording="",
+                part=utterance.part,
             )
         )
     return rows, coverage
@@ -92,7 +93,9 @@ def describe(
         heard: of the recording of every row (`heard`).
     """
     index_path = preparation.out / INDEX
-    counts = {name: Counter(getattr(row, name) for row in rows) for name in ("emotion", "speaker", "session", "script")}
+    has_parts = any(row.part for row in rows)
+    groups = ("emotion", "speaker", "session", "script", *(["part"] if has_parts else []))
+    counts = {name: Counter(getattr(row, name) for row in rows) for name in groups}
     counts["emotion"] = {emotion: counts["emotion"][emotion] for emotion in preparation.emotions}
     warned = warning(coverage.summary())
     return {

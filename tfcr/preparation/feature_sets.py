@@ -31,6 +31,7 @@ class FeaturePlan(ShardPlan):
         arrays: an utterance's position → its arrays by field.
         is_of_speech: whether every recording is read again for it.
         own, source_sha256, source_stamp: one's own features, the digest of their file, and its stamp before that.
+        extractor: what made one's own features, where their file says it.
     """
 
     feature_set: FeatureSet
@@ -40,6 +41,7 @@ class FeaturePlan(ShardPlan):
     own: OwnFeatures | None = None
     source_sha256: str | None = None
     source_stamp: Sequence[int] = ()
+    extractor: dict | None = None
 
     @property
     def modality(self) -> str | None:
@@ -110,6 +112,7 @@ def of_file(records: ShardPlan, own: OwnFeatures, feature_set: FeatureSet, diges
         own=own,
         source_sha256=digest,
         source_stamp=stamp,
+        extractor=own.extractor(),
     )
 
 

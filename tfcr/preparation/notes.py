@@ -8,9 +8,7 @@ from tfcr.dataset_info import IndexRow
 from tfcr.features import unspaced
 from tfcr.features.words import split_words
 from tfcr.schema import FFT_LENGTH
-from tfcr.wording import counted
-
-_NAMED = 3  # of the recordings that a note is about
+from tfcr.wording import counted, first_of
 
 
 def on_words(transcripts: Iterable[str]) -> list[str]:
@@ -55,7 +53,7 @@ def _too_short(rows: Sequence[IndexRow]) -> list[str]:
 def _silent(ids: Sequence[str]) -> list[str]:
     if not ids:
         return []
-    return [f"{counted(len(ids), 'recording is', 'recordings are')} nothing but silence: {_first(ids)}."]
+    return [f"{counted(len(ids), 'recording is', 'recordings are')} nothing but silence: {first_of(ids)}."]
 
 
 def _cancelled(ids: Sequence[str]) -> list[str]:
@@ -64,7 +62,7 @@ def _cancelled(ids: Sequence[str]) -> list[str]:
     have = counted(len(ids), "recording has", "recordings have")
     return [
         f"{have} channels that cancel each other out, as one is the other's negative, so that their mean is silence: "
-        f"{_first(ids)}; give one channel of each alone."
+        f"{first_of(ids)}; give one channel of each alone."
     ]
 
 
@@ -72,7 +70,7 @@ def _loud(ids: Sequence[str]) -> list[str]:
     if not ids:
         return []
     have = counted(len(ids), "recording has", "recordings have")
-    return [f"{have} samples far above 1, which floats are not to exceed: {_first(ids)}; scale them to [-1, 1)."]
+    return [f"{have} samples far above 1, which floats are not to exceed: {first_of(ids)}; scale them to [-1, 1)."]
 
 
 def _shared(rows: Sequence[tuple[IndexRow, str]]) -> list[str]:
@@ -99,9 +97,3 @@ def _shared(rows: Sequence[tuple[IndexRow, str]]) -> list[str]:
             f"({first.emotion}) and {second.id!r} ({second.emotion})."
         )
     return notes
-
-
-def _first(ids: Sequence[str]) -> str:
-    """The names of a few, and whether there are more."""
-    named = ", ".join(map(repr, ids[:_NAMED]))
-    return f"{named} and {len(ids) - _NAMED} more" if len(ids) > _NAMED else named

@@ -58,7 +58,7 @@ def refuse_other_input(preparation: Preparation, plan: RecordPlan, fingerprints:
     before, now = files.read_json(preparation.out / MARK), finished_mark(preparation, plan, fingerprints)
     if all(before.get(name) == now[name] for name in ("options", "sha256")):
         return
-    known = before.get("inputs", {})
+    known = {"official parts": None, **before.get("inputs", {})}
     other = [kind for kind, digest in now["inputs"].items() if known.get(kind, digest) != digest]
     raise TfcrError(
         f"{preparation.out} holds a dataset prepared from other "
@@ -91,13 +91,15 @@ def mark(preparation: Preparation) -> dict:
 
 def finished_mark(preparation: Preparation, plan: RecordPlan, fingerprints: Sequence[Fingerprint]) -> dict:
     """Whose folder a finished dataset is: a digest of all that it was made from, and for messages one of each kind."""
-    texts = [{**vars(each), "audio": ""} for each in plan.utterances]
+    texts = [{name: text for name, text in vars(each).items() if name != "part"} for each in plan.utterances]
+    parts = [each.part for each in plan.utterances]
     return {
         **mark(preparation),
         "sha256": _digest([SCHEMA, *(fingerprint.sha256 for fingerprint in fingerprints)]),
         "inputs": {
             "recordings": _digest([fingerprint.recordings for fingerprint in fingerprints]),
-            "transcripts or labels": _digest(texts),
+            "transcripts or labels": _digest([{**each, "audio": ""} for each in texts]),
+            "official parts": _digest(parts) if any(parts) else None,
             "word vectors": _digest([plan.vectors.source, plan.vectors.sha256]),
         },
     }

@@ -175,7 +175,7 @@ def add_features(plan: FeaturePlan, out: pathlib.Path, info: dict, writer: Write
     plan.refuse_changed_source()
     shards = [result.shard for result in results]
     info["features"] = info["features"] | {
-        name: describe_features(plan.feature_set, shards, plan.modality, plan.source_sha256)
+        name: describe_features(plan.feature_set, shards, plan.modality, plan.source_sha256, plan.extractor)
     }
     return _write_info(out / INFO, info)
 

@@ -128,7 +128,7 @@ class RecordPlan(ShardPlan):
             with naming(utterance):
                 recordings.append(sha256_of_recording(utterance.audio))
             tokens, embeddings = self.vectors.embed(self.words[position])
-            content = [utterance.transcript, dataclasses.astuple(row), recordings[-1], tokens]
+            content = [utterance.transcript, row.values, recordings[-1], tokens]
             digest.update(json.dumps(content).encode())
             digest.update(embeddings.tobytes())
         return Fingerprint(digest.hexdigest(), recordings)
@@ -155,6 +155,7 @@ class RecordPlan(ShardPlan):
                 tokens=tokens,
                 spectrogram=segments,
                 embeddings=embeddings,
+                part=utterance.part,
             )
         )
 

@@ -6,9 +6,11 @@ A protocol draws over utterances sorted by id, by the fold seed alone. It is a m
 * `SHARES_SPEAKERS`: whether training may hear the speakers that are tested;
 * `FOLDS` (optional): its number of folds, where no corpus changes it;
 * `num_folds(utterances) -> int`, which raises `TfcrError` where the corpus has too few groups or utterances for it;
-* `draw(fold, utterances, fold_seed) -> (test, validation)`: two masks over the utterances; the others train.
+* `draw(fold, utterances, fold_seed) -> (test, validation)`: two masks over the utterances; the others train. A third
+  mask may follow, of utterances that are in no part.
 
-To add one, add such a file; `--protocol` finds it by its name. What protocols draw with lies in `drawing.py`.
+To add one, add such a file; `--protocol` finds it by its name. What protocols draw with lies in `drawing.py`, how parts
+are called in `parts.py`, and which utterances are divided at all in `subsets.py`.
 """
 
 import importlib
@@ -23,15 +25,27 @@ from tfcr.protocols.labelled import Labelled
 if TYPE_CHECKING:
     import numpy as np  # a command's help reads the names alone, and loads no NumPy
 
-__all__ = ["Labelled", "Split", "folds_of_all", "meaning", "names", "num_folds", "protocol", "shares_speakers", "split"]
+__all__ = [
+    "FILE",
+    "Labelled",
+    "Split",
+    "folds_of_all",
+    "meaning",
+    "names",
+    "num_folds",
+    "protocol",
+    "shares_speakers",
+    "split",
+]
 
-_PARTS = {"drawing", "labelled"}  # modules of this folder that are no protocols
-_FIRST = ("random", "authors", "speaker", "session", "script")  # as lists show them; others follow
+FILE = "file"  # the protocol that --split stands for
+_PARTS = {"drawing", "labelled", "parts", "subsets"}  # modules of this folder that are no protocols
+_FIRST = ("random", "authors", "speaker", "session", "script", "official", FILE)  # as lists show them; others follow
 
 
 @dataclass(frozen=True)
 class Split:
-    """One fold: sorted positions (int64) in the list of utterances sorted by id, disjoint, together all of them."""
+    """One fold: sorted positions (int64) in the list of utterances sorted by id, disjoint; others are in no part."""
 
     train: "np.ndarray"
     validation: "np.ndarray"
@@ -105,8 +119,9 @@ def split(name: str, fold: int, utterances: Labelled, fold_seed: int = 0) -> Spl
     folds = num_folds(name, utterances)
     if not 0 <= fold < folds:
         raise UsageError(f"fold must be from 0 to {folds - 1} for protocol {name!r}; received {fold}")
-    test, validation = protocol(name).draw(fold, utterances, fold_seed)
-    result = Split(*(np.flatnonzero(part) for part in (~test & ~validation, validation, test)))
+    test, validation, *others = protocol(name).draw(fold, utterances, fold_seed)
+    train = ~np.logical_or.reduce([test, validation, *others])
+    result = Split(*(np.flatnonzero(part) for part in (train, validation, test)))
     for part, positions in (("training", result.train), ("validation", result.validation), ("test", result.test)):
         if not len(positions):
             raise TfcrError(f"fold {fold} of protocol {name!r} has no {part} utterances; the corpus is too small")

@@ -13,7 +13,7 @@ from tfcr.report.findings.conditions import group_by_condition
 from tfcr.report.findings.sections import divide
 from tfcr.report.page.chapters import illustrate
 from tfcr.report.page.render import render_page
-from tfcr.report.tables import csv_tables, latex
+from tfcr.report.tables import csv_tables, latex, noise_tables
 from tfcr.report.tables.markdown import table_1_markdown
 from tfcr.report.tables.summary import summary_text
 from tfcr.runs import Run
@@ -35,6 +35,8 @@ TABLES = {
     "comparison.csv": csv_tables.comparison_csv,
     "confusion.csv": csv_tables.confusion_csv,
     "conflicts.csv": csv_tables.conflicts_csv,
+    "noise.csv": noise_tables.noise_csv,
+    "noise.md": noise_tables.noise_markdown,
     "agreement.csv": csv_tables.agreement_csv,
 }
 

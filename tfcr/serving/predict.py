@@ -1,25 +1,22 @@
 """An export asked about recordings: one answer each, in their order."""
 
 import csv
-import itertools
 import json
 import os
 import pathlib
-from collections.abc import Iterable, Iterator, Sequence
+import types
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
 import numpy as np
 import tensorflow as tf
 
-from tfcr.corpora.paths import in_place_of_recording
-from tfcr.devices import share_gpus
-from tfcr.errors import TfcrError
-from tfcr.exports import latest_version, read_manifest
+from tfcr.features.own import Modality
+from tfcr.serving.feature_questions import of_features, sources_of
+from tfcr.serving.loaded import LoadedExport
+from tfcr.serving.questions import Question, of_recordings
 from tfcr.serving.recordings import Recording
-from tfcr.serving.wav_bytes import recording_bytes
-
-BATCH = 16  # recordings at a time
 
 
 @dataclass(frozen=True)
@@ -44,79 +41,53 @@ class Answer:
     error: str
 
 
-class Predictor:
-    """An export, loaded.
+class Predictor(LoadedExport):
+    """An export, loaded, and asked about recordings.
 
     Args:
         export: a version, or the folder above the versions for the newest.
-
-    Attributes:
-        described: what the export says of itself.
-        model: the SavedModel.
+        features: of one trained on one's own features: modality → HDF5 file that has those of the recordings. Without
+            it they are computed by what made the features that it was trained on.
 
     Raises:
-        TfcrError: no export there, one that was changed since, or one of another format.
+        TfcrError: see `LoadedExport`; or features of unknown origin for which there is no file.
     """
 
-    def __init__(self, export: str | os.PathLike):
-        self.version = latest_version(pathlib.Path(export))
-        self.described = read_manifest(self.version)
-        if self.described.get("format") != "savedmodel":
-            raise TfcrError(
-                f"{self.version} takes no recordings: it is an ONNX model, or of an earlier version of this package; "
-                "export the run again, as a SavedModel"
-            )
-        self.emotions: list[str] = self.described["emotions"]
-        self.inputs: list[str] = self.described["signatures"]["serving_default"]
-        share_gpus()
-        self.model = tf.saved_model.load(str(self.version))
-        self._answer = self.model.signatures["serving_default"]
-
-    @property
-    def reads_words(self) -> bool:
-        """Whether it looks at transcripts."""
-        return "transcript" in self.inputs
+    def __init__(
+        self, export: str | os.PathLike, features: Mapping[Modality, pathlib.Path] = types.MappingProxyType({})
+    ):
+        super().__init__(export)
+        self._answer = self.model.signatures["serving_default" if self.takes_recordings else "features"]
+        self._sources = []
+        if not self.takes_recordings:
+            taken = self._answer.structured_input_signature[1]
+            shapes = {name: tuple(taken[name].shape[1:]) for name in self.inputs}
+            self._sources = sources_of(self.version, self.described, shapes, features)
 
     def predict(self, recordings: Iterable[Recording]) -> Iterator[Answer]:
         """The answers, in the order of the recordings; one that cannot be answered says why and stops no other."""
-        remaining = iter(recordings)
-        while batch := list(itertools.islice(remaining, BATCH)):
-            yield from self._of_batch(batch)
+        questions = (
+            of_recordings(recordings, self.inputs) if self.takes_recordings else of_features(recordings, self._sources)
+        )
+        for question in questions:
+            yield from self._answers(question)
 
-    def _of_batch(self, batch: Sequence[Recording]) -> list[Answer]:
-        contents, errors = [], []
-        for recording in batch:
-            content, error = self._content(recording)
-            contents.append(content)
-            errors.append(error)
-        good = [row for row, error in enumerate(errors) if not error]
-        columns = {
-            "audio_bytes": [contents[row] for row in good],
-            "transcript": [batch[row].transcript.encode(errors="surrogateescape") for row in good],
-        }
-        answers: list[Answer | None] = [
-            _failed(recording, error, self.inputs) if error else None
-            for recording, error in zip(batch, errors, strict=True)
+    def _answers(self, question: Question) -> list[Answer]:
+        answers = [
+            self._failed(recording, error)
+            for recording, error in zip(question.recordings, question.errors, strict=True)
         ]
-        if good:
-            found = self._answer(**{name: tf.constant(columns[name], tf.string) for name in self.inputs})
+        if question.good:
+            found = self._answer(**{name: tf.constant(array) for name, array in question.inputs.items()})
             rows = {name: value.numpy() for name, value in found.items()}
-            for number, row in enumerate(good):
-                answers[row] = self._of_row(batch[row], {name: value[number] for name, value in rows.items()})
+            for number, row in enumerate(question.good):
+                recording = question.recordings[row]
+                answers[row] = self._of_row(recording, {name: value[number] for name, value in rows.items()})
         return answers
 
-    def _content(self, recording: Recording) -> tuple[bytes, str]:
-        """The bytes of a recording as the graph takes them, or why there are none."""
-        if "audio_bytes" not in self.inputs:
-            return b"", ""
-        try:
-            return recording_bytes(recording.path), ""
-        except (TfcrError, OSError) as error:
-            return b"", " ".join((in_place_of_recording(recording.path) or str(error)).split())
-
     def _of_row(self, recording: Recording, row: dict) -> Answer:
-        if row["error"]:
-            return _failed(recording, f"{recording.path}: {row['error'].decode()}", self.inputs)
+        if row.get("error"):
+            return self._failed(recording, f"{recording.path}: {row['error'].decode()}")
         return Answer(
             recording,
             row["emotion"].decode(),
@@ -132,10 +103,9 @@ class Predictor:
             return None
         return self.emotions[int(scores.argmax())] if np.ptp(scores) > 0 else ""
 
-
-def _failed(recording: Recording, error: str, inputs: Sequence[str]) -> Answer:
-    audio, text = ("" if name in inputs else None for name in ("audio_bytes", "transcript"))
-    return Answer(recording, "", None, audio, text, None, error)
+    def _failed(self, recording: Recording, error: str) -> Answer:
+        audio, text = ("" if there else None for there in (self.hears, self.reads))
+        return Answer(recording, "", None, audio, text, None, error)
 
 
 def write_csv(file: TextIO, answers: Iterable[Answer], emotions: Sequence[str]) -> Iterator[Answer]:

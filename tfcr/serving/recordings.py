@@ -39,6 +39,12 @@ class Recording:
     path: pathlib.Path
     transcript: str = ""
 
+    @property
+    def names(self) -> list[str]:
+        """What it may be called by in a file of transcripts or features, composed as their ids are."""
+        names = (self.id, str(self.path), self.path.name, self.path.stem)
+        return [unicodedata.normalize("NFC", name) for name in names]
+
 
 def find_recordings(
     paths: Sequence[pathlib.Path], transcript: str | None = None, transcripts: pathlib.Path | None = None
@@ -91,6 +97,4 @@ def _at(path: pathlib.Path) -> list[Recording]:
 
 
 def _words(recording: Recording, words: dict[str, str]) -> str | None:
-    names = (recording.id, str(recording.path), recording.path.name, recording.path.stem)
-    composed = (unicodedata.normalize("NFC", name) for name in names)  # as the file's ids are
-    return next((words[name] for name in composed if name in words), None)
+    return next((words[name] for name in recording.names if name in words), None)

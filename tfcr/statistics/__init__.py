@@ -14,6 +14,7 @@ from tfcr.statistics.clusters import (
     t_interval,
 )
 from tfcr.statistics.comparison import MIN_SEEDS, MIN_SPEAKERS, Cell, Comparison, Pooled, SeedDifference, compare, pool
+from tfcr.statistics.graded import GradedComparison, compare_graded
 from tfcr.statistics.matrices import Estimate, bootstrap_intervals, cluster_matrices, exchange_tests
 from tfcr.statistics.sentences import caveats, conclusion, p_in_words
 from tfcr.statistics.utterances import (
@@ -34,6 +35,7 @@ __all__ = [
     "Clusters",
     "Comparison",
     "Estimate",
+    "GradedComparison",
     "Interval",
     "McNemar",
     "Pooled",
@@ -43,6 +45,7 @@ __all__ = [
     "caveats",
     "cluster_matrices",
     "compare",
+    "compare_graded",
     "conclusion",
     "dialogues",
     "exchange_tests",

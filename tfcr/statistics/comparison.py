@@ -131,13 +131,23 @@ class Comparison:
     @property
     def is_agreed_on(self) -> bool:
         """Whether the speakers agree on a difference, and so do the seeds where there are enough of them."""
-        if self.p is None or self.p >= LEVEL:
-            return False
-        if self.has_few_seeds:
-            return True
-        assert self.seed_interval is not None
-        low, high = self.seed_interval
-        return (low if self.effect > 0 else -high) > 0
+        return agree_on(self.effect, self.p, self.seed_interval if not self.has_few_seeds else None)
+
+
+def agree_on(effect: float, p: float | None, seed_interval: Interval | None) -> bool:
+    """Whether the speakers agree on a difference, and so do the seeds.
+
+    Args:
+        effect: the mean over speakers.
+        p: over speakers; None where there are too few.
+        seed_interval: of the mean over seeds; None where there are too few.
+    """
+    if p is None or p >= LEVEL:
+        return False
+    if seed_interval is None:
+        return True
+    low, high = seed_interval
+    return (low if effect > 0 else -high) > 0
 
 
 def pool(cells: Mapping[Cell, Predictions]) -> Pooled:

@@ -2,12 +2,13 @@
 
 from tfcr.statistics.clusters import Interval
 from tfcr.statistics.comparison import MIN_SEEDS, MIN_SPEAKERS, Comparison
+from tfcr.statistics.graded import GradedComparison
 from tfcr.statistics.utterances import LEVEL
 from tfcr.wording import counted
 
 
 def conclusion(
-    comparison: Comparison,
+    comparison: Comparison | GradedComparison,
     before: str = "the first system",
     after: str = "the second system",
     speakers_were_heard: bool = False,
@@ -34,7 +35,7 @@ def conclusion(
     return " ".join([sentence, *caveats(comparison, speakers_were_heard)])
 
 
-def caveats(comparison: Comparison, speakers_were_heard: bool = False) -> list[str]:
+def caveats(comparison: Comparison | GradedComparison, speakers_were_heard: bool = False) -> list[str]:
     """What a comparison does not show, a sentence each."""
     sentences = []
     if comparison.is_descriptive:
@@ -47,7 +48,7 @@ def caveats(comparison: Comparison, speakers_were_heard: bool = False) -> list[s
     return sentences
 
 
-def _verdict(comparison: Comparison) -> str:
+def _verdict(comparison: Comparison | GradedComparison) -> str:
     assert comparison.p is not None
     if comparison.has_few_seeds and comparison.p >= LEVEL:
         return "no difference between these trained models is shown, and training them again could change that."

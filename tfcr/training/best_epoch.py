@@ -6,11 +6,11 @@ from types import ModuleType
 import keras
 import numpy as np
 
-from tfcr import __version__, files, protocols, runs
+from tfcr import __version__, files, runs
 from tfcr.features.sets import TOKEN_IDS
 from tfcr.models.network import HEAD
 from tfcr.models.restore import load_network, restore_network
-from tfcr.models.systems import feature_names, system
+from tfcr.models.systems import extractors_of, feature_names, system
 from tfcr.objectives.calibration import fit_temperature
 from tfcr.training import evaluate
 from tfcr.training.build import fast_layers
@@ -71,7 +71,7 @@ def _describe(experiment: Experiment, state: State, parts: dict, means: dict[str
     config, dataset = experiment.config, experiment.dataset
     shared = (
         *("preset", "system", "protocol", "fold", "alpha", "seed", "fold_seed", "start", "threads", "precision"),
-        *("audio_features", "text_features", "features_sha256", "distribution"),
+        *("audio_features", "text_features", "features_sha256", "distribution", "subset", "split_sha256"),
     )
     return {
         "schema": runs.METRICS_SCHEMA,
@@ -88,10 +88,13 @@ def _describe(experiment: Experiment, state: State, parts: dict, means: dict[str
         "transductive": dataset.info["embeddings"]["transductive"],
         "embedding_dim": dataset.embedding_dim,
         "own_features": {name: list(shape) for name, shape in experiment.network_sizes.own_features.items()},
+        "extractors": extractors_of(config, dataset),
         "vocabulary_sha256": dataset.info["vocabulary"]["sha256"] if TOKEN_IDS in feature_names(config) else None,
         **{name: getattr(config, name) for name in shared},
+        "noise": config.to_dict()["noise"],
         "replicas": state.history[-1].get("replicas", 1),
-        "num_folds": protocols.num_folds(config.protocol, dataset.labelled),
+        "num_folds": experiment.num_folds,
+        "split": experiment.split_file.name if experiment.split_file else None,
         "best_epoch": state.best_epoch,
         "epochs": state.epochs,
         "seconds": sum(row["seconds"] for row in state.history),

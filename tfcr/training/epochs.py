@@ -12,6 +12,7 @@ from tfcr import runs
 from tfcr.config import Config
 from tfcr.data.pipeline import Pipeline, derived_seed
 from tfcr.data.spec_augment import SpecAugment
+from tfcr.data.training_noise import NoiseOnUtterances
 from tfcr.errors import TfcrError
 from tfcr.models.contrastive import ContrastiveModel
 from tfcr.models.keras_internals import layers_within
@@ -49,13 +50,14 @@ def train_epochs(
     if config.distribution == "mirrored":
         observer.mirrored(distribution.devices_of_host())
     validation = pipeline.validation(split.validation, batch_size=config.batch_size)
+    utterances = pipeline.utterances(split.validation, keep=True)
     labels = experiment.labels(split.validation)
     input_timer = InputTimer(model, by_xla=compiles(model.network))
     with tf.summary.create_file_writer(str(run / runs.TENSORBOARD)).as_default():
         while not _has_ended(config, state):
             began = time.monotonic()
             row = _train_epoch(experiment, model, pipeline, validation, state.epochs, observer)
-            logits = outputs(split.validation)["logits"]
+            logits = outputs.of(utterances)["logits"]
             row["val_wa"] = weighted_accuracy(labels, logits)
             row["val_ua"] = unweighted_accuracy(labels, logits)
             row["val_macro_f1"] = float(macro_f1(confusion(labels, logits)))
@@ -94,6 +96,7 @@ def _train_epoch(
         segments=config.segments,
         shuffle_buffer=config.shuffle_buffer,
         augment=_augmentation(config, model),
+        noise=NoiseOnUtterances(config.noise) if config.noise else None,
     )
     history = model.fit(
         distribution.divided(strategy, training),

@@ -1,6 +1,6 @@
 """A trained network on whole utterances."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -36,11 +36,28 @@ class UtteranceOutputs:
 
     def __call__(self, positions: np.ndarray) -> dict[str, np.ndarray]:
         """Every output for the utterances at `positions`, ascending: name → float32 [utterances, …] in that order."""
+        return self.of(self.pipeline.utterances(positions))
+
+    def of(
+        self,
+        utterances: tf.data.Dataset,
+        change: Callable[[dict, np.ndarray], dict] | None = None,
+        advance: Callable[[int], None] = lambda utterances: None,
+    ) -> dict[str, np.ndarray]:
+        """The same of `Pipeline.utterances`.
+
+        Args:
+            change: a function of each batch's inputs and positions that gives other inputs of the same shapes.
+            advance: called with the utterances of each batch that is done.
+        """
         order, batches = [], {}
-        for x, position in self.pipeline.utterances(positions):
+        for x, position in utterances:
             order.append(position.numpy())
+            if change is not None:
+                x = {name: tf.convert_to_tensor(value) for name, value in change(x, order[-1]).items()}
             for name, value in self._call(x).items():
                 batches.setdefault(name, []).append(tf.cast(value, tf.float32).numpy())
+            advance(len(order[-1]))
         ranks = np.argsort(np.concatenate(order), kind="stable")
         return {name: np.concatenate(parts)[ranks] for name, parts in batches.items()}
 

@@ -13,18 +13,27 @@ from tfcr.config import Config, from_mapping
 from tfcr.data.pipeline import Pipeline
 from tfcr.dataset_info import Dataset, open_dataset, verify
 from tfcr.errors import TfcrError, UsageError
+from tfcr.folds import folds_of
 from tfcr.models.sizes import Sizes
 from tfcr.models.systems import check_features, feature_names, on_dataset, resolve, sizes_of
+from tfcr.split_file import SplitFile
 from tfcr.wording import counted
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """A configuration on a dataset, with everything resolved that a default left open."""
+    """A configuration on a dataset, with everything resolved that a default left open.
+
+    Attributes:
+        num_folds: of the protocol on this dataset.
+        split_file: what stands for the protocol, if a file does.
+    """
 
     config: Config
     dataset: Dataset
     split: protocols.Split
+    num_folds: int
+    split_file: SplitFile | None = None
 
     @property
     def folder(self) -> pathlib.Path:
@@ -42,9 +51,10 @@ class Experiment:
         return {part: len(getattr(self.split, part)) for part in ("train", "validation", "test")}
 
     def rows(self) -> list[tuple[str, str, str]]:
-        """Id, recording and part of every utterance, by id."""
+        """Id, recording and part of every utterance that is in one, by id."""
         parts = {position: part for part in self.sizes for position in getattr(self.split, part).tolist()}
-        return [(row.id, row.recording, parts[position]) for position, row in enumerate(self.dataset.index)]
+        rows = enumerate(self.dataset.index)
+        return [(row.id, row.recording, parts[position]) for position, row in rows if position in parts]
 
     def shared_note(self) -> str | None:
         """A sentence on recordings that stand in two parts, which so tests what it was trained on; None without any."""
@@ -66,11 +76,15 @@ class Experiment:
         return np.array([self.dataset.index[position].label for position in positions])
 
 
-def plan(config: Config, data: str | os.PathLike) -> Experiment:
+def plan(config: Config, data: str | os.PathLike, split_file: SplitFile | None = None) -> Experiment:
     """Resolves a configuration against a dataset, whose shards are checked.
 
+    Args:
+        split_file: for protocol `file`, what says its parts or folds.
+
     Raises:
-        UsageError: the configuration contradicts the dataset, or names a fold or an alpha that does not exist.
+        UsageError: the configuration contradicts the dataset or the file, or names a fold or an alpha that does not
+            exist.
         TfcrError: no dataset, or one that is not intact.
     """
     config = resolve(config)
@@ -78,6 +92,10 @@ def plan(config: Config, data: str | os.PathLike) -> Experiment:
     if config.preset != dataset.info["preset"]:
         raise UsageError(
             f"preset {config.preset!r} contradicts dataset {dataset.folder}, which has {dataset.info['preset']!r}"
+        )
+    if config.noise and (beyond := feature_names(config)):
+        raise UsageError(
+            f"noise reaches spectrograms and word embeddings alone; system {config.system!r} takes {', '.join(beyond)}"
         )
     if config.dataset_sha256 not in (None, dataset.sha256):
         raise UsageError(
@@ -91,8 +109,9 @@ def plan(config: Config, data: str | os.PathLike) -> Experiment:
             "prepare the earlier ones again, or train again into another --run"
         )
     verify(dataset, feature_names(config))
-    split = protocols.split(config.protocol, config.fold, dataset.labelled, config.fold_seed)
-    return Experiment(resolved, dataset, split)
+    folds = folds_of(config, dataset, split_file)
+    kept = split_file if config.protocol == protocols.FILE else None
+    return Experiment(resolved, dataset, folds.split(config.fold), folds.number, kept)
 
 
 def pipeline_of(config: Config, dataset: Dataset, network: keras.Model) -> Pipeline:
@@ -112,7 +131,7 @@ def read_run_config(run: pathlib.Path) -> Config:
     Raises:
         TfcrError: it is missing, or no longer valid.
     """
-    content = {name: value for name, value in runs.read_config(run).items() if name != "data"}
+    content = {name: value for name, value in runs.read_config(run).items() if name not in runs.WHERE}
     try:
         return from_mapping(content)
     except UsageError as error:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import keras
 import yaml
 
-from tfcr import files, runs
+from tfcr import files, runs, split_file
 from tfcr.config import Config
 from tfcr.dataset_info import verify
 from tfcr.devices import gpus
@@ -72,7 +72,10 @@ def _write_config_and_split(run: pathlib.Path, experiment: Experiment) -> None:
     files.remove_temporaries(run)
     if not (run / runs.CONFIG).is_file():
         content = {**experiment.config.to_dict(), "data": str(experiment.dataset.folder.resolve())}
+        content |= {"split": experiment.split_file.path} if experiment.split_file else {}
         files.write_text(run / runs.CONFIG, yaml.safe_dump(content, sort_keys=False))
+    if experiment.split_file:
+        split_file.keep(run, experiment.split_file)
     runs.write_split(run, experiment.rows())
 
 

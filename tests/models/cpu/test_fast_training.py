@@ -1,7 +1,5 @@
 """The faster paths of a training step against Keras's own layers, and the work that they do."""
 
-import pathlib
-
 import keras
 import numpy as np
 import pytest
@@ -29,7 +27,6 @@ BATCH = 32
 # Keras's sum over every pixel of a batch is itself rounded by 5e-6 in float32 (the median; ours, over a quarter of
 # them, by 8e-7), so that the two differ by up to 1.3e-5 of the largest entry
 ROUNDED = {"conv_0/bias": 2e-5}
-HAS_AVX_512 = "avx512f" in pathlib.Path("/proc/cpuinfo").read_text()
 CANCELS = "discriminator/score_bias"  # it is added to every score alike, and Eq. 6 is of their differences
 
 
@@ -113,15 +110,9 @@ def loss_and_gradients(model):
 
 
 def test_loss_and_every_gradient_are_those_of_keras_layers():
-    """Entry by entry, but where rounding lets two nearly equal values of a maximum change places.
-
-    Whether it does depends on the processor: with AVX-512 in none of these batches, with AVX2 in a few. In float64,
-    where it hardly can, `test_twenty_steps_of_adam_end_at_the_same_weights` compares to 1e-8.
-    """
     fast, plain = both_models("float32")
     of_fast, of_plain = loss_and_gradients(fast), loss_and_gradients(plain)
     names = [weight.path for weight in plain.trainable_variables]
-    errors = {name: [] for name in names}  # of each batch, in shares of the largest entry
     for number in range(20):
         x, y = batch(number, np.float32)
         found, gradients = of_fast(x, y)
@@ -134,11 +125,8 @@ def test_loss_and_every_gradient_are_those_of_keras_layers():
             largest = np.abs(oracle).max()
             if number < 16:
                 assert largest > 0, f"{name} has no gradient, so that nothing is compared"
-            errors[name].append(np.abs(gradient - oracle).max() / max(largest, 1e-30))
-            assert np.linalg.norm(gradient - oracle) <= 2e-2 * np.linalg.norm(oracle), (name, number)
-    for name in set(names) - {CANCELS}:
-        worst = max if HAS_AVX_512 else np.median
-        assert worst(errors[name]) <= ROUNDED.get(name, 1e-5), (name, errors[name])
+            error = np.abs(gradient - oracle).max() / max(largest, 1e-30)
+            assert error <= ROUNDED.get(name, 1e-5), (name, number)
 
 
 def test_twenty_steps_of_adam_end_at_the_same_weights():

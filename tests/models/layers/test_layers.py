@@ -19,9 +19,11 @@ from tfcr.models.heads.averaged_classifiers import AveragedClassifiers
 from tfcr.models.heads.decision_fusion import DecisionFusion
 from tfcr.models.heads.linear_fusion import LinearFusion
 from tfcr.models.heads.pair_discriminator import PairDiscriminator
+from tfcr.models.layers.attention_pooling import AttentionPooling
 from tfcr.models.layers.dual_sequence_lstm import DualSequenceLSTM
 from tfcr.models.layers.hop_attention import HopAttention
 from tfcr.models.layers.last_state import LastState
+from tfcr.models.layers.layer_mean import LayerMean
 from tfcr.models.layers.norm_penalty import NormPenalty
 from tfcr.models.layers.standardization import Standardization
 from tfcr.models.layers.step_mask import StepMask
@@ -110,6 +112,27 @@ class LayersTest(testing.TestCase):
                 **SEQUENCES,
                 **COMMON,
             )
+
+    def test_attention_pooling(self):
+        self.run_layer_test(
+            AttentionPooling,
+            {},
+            expected_output_shape=(3, 4),
+            **{**SEQUENCES, "expected_num_trainable_weights": 1},  # the query
+            **COMMON,
+        )
+
+    def test_layer_mean(self):
+        self.run_layer_test(
+            LayerMean,
+            {},
+            input_shape=(3, 2, 5, 4),
+            expected_output_shape=(3, 5, 4),
+            expected_output_dtype="float32",
+            expected_num_trainable_weights=1,  # a number for each layer
+            expected_num_non_trainable_weights=0,
+            **COMMON,
+        )
 
     def test_last_state(self):
         outputs = {"outputs_shape" if name == "sequences_shape" else name: shape
@@ -246,7 +269,9 @@ class LayersTest(testing.TestCase):
 
 LAYERS = [
     *(Standardization, TrimPadding, StepMask, LastStateAttention, PairDiscriminator),
-    *(StepMean, LastState, HopAttention),
+    *(StepMean, LastState, HopAttention, AttentionPooling, LayerMean),
+    lambda **kwargs: AttentionPooling(NormPenalty(0.1), **kwargs),
+    lambda **kwargs: LayerMean(NormPenalty(0.1), **kwargs),
     lambda **kwargs: ConvBlock(2, **kwargs),
     lambda **kwargs: PackedLSTM(2, return_sequences=True, **kwargs),
     lambda **kwargs: Standardization("prosody", 1e-4, **kwargs),
@@ -370,6 +395,17 @@ class TestStandardization:
         layer.set_statistics(self.MEAN, self.DEVIATION)
         np.testing.assert_allclose(layer(vectors), (vectors - self.MEAN) / self.DEVIATION, rtol=1e-5, atol=1e-5)
 
+    def test_each_of_several_layers_has_statistics_of_its_own(self):
+        features = np.random.default_rng(0).normal(5, 3, (2, 3, 4, 2)).astype(np.float32)  # of 3 layers over 4 steps
+        mean, deviation = np.arange(6.0).reshape(3, 2), np.arange(1.0, 7.0).reshape(3, 2)
+        layer = Standardization("audio_features", 1e-5)
+        layer.build((None, 3, None, 2))
+        layer.set_statistics(mean, deviation)
+        found = layer(features, np.array([4, 1])).numpy()
+        expected = (features - mean[:, None]) / deviation[:, None]
+        expected[1, :, 1:] = 0  # padding
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
     def test_without_counts_every_step_is_real(self):
         spectrogram = np.random.default_rng(0).normal(-70, 10, (2, 5, 3)).astype(np.float32)
         np.testing.assert_array_equal(self.layer()(spectrogram), self.layer()(spectrogram, np.array([5, 5])))
@@ -486,3 +522,57 @@ def test_trim_padding_keeps_the_longest_sequence_and_at_least_one_step(counts, l
 def test_step_mask_keeps_one_step_of_an_empty_sequence():
     mask = StepMask()(np.zeros((4, 3, 2)), np.array([0, 1, 2, 7]))
     np.testing.assert_array_equal(mask, [[1, 0, 0], [1, 0, 0], [1, 1, 0], [1, 1, 1]])
+
+
+class TestAttentionPooling:
+    def test_weights_are_the_softmax_of_dot_products_with_the_query_over_real_steps(self):
+        layer = AttentionPooling()
+        sequences = np.random.default_rng(0).normal(size=(3, 5, 4)).astype(np.float32)
+        layer.build((3, 5, 4), (3,))
+        query = np.random.default_rng(1).normal(size=4)
+        layer.query.assign(query)
+        found = layer(sequences, np.array([5, 2, 9])).numpy()
+        for row, real in enumerate((5, 2, 5)):  # more steps than there are count as those
+            steps = sequences[row, :real].astype(np.float64)
+            weights = np.exp(steps @ query) / np.exp(steps @ query).sum()
+            np.testing.assert_allclose(found[row], weights @ steps, atol=1e-6)
+
+    def test_padding_changes_nothing_and_no_real_step_is_zero(self):
+        layer = AttentionPooling()
+        sequences = np.random.default_rng(0).normal(size=(2, 4, 3)).astype(np.float32)
+        layer.build((2, 4, 3), (2,))
+        layer.query.assign([1.0, -2.0, 3.0])
+        padded = sequences.copy()
+        padded[:, 2:] = 1e6
+        np.testing.assert_array_equal(layer(sequences, np.array([2, 2])), layer(padded, np.array([2, 2])))
+        np.testing.assert_array_equal(layer(sequences, np.array([0, 0])), np.zeros((2, 3)))
+
+    def test_it_begins_as_the_mean_and_learns(self):
+        sequences, counts = np.random.default_rng(0).normal(size=(2, 4, 3)).astype(np.float32), np.array([4, 3])
+        layer = AttentionPooling()
+        with tf.GradientTape() as tape:
+            found = layer(sequences, counts)
+        np.testing.assert_allclose(found, StepMean()(sequences, counts), atol=1e-6)
+        assert np.abs(tape.gradient(found, layer.query)).min() > 0
+
+    @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+    def test_half_precision_sums_in_float32(self, precision):
+        found = AttentionPooling(dtype=precision)(np.full((1, 4000, 1), 30, np.float32), np.array([4000]))
+        assert found.dtype == precision.removeprefix("mixed_")
+        np.testing.assert_allclose(float(found[0, 0]), 30, rtol=1e-2)
+
+
+class TestLayerMean:
+    def test_layers_are_weighed_by_the_softmax_of_their_numbers(self):
+        layer = LayerMean()
+        features = np.random.default_rng(0).normal(size=(2, 3, 5, 4)).astype(np.float32)
+        layer.build((2, 3, 5, 4))
+        layer.scores.assign(np.log([1, 2, 5]))  # weights of 1/8, 2/8 and 5/8
+        np.testing.assert_allclose(layer.layer_weights(), [0.125, 0.25, 0.625], rtol=1e-6)
+        expected = np.einsum("bltd,l->btd", features.astype(np.float64), [0.125, 0.25, 0.625])
+        np.testing.assert_allclose(layer(features), expected, atol=1e-6)
+
+    def test_it_begins_as_the_mean_and_one_layer_is_itself(self):
+        features = np.random.default_rng(0).normal(size=(2, 3, 5, 4)).astype(np.float32)
+        np.testing.assert_allclose(LayerMean()(features), features.mean(axis=1), atol=1e-6)
+        np.testing.assert_allclose(LayerMean()(features[:, :1]), features[:, 0], atol=1e-6)

@@ -2,10 +2,12 @@
 
 import csv
 import itertools
+from types import SimpleNamespace
 
 import pytest
 
 from tfcr.report import write_report
+from tfcr.report.findings import modalities
 from tfcr.report.findings.conditions import group_by_condition
 from tfcr.report.findings.sections import divide
 
@@ -72,6 +74,15 @@ def test_an_equal_fusion_is_not_better(make_system):
     said = conclusion(make_system("fusion", 3), make_system("audio", 3), make_system("text", 1))
     assert "the baseline is not better than audio only, the better of the two modalities (sign-flip p = 1.00" in said
     assert "its UA is the same as that of audio only and 50.0 points higher than that of text only." in said
+
+
+@pytest.mark.parametrize(("ua", "effect", "verb"), [
+    (-0.1, -0.1, "is worse than"), (0.0, -0.1, "is not better than"), (-0.1, 0.0, "is not better than"),
+    (0.0, 0.0, "is not better than"), (0.1, 0.0, "is not shown to be better than"), (0.1, 0.1, "is better than"),
+])  # fmt: skip
+def test_a_difference_of_nothing_is_neither_better_nor_worse(ua, effect, verb):
+    agreed = SimpleNamespace(ua=ua, effect=effect, is_agreed_on=True, has_few_seeds=False, is_descriptive=False)
+    assert modalities._verb(agreed) == verb
 
 
 def test_a_fusion_is_not_called_better_where_speakers_or_measures_disagree(make_system):

@@ -26,6 +26,12 @@ def test_what_no_run_recorded_is_left_out(make_run):
     assert not {"Python", "TensorFlow", "SHA-256 of the word vectors"} & set(facts)
 
 
+def test_what_made_own_features_is_told_where_a_run_knows_it(make_run):
+    own = {"audio_features": "wavlm", "text_features": "bert"}
+    facts = dict(made_by(make_run(**own, extractors={"audio_features": {"model": "wavlm", "layer": "all"}})).facts)
+    assert facts["Features wavlm"] == "model wavlm, layer all" and "Features bert" not in facts
+
+
 def test_shared_settings_stand_once_and_others_with_who_has_them(make_run):
     runs = [
         make_run("a", settings={"lstm": {"units": 200}, "dropout": 0.1}),

@@ -82,6 +82,7 @@ def test_words_of_other_vectors_are_refused(run, source, tmp_path, trained_run):
         (str(other), None, "has another vector for 'I' than .* give the vectors that its dataset was prepared with"),
         (str(strange), None, "shares no word with the 3 that"),
         ("0", None, "adds no word; expected a number from 1 on"),
+        ("9" * 5000, None, "--vocabulary has a number of 5000 digits; expected at most 9 of them"),
         ("1", other, "is not the file of word vectors that dataset .* say by --embeddings where that one lies"),
         ("1", tmp_path / "gone.bin", "gone.bin is not there; say by --embeddings where they lie"),
         (str(tmp_path / "gone.bin"), None, "neither a number nor a file"),

@@ -7,6 +7,7 @@ import pathlib
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -29,9 +30,9 @@ class Server:
         announced: what it printed once it was ready.
     """
 
-    def __init__(self, *arguments):
+    def __init__(self, program, *arguments):
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _COMMAND, "serve", *map(str, arguments), "--port", "0"],
+            [sys.executable, "-c", program, *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -55,6 +56,11 @@ class Server:
         _, err = self.process.communicate(timeout=_SECONDS)
         return self.process.returncode, err
 
+    def connect(self):
+        """A connection of a client of its own."""
+        host, port = self.address.removeprefix("http://").split(":")
+        return socket.create_connection((host, int(port)), timeout=_SECONDS)
+
     def get(self, path):
         """Status and content of a GET."""
         return asked(self.address + path)
@@ -68,8 +74,15 @@ class Server:
 
     def memory(self):
         """MB that it has in memory."""
+        return self._status("VmRSS")
+
+    def peak_memory(self):
+        """The most MB that it has had in memory."""
+        return self._status("VmHWM")
+
+    def _status(self, name):
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
-            return int(re.search(r"VmRSS:\s+(\d+) kB", file.read())[1]) / 1024
+            return int(re.search(rf"{name}:\s+(\d+) kB", file.read())[1]) / 1024
 
     def metric(self, name):
         """A number of `/metrics`."""
@@ -85,8 +98,15 @@ class Server:
 
 @contextlib.contextmanager
 def started(*arguments):
-    """`tfcr serve` with these arguments and a free port; it is ended by the end of the block, if it was not before."""
-    server = Server(*arguments)
+    """`tfcr serve` with these arguments and a free port."""
+    with running(_COMMAND, "serve", *arguments, "--port", "0") as server:
+        yield server
+
+
+@contextlib.contextmanager
+def running(program, *arguments):
+    """A program in Python that says the address of its model; it is ended by the end of the block, if not before."""
+    server = Server(program, *arguments)
     try:
         yield server
     finally:

@@ -9,6 +9,7 @@ import tfcr
 from tfcr.config import Config
 from tfcr.dataset_info import INFO
 from tfcr.errors import TfcrError
+from tfcr.split_file import SplitFile
 
 _DECIDE_BITS = ("tensorflow", "keras", "numpy")
 
@@ -52,13 +53,14 @@ def time_on_node(
     marker: pathlib.Path,
     config: Config,
     data: pathlib.Path,
+    split_file: SplitFile | None,
 ) -> float:
     """`time_cell`, on a node that is fit for it."""
     check_node(expected, data, marker)
     prepare_process()
     from tfcr.experiments.cells import Cell, time_cell
 
-    return time_cell(Cell(config, data, marker.parent))
+    return time_cell(Cell(config, data, marker.parent, split_file))
 
 
 def train_on_node(
@@ -67,6 +69,7 @@ def train_on_node(
     marker: pathlib.Path,
     config: Config,
     data: pathlib.Path,
+    split_file: SplitFile | None,
     run: pathlib.Path,
 ):
     """`train_cell`, on a node that is fit for it; the names of node and process come along."""
@@ -74,4 +77,4 @@ def train_on_node(
     prepare_process()
     from tfcr.experiments.cells import Cell, train_cell
 
-    return train_cell(Cell(config, data, run)), socket.gethostname()
+    return train_cell(Cell(config, data, run, split_file)), socket.gethostname()

@@ -25,6 +25,7 @@ from tfcr.experiments.backends.local import cores
 from tfcr.experiments.backends.on_node import time_on_node, train_on_node, versions
 from tfcr.experiments.cells import Cell, Ended, OnEpoch
 from tfcr.models.systems import on_dataset, resolve
+from tfcr.split_file import SplitFile
 from tfcr.training.checkpoint import Checkpoint, State
 
 RETRIES = 5  # of a task whose process or node has died
@@ -70,6 +71,7 @@ class RayCluster:
         self._markers: dict[pathlib.Path, pathlib.Path] = {}
         self._datasets: dict[pathlib.Path, Dataset] = {}
         self._remote: dict[Callable, Any] = {}
+        self._split_files: dict[SplitFile | None, Any] = {None: None}
 
     def __enter__(self):
         return self
@@ -87,6 +89,7 @@ class RayCluster:
             self._markers.clear()
             self._running.clear()
             self._remote.clear()
+            self._split_files = {None: None}
             leave, self._leave = self._leave, None
             if leave is not None:
                 leave()
@@ -209,7 +212,10 @@ class RayCluster:
         if data not in self._datasets:
             self._datasets[data] = open_dataset(data)
         config = on_dataset(resolve(cell.config), self._datasets[data])  # a node that has another dataset refuses
-        arguments = prepare_process, versions(), self._marker(cell), config, data, *further
+        if cell.split_file not in self._split_files:  # one object for all cells
+            self._split_files[cell.split_file] = self._ray.put(cell.split_file)
+        split_file = self._split_files[cell.split_file]
+        arguments = prepare_process, versions(), self._marker(cell), config, data, split_file, *further
         task = self._remote[function].options(**options).remote(*arguments)
         self._running[task] = cell
         return task

@@ -24,7 +24,8 @@ class Standardization(keras.layers.Layer):
         least: the smallest deviation that is divided by, in the feature's unit.
 
     Call arguments:
-        features: float32 [batch, steps, bins], for a spectrogram in dB; or [batch, bins], one vector each.
+        features: float32 [batch, steps, bins], for a spectrogram in dB; [batch, layers, steps, bins], of which each
+            layer has statistics of its own; or [batch, bins], one vector each.
         counts: int [batch], how many steps of each are real; None where all are.
 
     Returns:
@@ -39,20 +40,22 @@ class Standardization(keras.layers.Layer):
         self.least = least
 
     def build(self, features_shape, counts_shape=None):
-        bins = (features_shape[-1],)
-        self.mean = self.add_weight(name="mean", shape=bins, initializer="zeros", trainable=False)
-        self.deviation = self.add_weight(name="deviation", shape=bins, initializer="ones", trainable=False)
+        bins = features_shape[-1]
+        shape = (features_shape[1], 1, bins) if len(features_shape) == 4 else (bins,)
+        self.mean = self.add_weight(name="mean", shape=shape, initializer="zeros", trainable=False)
+        self.deviation = self.add_weight(name="deviation", shape=shape, initializer="ones", trainable=False)
 
     def set_statistics(self, mean: np.ndarray, deviation: np.ndarray) -> None:
-        """Sets the statistics, two arrays [bins] in the feature's unit. The layer must be built."""
-        self.mean.assign(mean)
-        self.deviation.assign(np.maximum(deviation, self.least))
+        """Sets the statistics, two arrays [bins] or [layers, bins] in the feature's unit. The layer must be built."""
+        self.mean.assign(np.reshape(mean, self.mean.shape))
+        self.deviation.assign(np.maximum(np.reshape(deviation, self.deviation.shape), self.least))
 
     def call(self, features, counts=None):
         standardized = (ops.cast(features, self.variable_dtype) - self.mean) / self.deviation
         if counts is not None:
-            real = ops.arange(ops.shape(features)[1], dtype="int32")[None, :] < ops.cast(counts, "int32")[:, None]
-            standardized = ops.where(real[:, :, None], standardized, 0.0)
+            real = ops.arange(ops.shape(features)[-2], dtype="int32")[None, :] < ops.cast(counts, "int32")[:, None]
+            real = real[:, :, None] if len(features.shape) == 3 else real[:, None, :, None]
+            standardized = ops.where(real, standardized, 0.0)
         return ops.cast(standardized, self.compute_dtype)
 
     def compute_output_shape(self, features_shape, counts_shape=None):

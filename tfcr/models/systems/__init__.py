@@ -108,6 +108,11 @@ def check_features(config: Config, dataset: Dataset) -> list[Features]:
     return dataset.feature_sets(feature_names(config))
 
 
+def extractors_of(config: Config, dataset: Dataset) -> dict[str, dict]:
+    """What made the own features that a training takes, by the network's input, where their file said it."""
+    return {each.fields[0].name: each.extractor for each in check_features(config, dataset) if each.extractor}
+
+
 def on_dataset(config: Config, dataset: Dataset) -> Config:
     """A resolved configuration with the dataset's identity, and that of the features it takes."""
     features = features_sha256(check_features(config, dataset))

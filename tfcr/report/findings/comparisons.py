@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from tfcr import statistics
 from tfcr.config import REGULARISER
-from tfcr.report.findings.conditions import BASELINE_SYSTEM, Condition, Group, differing
+from tfcr.report.findings.conditions import BASELINE_SYSTEM, UNDER_NOISE, Condition, Group, differing
 from tfcr.statistics import Comparison
 
 _MAY_DIFFER = {"alpha", "run", "data", "threads", "distribution", *REGULARISER}  # the baseline has no regulariser
@@ -56,7 +56,11 @@ def difference_of(baseline: Group, proposed: Group, role: str) -> Difference | N
 
 
 def within_a_sentence(condition: Condition) -> str:
-    """The system and its alpha as a noun of a sentence."""
+    """The system, its alpha, and whether it was trained under noise, as a noun of a sentence."""
+    return _noun(condition) + (UNDER_NOISE.replace(",", "") if condition.noise else "")
+
+
+def _noun(condition: Condition) -> str:
     of_paper = condition.system == BASELINE_SYSTEM
     if condition.is_continued:
         return "the baseline trained on"

@@ -1,5 +1,6 @@
 """Which runs belong together: a condition is everything but fold and seed; those two name a cell of it."""
 
+import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -8,7 +9,7 @@ from functools import cached_property
 from tfcr import protocols, published
 from tfcr.config import Config
 from tfcr.errors import TfcrError
-from tfcr.runs import PREDICTIONS, Predictions, Run, read_predictions
+from tfcr.runs import PREDICTIONS, SHOWN_DIGITS, Predictions, Run, read_predictions
 
 Cell = tuple[int, int]  # fold, seed
 
@@ -31,8 +32,10 @@ CELL_SETTINGS = {
     "data",
     "threads",
     "distribution",
+    "split",
 }  # may differ within a condition without a word
-ON = " on "  # behind it stand one's own features
+UNDER_NOISE = ", trained under noise"
+ON = " on "  # behind it stand one's own features, or a subset
 _CHOSEN = "α chosen per fold on validation"
 
 
@@ -41,10 +44,13 @@ class Condition:
     """What is held fixed over the folds and seeds of an experiment.
 
     Attributes:
+        protocol: and behind it what else says which utterances train and are tested: `random on improvised`, and of
+            protocol `file` the beginning of its file's SHA-256.
         system: and behind it, where it takes some, one's own features: `fusion on hubert and bert`.
         alpha: Eq. 7's; None where each fold has its own, chosen on its validation part
             (`tfcr.report.findings.selection`).
         start: whose encoders training started from, for the preset `authors` trains in stages.
+        noise: what was added to speech and words in training, as JSON; empty for nothing.
     """
 
     dataset_sha256: str
@@ -54,6 +60,7 @@ class Condition:
     system: str
     alpha: float | None
     start: str = "fresh"
+    noise: str = ""
 
     @property
     def is_continued(self) -> bool:
@@ -63,11 +70,15 @@ class Condition:
     @property
     def published_row(self) -> published.PublishedRow | None:
         """The row of Table 1 for this system and alpha, if the paper prints one."""
-        return None if self.is_continued else published.table_1_row(self.system, self.alpha)
+        return None if self.is_continued or self.noise else published.table_1_row(self.system, self.alpha)
 
     @property
     def name(self) -> str:
         """The system in words."""
+        return self._name + (UNDER_NOISE if self.noise else "")
+
+    @property
+    def _name(self) -> str:
         if self.is_continued:
             return f"{self.system_name} (baseline, trained on)"
         if self.alpha == 0:
@@ -87,14 +98,19 @@ class Condition:
         return _CHOSEN if self.alpha is None else f"α = {self.alpha:g}"
 
     @property
+    def protocol_name(self) -> str:
+        """The protocol alone."""
+        return self.protocol.split()[0]
+
+    @property
     def speakers_were_heard(self) -> bool:
         """Whether training may have had other utterances of the test speakers."""
-        return protocols.shares_speakers(self.protocol)
+        return protocols.shares_speakers(self.protocol_name)
 
     @property
     def setting(self) -> tuple:
         """All but alpha: conditions that agree in it can be paired."""
-        return self.dataset_sha256, self.preset, self.protocol, self.fold_seed, self.system, self.start
+        return self.dataset_sha256, self.preset, self.protocol, self.fold_seed, self.system, self.start, self.noise
 
     @property
     def order(self) -> tuple:
@@ -103,7 +119,8 @@ class Condition:
         rank = SYSTEMS.index(system) if system in SYSTEMS else len(SYSTEMS)
         alpha = math.inf if self.alpha is None else self.alpha
         stage = self.start == "baseline"
-        return self.dataset_sha256, rank, self.system, alpha, stage, self.protocol, self.fold_seed, self.preset
+        rest = self.protocol, self.fold_seed, self.preset
+        return self.dataset_sha256, rank, self.system, alpha, stage, self.noise, *rest
 
 
 @dataclass(frozen=True)
@@ -122,7 +139,16 @@ class Group:
     def num_folds(self) -> int | None:
         """How many folds the protocol has on this corpus, where the runs or the protocol say so."""
         recorded = (run.metrics.get("num_folds") for run in self.runs.values())
-        return next((number for number in recorded if number), protocols.fixed_folds(self.condition.protocol))
+        return next((number for number in recorded if number), protocols.fixed_folds(self.condition.protocol_name))
+
+    @property
+    def split(self) -> str:
+        """How the protocol divides the utterances, and which, in words."""
+        metrics = next(iter(self.runs.values())).metrics
+        meaning = protocols.meaning(self.condition.protocol_name) or "not one of this package's own"
+        file = f"; the file is {metrics['split']}, SHA-256 {metrics['split_sha256']}" if metrics.get("split") else ""
+        subset = f"; of the utterances {metrics['subset']} alone" if metrics.get("subset") else ""
+        return meaning + file + subset
 
     @property
     def seeds(self) -> list[int]:
@@ -203,14 +229,17 @@ def _place(run: Run) -> tuple[Condition, Cell]:
         )
     metrics = run.metrics
     own = [metrics[name] for name in ("audio_features", "text_features") if metrics.get(name)]
+    file = (metrics.get("split_sha256") or "")[:SHOWN_DIGITS]
+    protocol = " ".join(filter(None, (metrics["protocol"], file)))
     condition = Condition(
         dataset_sha256=metrics["dataset_sha256"],
         preset=metrics["preset"],
-        protocol=metrics["protocol"],
+        protocol=ON.join([protocol, *([metrics["subset"]] if metrics.get("subset") else [])]),
         fold_seed=metrics["fold_seed"],
         system=ON.join([metrics["system"], *([" and ".join(own)] if own else [])]),
         alpha=float(f"{metrics['alpha']:.12g}"),  # 0.1 + 0.2 is 0.3
         start=metrics.get("start", "fresh"),
+        noise=json.dumps(metrics["noise"], sort_keys=True) if metrics.get("noise") else "",
     )
     return condition, (metrics["fold"], metrics["seed"])
 

@@ -145,11 +145,11 @@ def _name(condition: Condition) -> str:
 def _verb(c: Comparison) -> str:
     if c.is_descriptive:
         return "is above" if c.ua > _TIE else "is not above"
-    above, below = min(c.ua, c.effect) > _TIE, max(c.ua, c.effect) <= _TIE
-    if c.is_agreed_on and (above or below):
+    least, most = min(c.ua, c.effect), max(c.ua, c.effect)
+    if c.is_agreed_on and (least > _TIE or most < -_TIE):
         trained = ", as trained here," if c.has_few_seeds else ""
-        return f"is{trained} {'better' if above else 'worse'} than"
-    return "is not better than" if below else "is not shown to be better than"
+        return f"is{trained} {'better' if least > _TIE else 'worse'} than"
+    return "is not better than" if most <= _TIE else "is not shown to be better than"
 
 
 def _evidence(c: Comparison) -> str:

@@ -1,7 +1,6 @@
 """What the runs of a condition measured. Fractions from 0 to 1 throughout; formatting is the page's and tables' job."""
 
 import math
-import re
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,14 +10,12 @@ import numpy as np
 from tfcr import published
 from tfcr.errors import TfcrError
 from tfcr.objectives.confusions import f1s, macro_f1, precisions, weighted_f1
+from tfcr.protocols.subsets import STYLES, style_of
 from tfcr.report.findings.calibration import Calibration, find_calibration
 from tfcr.report.findings.conditions import Cell, Group
 from tfcr.report.findings.conflicts import Conflict, find_conflicts
 from tfcr.runs import Predictions, Run
 from tfcr.statistics import Interval, Pooled, pool, t_interval
-
-_IEMOCAP_ID = re.compile(r"Ses0[1-5][FM]_(?P<style>impro|script)")
-_STYLES = {"impro": "improvised", "script": "scripted"}
 
 
 @dataclass(frozen=True)
@@ -207,16 +204,15 @@ def _styles(group: Group) -> list[Style]:
     confusions: dict[str, np.ndarray] = {}
     classes = len(group.emotions)
     for predictions in group.predictions.values():
-        matches = [_IEMOCAP_ID.match(name) for name in predictions.id]
-        if not all(matches):
+        styles = np.array([style_of(name) or "" for name in predictions.id])
+        if not styles.all():
             return []
-        styles = np.array([match["style"] for match in matches])
-        for style in _STYLES:
+        for style in STYLES.values():
             chosen = styles == style
             counts = confusions.setdefault(style, np.zeros((classes, classes), dtype=np.int64))
             np.add.at(counts, (predictions.label[chosen], predictions.logits[chosen].argmax(axis=1)), 1)
     return [
-        Style(_STYLES[style], accuracy(counts), unweighted_accuracy(counts), int(counts.sum()))
+        Style(style, accuracy(counts), unweighted_accuracy(counts), int(counts.sum()))
         for style, counts in confusions.items()
         if counts.any()
     ]

@@ -4,13 +4,14 @@ Within a setting conditions differ in alpha alone: there is a baseline, a propos
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from tfcr import protocols, published
+from tfcr import published
 from tfcr.published import PublishedRow
 from tfcr.report.findings.comparisons import Difference, difference_of
-from tfcr.report.findings.conditions import BASELINE_SYSTEM, ON, PAPER_ALPHA, Condition, Group
+from tfcr.report.findings.conditions import BASELINE_SYSTEM, ON, PAPER_ALPHA, UNDER_NOISE, Condition, Group
 from tfcr.report.findings.modalities import MODALITIES, BesideModalities, beside_modalities
+from tfcr.report.findings.noise import NoiseFindings, under_noise
 from tfcr.report.findings.results import Result, measure
 from tfcr.report.findings.selection import LEAST_ALPHAS, Choice, choose_alphas, chosen_group
 from tfcr.runs import Run
@@ -109,6 +110,7 @@ class Section:
         embedding_dims: the widths of its runs' word vectors.
         unreadable: recordings that were left out of it because they cannot be read.
         modalities: per setting of a fusion, what it adds to the better of speech alone and words alone.
+        noise: per system that was tested under noise, what that did.
     """
 
     dataset: str
@@ -118,6 +120,7 @@ class Section:
     transductive: bool
     settings: list[Setting]
     modalities: list[BesideModalities]
+    noise: Sequence[NoiseFindings] = ()
     unreadable: int = 0
     embedding_dims: Sequence[int] = (EMBEDDING_DIM,)
 
@@ -153,8 +156,9 @@ class Section:
     @property
     def protocols(self) -> list[dict[str, str]]:
         """The protocols that occur, each said plainly."""
-        names = sorted({setting.condition.protocol for setting in self.settings})
-        return [{"name": name, "meaning": protocols.meaning(name) or "not one of this package's own"} for name in names]
+        groups = [setting.results[0].group for setting in self.settings]
+        meanings = {group.condition.protocol: group.split for group in groups}
+        return [{"name": name, "meaning": meaning} for name, meaning in sorted(meanings.items())]
 
     @property
     def rows(self) -> list[tuple[PublishedRow | None, list[Result]]]:
@@ -162,10 +166,10 @@ class Section:
         rows: dict[tuple, tuple[PublishedRow | None, list[Result]]] = {}
         for result in self.main_results:
             condition = result.group.condition
-            key = condition.system, condition.alpha, condition.is_continued
+            key = condition.system, condition.alpha, condition.is_continued, condition.noise
             rows.setdefault(key, (condition.published_row, []))[1].append(result)
         for row in published.TABLE_1:
-            rows.setdefault((row.system, row.alpha, False), (row, []))
+            rows.setdefault((row.system, row.alpha, False, ""), (row, []))
         return sorted(rows.values(), key=_place_in_table)
 
     @property
@@ -261,9 +265,28 @@ def _section(sha256: str, name: str, label: str, groups: list[Group]) -> Section
         transductive=any(each.get("transductive") for each in metrics),
         settings=settings,
         modalities=[each for each in beside if each],
+        noise=_under_noise(groups, settings),
         embedding_dims=sorted({run.embedding_dim for group in groups for run in group.runs.values()}),
         unreadable=max(each.get("unreadable", 0) for each in metrics),
     )
+
+
+def _under_noise(groups: Sequence[Group], settings: Sequence[Setting]) -> list[NoiseFindings]:
+    """Baseline and proposed method of every system under noise, each trained on clean speech and under noise."""
+    labels = {setting.condition.setting: setting.label for setting in settings}
+    pairs = {
+        (setting.condition.setting, result.group.condition.alpha) for setting in settings for result in setting.pair
+    }
+    by_setting: dict[tuple, list[Group]] = {}
+    for group in groups:
+        if (group.condition.setting, group.condition.alpha) in pairs:
+            by_setting.setdefault(replace(group.condition, noise="").setting, []).append(group)
+    found = []
+    for members in by_setting.values():
+        members.sort(key=lambda group: (group.condition.noise, group.condition.alpha))
+        label = labels[members[0].condition.setting].replace(UNDER_NOISE, "")
+        found.append(under_noise(label, members))
+    return [each for each in found if each]
 
 
 def _setting(groups: list[Group], label: str) -> Setting:
@@ -293,7 +316,7 @@ def _differences(baseline: Group, groups: list[Group], chosen: Result | None) ->
 def _setting_label(condition: Condition, name_preset: bool, name_fold_seed: bool) -> str:
     preset = f", preset {condition.preset}" if name_preset else ""
     fold_seed = f", fold seed {condition.fold_seed}" if name_fold_seed else ""
-    start = _STARTS.get(condition.start, "")
+    start = _STARTS.get(condition.start, "") + (UNDER_NOISE if condition.noise else "")
     return f"{condition.system_name}{start}, protocol {condition.protocol}{preset}{fold_seed}"
 
 
@@ -304,8 +327,9 @@ def _place_in_table(row: tuple[PublishedRow | None, list[Result]]) -> tuple:
     of_paper = system == BASELINE_SYSTEM
     alone = system.partition(ON)[0] in MODALITIES  # right below the paper's system, which is made of them
     rank = published.TABLE_1.index(paper) if paper else -1 if alone else len(published.TABLE_1)
-    continued = bool(results) and results[0].group.condition.is_continued
-    return (0, alpha, int(continued), "") if of_paper else (1, 0 if results else 1, rank, f"{system} {alpha:.6f}")
+    conditions = [result.group.condition for result in results[:1]]
+    stage = sum(int(each.is_continued) + 2 * bool(each.noise) for each in conditions)
+    return (0, alpha, stage, "") if of_paper else (1, 0 if results else 1, rank, f"{system} {alpha:.6f}")
 
 
 def _labels(names: dict[str, str], presets: dict[str, str]) -> dict[str, str]:

@@ -11,7 +11,9 @@ from tfcr.report.figures.curves import draw_curves
 from tfcr.report.figures.drawing import Drawing
 from tfcr.report.figures.embeddings_figure import draw_embeddings
 from tfcr.report.figures.matrices import draw_agreements, draw_confusions
+from tfcr.report.figures.noise_figure import draw_noise
 from tfcr.report.figures.reliability import draw_reliability
+from tfcr.report.findings.noise import NoiseFindings
 from tfcr.report.findings.results import Result
 from tfcr.report.findings.sections import Section, Setting
 from tfcr.report.page.provenance import Provenance, provenance_of
@@ -64,10 +66,19 @@ class Illustrated:
 
 
 @dataclass(frozen=True)
+class NoiseChapter:
+    """What noise did to one system, with a figure for every measure."""
+
+    findings: NoiseFindings
+    drawings: list[Drawing]
+
+
+@dataclass(frozen=True)
 class Chapter:
     """A dataset's section with its figures.
 
     Attributes:
+        noise: one for every system that was tested under noise.
         curves: training curves of baselines and proposed methods.
     """
 
@@ -75,12 +86,14 @@ class Chapter:
     illustrated: list[Illustrated]
     curves: Drawing | None
     provenance: Provenance
+    noise: list[NoiseChapter]
 
     @property
     def drawings(self) -> list[Drawing]:
         """All of them."""
         of_settings = [drawing for each in self.illustrated for drawing in each.drawings]
-        return [*of_settings, *([self.curves] if self.curves else [])]
+        of_noise = [drawing for each in self.noise for drawing in each.drawings]
+        return [*of_settings, *of_noise, *([self.curves] if self.curves else [])]
 
 
 def illustrate(sections: list[Section]) -> list[Chapter]:
@@ -97,7 +110,18 @@ def _chapter(section: Section, names: set[str]) -> Chapter:
         illustrated=[_illustrated(section, setting, place, names) for setting in section.settings],
         curves=draw_curves(_free_name(names, f"curves-{place}"), f"Training curves on {section.label}", main),
         provenance=provenance_of(section),
+        noise=[_noise_chapter(section, findings, place, names) for findings in section.noise],
     )
+
+
+def _noise_chapter(section: Section, findings: NoiseFindings, place: str, names: set[str]) -> NoiseChapter:
+    condition = findings.systems[0].condition
+    drawings = []
+    for measure in findings.measures:
+        name = _slug(f"noise-{measure}-{place}-{condition.protocol}-{condition.system}")
+        title = f"{measure} under noise on {section.label}: {findings.label}"
+        drawings.append(draw_noise(_free_name(names, name), title, findings, measure))
+    return NoiseChapter(findings, drawings)
 
 
 def _illustrated(section: Section, setting: Setting, place: str, names: set[str]) -> Illustrated:

@@ -7,10 +7,12 @@ import yaml
 
 from tfcr import __version__
 from tfcr.config import Config
+from tfcr.features.own import in_words
 from tfcr.report.findings.conditions import CELL_SETTINGS, Group, flat
 from tfcr.report.findings.sections import Section
+from tfcr.runs import Run
 
-_OF_THE_CONDITION = {"system", "alpha", "protocol", "fold_seed"}
+_OF_THE_CONDITION = {"system", "alpha", "protocol", "split_sha256", "subset", "fold_seed"}
 _PACKAGES = {"python": "Python", "tensorflow": "TensorFlow", "keras": "Keras", "numpy": "NumPy"}
 
 
@@ -59,9 +61,12 @@ def _facts(section: Section, groups: list[Group]) -> list[tuple[str, str]]:
         ("Word vectors", recorded("embeddings")),
         ("Numbers of a word vector", _listed(run.embedding_dim for run in section.runs)),
         ("SHA-256 of the word vectors", recorded("embeddings_sha256")),
+        *_extractors(section.runs),
         ("Emotions", ", ".join(groups[0].emotions)),
         ("Preset", recorded("preset")),
         ("Protocols", _listed(group.condition.protocol for group in groups)),
+        ("Files of --split", recorded("split")),
+        ("SHA-256 of these files", recorded("split_sha256")),
         ("Fold seeds", _listed(group.condition.fold_seed for group in groups)),
         ("Folds", _listed(fold for group in groups for fold in group.folds)),
         ("Seeds", _listed(seed for group in groups for seed in group.seeds)),
@@ -75,6 +80,12 @@ def _facts(section: Section, groups: list[Group]) -> list[tuple[str, str]]:
         ("Report written by", f"tfcr {__version__}"),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def _extractors(runs: Iterable[Run]) -> list[tuple[str, str]]:
+    """What made each of the runs' own features, where a file said it."""
+    made = {run.metrics[field]: extractor for run in runs for field, extractor in run.extractors.items()}
+    return [(f"Features {name}", in_words(extractor)) for name, extractor in sorted(made.items())]
 
 
 def _package_versions(metrics: list[dict]) -> list[tuple[str, str]]:

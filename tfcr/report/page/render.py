@@ -12,6 +12,7 @@ from tfcr.report import formatting
 from tfcr.report.figures.drawing import Drawing
 from tfcr.report.findings.conditions import BASELINE_SYSTEM
 from tfcr.report.findings.modalities import ua_of
+from tfcr.report.findings.noise import noise_rows
 from tfcr.report.findings.results import Result
 from tfcr.report.findings.sections import Section, Setting
 from tfcr.report.page.chapters import Chapter
@@ -57,6 +58,7 @@ def render_page(chapters: list[Chapter]) -> str:
         "is_comparable": formatting.is_comparable,
         "folds_and_seeds": formatting.folds_and_seeds,
         "ua_of": ua_of,
+        "noise_rows": noise_rows,
         "contents": _contents,
         "printed_cells": printed_cells,
         "figure_2_settings": figure_2_settings,
@@ -95,6 +97,7 @@ def _contents(chapter: Chapter) -> list[tuple[str, str]]:
         ("alpha", "The grid over α", section.grids),
         ("confusion", "Confusion matrices", True),
         ("conflicts", "Where speech and words disagree", any(result.conflict for result in section.main_results)),
+        ("noise", "What noise does", chapter.noise),
         ("embeddings", "Embeddings", any(each.embeddings for each in chapter.illustrated)),
         ("curves", "Training curves", chapter.curves),
         ("provenance", "What made these figures", True),

@@ -4,10 +4,10 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 
-from tfcr import protocols, published
+from tfcr import published
 from tfcr.published import PublishedRow
 from tfcr.report.findings.comparisons import Difference
-from tfcr.report.findings.conditions import Condition
+from tfcr.report.findings.conditions import UNDER_NOISE, Condition
 from tfcr.report.findings.conflicts import Disagreement
 from tfcr.report.findings.results import Result, Spread
 from tfcr.report.findings.sections import Section, Setting, mixture_of
@@ -16,9 +16,9 @@ from tfcr.statistics import Estimate, Interval
 
 _CHOSEN = "chosen"  # stands in a column `alpha` where each fold has its own
 
-_PLACE = ("dataset", "dataset_sha256", "preset", "protocol", "fold_seed", "system")
+PLACE = ("dataset", "dataset_sha256", "preset", "protocol", "fold_seed", "system")
 _TABLE_1 = (
-    *("source", *_PLACE, "alpha", "name", "wa_percent", "wa_deviation", "ua_percent", "ua_deviation"),
+    *("source", *PLACE, "alpha", "name", "wa_percent", "wa_deviation", "ua_percent", "ua_deviation"),
     *("pooled_wa_percent", "pooled_ua_percent", "pooled_wa_low", "pooled_wa_high", "pooled_ua_low", "pooled_ua_high"),
     *("pooled_intervals_over", "wa_seed_deviation", "ua_seed_deviation", "folds", "seeds", "runs", "predictions"),
     *("conflict_percent", "conflict_centred_percent", "wa_audio_percent", "wa_text_percent"),
@@ -29,10 +29,10 @@ _TABLE_1 = (
     *("pooled_weighted_f1_percent", "pooled_weighted_f1_low", "pooled_weighted_f1_high"),
     *("ece_percent", "ece_scaled_percent"),
 )
-_ALPHA = (*_PLACE, "alpha", "fold", "seeds", "validation_ua_percent", "wa_percent", "ua_percent", "chosen")
+_ALPHA = (*PLACE, "alpha", "fold", "seeds", "validation_ua_percent", "wa_percent", "ua_percent", "chosen")
 _COMPARISON = (
     *(
-        *_PLACE,
+        *PLACE,
         "system_before",
         "alpha_before",
         "alpha_after",
@@ -47,7 +47,7 @@ _COMPARISON = (
     *("clusters", "cluster", "gained", "lost", "cells", "also_differ_in"),
 )
 _CONFLICTS = (
-    *(*_PLACE, "alpha", "emotion", "predictions", "conflicts", "conflict_percent", "conflict_centred_percent"),
+    *(*PLACE, "alpha", "emotion", "predictions", "conflicts", "conflict_percent", "conflict_centred_percent"),
     *("wa_agree_percent", "wa_conflict_percent"),
 )
 
@@ -56,24 +56,24 @@ def table_1_csv(sections: Iterable[Section]) -> str:
     """Table 1 with a row per condition, every alpha included, and the paper's rows; percentages with six decimals."""
     rows = [_published_record(row) for row in published.TABLE_1]
     rows += [_measured_record(section, result) for section in sections for result in section.results]
-    return _csv(_TABLE_1, rows)
+    return as_csv(_TABLE_1, rows)
 
 
 def alpha_csv(sections: Iterable[Section]) -> str:
     """The grids: a row per alpha and fold with its validation UA, its test figures and whether it was chosen."""
     rows = [row for section in sections for setting in section.grids for row in _alpha_records(section, setting)]
-    return _csv(_ALPHA, rows)
+    return as_csv(_ALPHA, rows)
 
 
 def comparison_csv(sections: Iterable[Section]) -> str:
     """Every comparison, with a baseline or with one modality alone: a row per measure, all in percentage points."""
     rows = [
-        _place(section, difference.proposed.condition) | measure | _of_difference(difference)
+        place(section, difference.proposed.condition) | measure | _of_difference(difference)
         for section in sections
         for difference in [*section.differences, *(each for some in section.modalities for each in some.differences)]
         for measure in _measures(difference)
     ]
-    return _csv(_COMPARISON, rows)
+    return as_csv(_COMPARISON, rows)
 
 
 def conflicts_csv(sections: Iterable[Section]) -> str:
@@ -83,39 +83,39 @@ def conflicts_csv(sections: Iterable[Section]) -> str:
         for result in section.results:
             if result.conflict:
                 parts = {"all": result.conflict.overall, **result.conflict.by_emotion}
-                place = _place(section, result.group.condition) | {"alpha": _alpha(result.group.condition)}
-                rows += [place | _conflict_record(emotion, part) for emotion, part in parts.items()]
-    return _csv(_CONFLICTS, rows)
+                where = place(section, result.group.condition) | {"alpha": _alpha(result.group.condition)}
+                rows += [where | _conflict_record(emotion, part) for emotion, part in parts.items()]
+    return as_csv(_CONFLICTS, rows)
 
 
 def agreement_csv(sections: Iterable[Section]) -> str:
     """Every cell of every s_a × s_t matrix: test predictions by the maxima of both scores."""
-    header = (*_PLACE, "alpha", "audio", "text", "count", "percent", "right_percent")
-    return _csv(
+    header = (*PLACE, "alpha", "audio", "text", "count", "percent", "right_percent")
+    return as_csv(
         header, [row for section in sections for result in section.results for row in _agreements(section, result)]
     )
 
 
 def confusion_csv(sections: Iterable[Section]) -> str:
     """Every cell of every confusion matrix: one row each, pooled over test predictions."""
-    header = (*_PLACE, "alpha", "true", "predicted", "count", "percent_of_true")
-    return _csv(
+    header = (*PLACE, "alpha", "true", "predicted", "count", "percent_of_true")
+    return as_csv(
         header, [row for section in sections for result in section.results for row in _confusions(section, result)]
     )
 
 
 def classes_csv(sections: Iterable[Section]) -> str:
     """Recall, precision and F1 of every class of every condition, pooled over test predictions."""
-    header = (*_PLACE, "alpha", "emotion", "recall_percent", "precision_percent", "f1_percent")
-    return _csv(
+    header = (*PLACE, "alpha", "emotion", "recall_percent", "precision_percent", "f1_percent")
+    return as_csv(
         header, [row for section in sections for result in section.results for row in _classes(section, result)]
     )
 
 
 def calibration_csv(sections: Iterable[Section]) -> str:
     """The reliability diagrams: a row per bin of confidence, before and after each run's temperature."""
-    header = (*_PLACE, "alpha", "when", "bin", "predictions", "confidence_percent", "right_percent")
-    return _csv(header, [row for section in sections for result in section.results for row in _bins(section, result)])
+    header = (*PLACE, "alpha", "when", "bin", "predictions", "confidence_percent", "right_percent")
+    return as_csv(header, [row for section in sections for result in section.results for row in _bins(section, result)])
 
 
 def _published_record(row: PublishedRow) -> dict:
@@ -132,21 +132,21 @@ def _published_record(row: PublishedRow) -> dict:
 
 def _measured_record(section: Section, result: Result) -> dict:
     group, condition, pooled = result.group, result.group.condition, result.pooled
-    return _place(section, condition) | {
+    return place(section, condition) | {
         "source": "measured",
         "alpha": _alpha(condition),
         "name": condition.name,
-        "wa_percent": _number(result.wa.mean),
-        "wa_deviation": _number(result.wa.deviation),
-        "ua_percent": _number(result.ua.mean),
-        "ua_deviation": _number(result.ua.deviation),
-        "pooled_wa_percent": _number(pooled.wa),
-        "pooled_ua_percent": _number(pooled.ua),
+        "wa_percent": as_percent(result.wa.mean),
+        "wa_deviation": as_percent(result.wa.deviation),
+        "ua_percent": as_percent(result.ua.mean),
+        "ua_deviation": as_percent(result.ua.deviation),
+        "pooled_wa_percent": as_percent(pooled.wa),
+        "pooled_ua_percent": as_percent(pooled.ua),
         **_limits(pooled.wa_interval, "pooled_wa_low", "pooled_wa_high"),
         **_limits(pooled.ua_interval, "pooled_ua_low", "pooled_ua_high"),
         "pooled_intervals_over": f"{pooled.clusters} {pooled.cluster}s" if pooled.wa_interval else "",
-        "wa_seed_deviation": _number(result.wa.seed_deviation),
-        "ua_seed_deviation": _number(result.ua.seed_deviation),
+        "wa_seed_deviation": as_percent(result.wa.seed_deviation),
+        "ua_seed_deviation": as_percent(result.ua.seed_deviation),
         "folds": len(group.folds),
         "seeds": len(group.seeds),
         "runs": len(group.runs),
@@ -157,21 +157,21 @@ def _measured_record(section: Section, result: Result) -> dict:
         "wa_text_percent": _mean(result.wa_text),
         "comparable": "yes" if is_comparable(result) else "no",
         "measured": comparability(result),
-        "split": protocols.meaning(condition.protocol),
+        "split": group.split,
         "warning": mixture_of(result) or "",
         **_f1_record("macro_f1", result.macro_f1, pooled.macro_f1),
         **_f1_record("weighted_f1", result.weighted_f1, pooled.weighted_f1),
-        "ece_percent": _number(result.ece.mean),
+        "ece_percent": as_percent(result.ece.mean),
         "ece_scaled_percent": _mean(result.ece_scaled),
     }
 
 
 def _f1_record(name: str, spread: Spread, pooled: Estimate) -> dict[str, str]:
     return {
-        f"{name}_percent": _number(spread.mean),
-        f"{name}_deviation": _number(spread.deviation),
-        f"{name}_seed_deviation": _number(spread.seed_deviation),
-        f"pooled_{name}_percent": _number(pooled.value),
+        f"{name}_percent": as_percent(spread.mean),
+        f"{name}_deviation": as_percent(spread.deviation),
+        f"{name}_seed_deviation": as_percent(spread.seed_deviation),
+        f"pooled_{name}_percent": as_percent(pooled.value),
         **_limits(pooled.interval, f"pooled_{name}_low", f"pooled_{name}_high"),
     }
 
@@ -183,13 +183,13 @@ def _alpha_records(section: Section, setting: Setting) -> Iterator[dict]:
         for fold in result.group.folds:
             runs = [run for (each, _), run in result.group.runs.items() if each == fold]
             choice = choices.get(fold)
-            yield _place(section, result.group.condition) | {
+            yield place(section, result.group.condition) | {
                 "alpha": alpha,
                 "fold": fold,
                 "seeds": len(runs),
-                "validation_ua_percent": _number(choice.validation_ua.get(alpha)) if choice else "",
-                "wa_percent": _number(result.wa.by_fold[fold]),
-                "ua_percent": _number(result.ua.by_fold[fold]),
+                "validation_ua_percent": as_percent(choice.validation_ua.get(alpha)) if choice else "",
+                "wa_percent": as_percent(result.wa.by_fold[fold]),
+                "ua_percent": as_percent(result.ua.by_fold[fold]),
                 "chosen": "yes" if choice and choice.alpha == alpha else "no",
             }
 
@@ -218,7 +218,7 @@ def _measures(difference: Difference) -> Iterator[dict]:
 
 def _estimate(measure: str, value: float, interval: Interval | None) -> dict:
     limits = _limits(interval, "low", "high")
-    return {"measure": measure, "unit": "percentage points", "estimate": _number(value), **limits}
+    return {"measure": measure, "unit": "percentage points", "estimate": as_percent(value), **limits}
 
 
 def _p(p: float | None) -> dict[str, str]:
@@ -241,10 +241,10 @@ def _conflict_record(emotion: str, part: Disagreement) -> dict:
         "emotion": emotion,
         "predictions": part.predictions,
         "conflicts": part.conflicts,
-        "conflict_percent": _number(part.rate),
-        "conflict_centred_percent": _number(part.rate_centred),
-        "wa_agree_percent": _number(part.wa_agree),
-        "wa_conflict_percent": _number(part.wa_conflict),
+        "conflict_percent": as_percent(part.rate),
+        "conflict_centred_percent": as_percent(part.rate_centred),
+        "wa_agree_percent": as_percent(part.wa_agree),
+        "wa_conflict_percent": as_percent(part.wa_conflict),
     }
 
 
@@ -255,38 +255,38 @@ def _agreements(section: Section, result: Result) -> Iterator[dict]:
     for row, audio in enumerate(result.group.emotions):
         for column, text in enumerate(result.group.emotions):
             count = int(counts[row, column])
-            yield _place(section, result.group.condition) | {
+            yield place(section, result.group.condition) | {
                 "alpha": _alpha(result.group.condition),
                 "audio": audio,
                 "text": text,
                 "count": count,
-                "percent": _number(count / result.predictions),
-                "right_percent": _number(int(right[row, column]) / count) if count else "",
+                "percent": as_percent(count / result.predictions),
+                "right_percent": as_percent(int(right[row, column]) / count) if count else "",
             }
 
 
 def _classes(section: Section, result: Result) -> Iterator[dict]:
     for emotion in result.group.emotions:
-        yield _place(section, result.group.condition) | {
+        yield place(section, result.group.condition) | {
             "alpha": _alpha(result.group.condition),
             "emotion": emotion,
-            "recall_percent": _number(result.recall[emotion]),
-            "precision_percent": _number(result.precision[emotion]),
-            "f1_percent": _number(result.f1[emotion]),
+            "recall_percent": as_percent(result.recall[emotion]),
+            "precision_percent": as_percent(result.precision[emotion]),
+            "f1_percent": as_percent(result.f1[emotion]),
         }
 
 
 def _bins(section: Section, result: Result) -> Iterator[dict]:
     for when, found in (("before", result.calibration.before), ("after", result.calibration.after)):
-        for number, row in enumerate(zip(*found, strict=True) if found else (), start=1):
-            count, confidence, right = row
-            yield _place(section, result.group.condition) | {
+        bins = zip(found.count, found.confidence, found.accuracy, strict=True) if found else ()
+        for number, (count, confidence, right) in enumerate(bins, start=1):
+            yield place(section, result.group.condition) | {
                 "alpha": _alpha(result.group.condition),
                 "when": when,
                 "bin": number,
                 "predictions": count,
-                "confidence_percent": _number(confidence if count else None),
-                "right_percent": _number(right if count else None),
+                "confidence_percent": as_percent(confidence if count else None),
+                "right_percent": as_percent(right if count else None),
             }
 
 
@@ -294,23 +294,23 @@ def _confusions(section: Section, result: Result) -> Iterator[dict]:
     emotions = result.group.emotions
     for true, counts in zip(emotions, result.confusion.tolist(), strict=True):
         for predicted, count in zip(emotions, counts, strict=True):
-            yield _place(section, result.group.condition) | {
+            yield place(section, result.group.condition) | {
                 "alpha": _alpha(result.group.condition),
                 "true": true,
                 "predicted": predicted,
                 "count": count,
-                "percent_of_true": _number(count / sum(counts)) if sum(counts) else "",
+                "percent_of_true": as_percent(count / sum(counts)) if sum(counts) else "",
             }
 
 
-def _place(section: Section, condition: Condition) -> dict:
+def place(section: Section, condition: Condition) -> dict:
     return {
         "dataset": section.dataset,
         "dataset_sha256": section.sha256,
         "preset": condition.preset,
         "protocol": condition.protocol,
         "fold_seed": condition.fold_seed,
-        "system": condition.system,
+        "system": condition.system + (UNDER_NOISE if condition.noise else ""),
     }
 
 
@@ -319,18 +319,18 @@ def _alpha(condition: Condition) -> float | str:
 
 
 def _limits(interval: Interval | None, low: str, high: str) -> dict[str, str]:
-    return {} if interval is None else {low: _number(interval.low), high: _number(interval.high)}
+    return {} if interval is None else {low: as_percent(interval.low), high: as_percent(interval.high)}
 
 
-def _number(fraction: float | None) -> str:
+def as_percent(fraction: float | None) -> str:
     return "" if fraction is None else f"{100 * fraction:.6f}"
 
 
 def _mean(value: Spread | None) -> str:
-    return "" if value is None else _number(value.mean)
+    return "" if value is None else as_percent(value.mean)
 
 
-def _csv(header: Sequence[str], rows: Iterable[dict]) -> str:
+def as_csv(header: Sequence[str], rows: Iterable[dict]) -> str:
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, header, restval="", lineterminator="\n")
     writer.writeheader()

@@ -135,11 +135,13 @@ def _measures(section: Section, number: int) -> str:
     by_class = f"Recall, precision and F1 per class on {section.label}, in %, over the test predictions of all runs."
     header = measure_rows.class_header(section)
     class_columns = [r"p{.24\linewidth}", "l", "l", *"r" * (len(header) - len(measure_rows.CLASS_HEADER))]
-    tables = (
-        (columns, measure_rows.HEADER, measure_rows.measure_rows(section), caption, f"tab:measures-{number}"),
-        (class_columns, header, measure_rows.class_rows(section), by_class, f"tab:classes-{number}"),
+    measures, classes = measure_rows.measure_rows(section), measure_rows.class_rows(section)
+    return "\n".join(
+        (
+            _table(columns, measure_rows.HEADER, measures, caption, f"tab:measures-{number}", section.warnings),
+            _table(class_columns, header, classes, by_class, f"tab:classes-{number}", section.warnings),
+        )
     )
-    return "\n".join(_table(*table, section.warnings) for table in tables)
 
 
 def _table(

@@ -22,16 +22,16 @@ def table_1_markdown(sections: Iterable[Section]) -> str:
                 figures = [printed(row.wa), printed(row.ua)] + [MISSING] * 3
                 rows.append([row.name, "published", *figures, row.measured, MISSING])
             rows += [_markdown_row(result) for result in results]
-        warnings = [line for warning in section.warnings for line in (f"> {_markdown(warning)}", "")]
-        conclusions = [line for each in conclusions_of(section) for line in ("", _markdown(each))]
-        lines = _markdown_table(header, rows)
-        beside = ["", *_markdown_table(HEADER, modality_rows(section))] if section.modalities else []
+        warnings = [line for warning in section.warnings for line in (f"> {markdown(warning)}", "")]
+        conclusions = [line for each in conclusions_of(section) for line in ("", markdown(each))]
+        lines = markdown_table(header, rows)
+        beside = ["", *markdown_table(HEADER, modality_rows(section))] if section.modalities else []
         measures = [
             *("", "F1, and expected calibration error (ECE) before and after one temperature, in %:", ""),
-            *_markdown_table(measure_rows.HEADER, measure_rows.measure_rows(section)),
-            *("", *_markdown_table(measure_rows.class_header(section), measure_rows.class_rows(section))),
+            *markdown_table(measure_rows.HEADER, measure_rows.measure_rows(section)),
+            *("", *markdown_table(measure_rows.class_header(section), measure_rows.class_rows(section))),
         ]
-        heading = [f"### {_markdown(section.label)}", ""]
+        heading = [f"### {markdown(section.label)}", ""]
         parts.append("\n".join([*heading, *warnings, *lines, *measures, *beside, *conclusions]))
     return "\n\n".join(parts) + "\n"
 
@@ -51,14 +51,14 @@ def _markdown_row(result: Result) -> list[str]:
     ]
 
 
-def _markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return [_markdown_line(cells) for cells in (header, ["---"] * len(header), *rows)]
 
 
 def _markdown_line(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(_markdown(cell) for cell in cells) + " |"
+    return "| " + " | ".join(markdown(cell) for cell in cells) + " |"
 
 
-def _markdown(text: str) -> str:
+def markdown(text: str) -> str:
     escaped = html.escape(text.replace("\\", "\\\\"), quote=False).replace("|", "\\|")
     return " ".join(escaped.split())

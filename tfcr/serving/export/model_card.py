@@ -7,6 +7,8 @@ import numpy as np
 
 from tfcr import corpora, protocols
 from tfcr.dataset_info import Dataset
+from tfcr.features.own import in_words
+from tfcr.models.systems import OWN_FIELDS
 from tfcr.objectives.calibration import calibration_error
 from tfcr.objectives.confusions import f1s, precisions, recalls
 from tfcr.objectives.metrics import conflicts
@@ -37,11 +39,8 @@ _TAKES = {
     "audio": _RECORDING,
     "text": "the words that were said",
 }
-_FEATURES = {
-    "fusion": "spectrograms and word vectors",
-    "audio": "spectrograms",
-    "text": "word vectors",
-}
+_OF = {"audio": "speech", "text": "the words"}  # modality → what its features are of
+_FEATURES = {"audio": "spectrograms", "text": "word vectors"}
 
 
 def model_card(
@@ -52,8 +51,8 @@ def model_card(
     Args:
         model, version: the name it is served by, and the number.
         dataset: that the run was trained on, if it is there.
-        num_words: that it knows; None where it takes word vectors or no words.
-        onnx: whether it takes features alone.
+        num_words: that it knows, or that lie beside it; None where it takes word vectors or no words.
+        onnx: whether it takes features alone, as a run on one's own features does anyway.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
@@ -62,23 +61,31 @@ def model_card(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["cell"] = lambda text: text.replace("|", "\\|")  # of a table, which a stroke would end
     metrics, predictions = run.metrics, run.predictions
     system = metrics["system"]
     clusters = dialogues(predictions)
     corpus = metrics.get("corpus", dataset.info["corpus"] if dataset else "unknown")
     number = len(set(clusters.names))
+    environment.filters["in_words"] = in_words
     return environment.get_template("model_card.md").render(
         model=model,
         version=version,
         format="an ONNX model" if onnx else "a TensorFlow SavedModel",
         description=_DESCRIPTIONS[system],
-        takes=_FEATURES[system] if onnx else _TAKES[system],
+        takes=_features(run) if onnx or run.own_features else _TAKES[system],
+        own_features=[
+            (_OF[modality], metrics[field], run.extractors.get(field))
+            for modality, field in OWN_FIELDS.items()
+            if field in run.own_features
+        ],
         run={**_UNRECORDED, **metrics, "corpus": corpus},
         dataset=dataset.info if dataset else None,
         emotions=run.emotions,
         licence=corpora.licence(corpus),
-        has_text=system != "audio",
+        has_text=system != "audio" and "text_features" not in run.own_features,
         num_words=num_words,
+        vocabulary="assets.extra/vocabulary.h5" if run.own_features else "assets/vocabulary.txt",
         speakers_shared=protocols.shares_speakers(metrics["protocol"]),
         figures=_figures(run, predictions, clusters),
         classes=_classes(run),
@@ -94,12 +101,29 @@ def model_card(
 
 _UNRECORDED = {  # by runs of earlier versions
     "num_folds": None,
+    "split": None,
+    "subset": None,
     "transductive": False,
     "unreadable": 0,
     "temperature": None,
     "embeddings": "unknown",
     "embedding_dim": EMBEDDING_DIM,
 }
+
+
+def _features(run: Run) -> str:
+    """What a network takes in place of recordings and transcripts, in words."""
+    taken = []
+    for modality in ("audio", "text") if run.metrics["system"] == "fusion" else (run.metrics["system"],):
+        field = OWN_FIELDS[modality]
+        shape = run.own_features.get(field)
+        if shape is None:
+            taken.append(_FEATURES[modality])
+            continue
+        sizes = ", ".join(["batch", *("time" if size is None else str(size) for size in shape)])
+        counted = f", of which `num_{field}` int32 [batch] steps are real" if None in shape else ""
+        taken.append(f"features of {_OF[modality]} (`{field}` float32 [{sizes}]{counted})")
+    return " and ".join(taken)
 
 
 def _figures(run: Run, predictions: Predictions, over: Clusters) -> list[dict[str, str]]:

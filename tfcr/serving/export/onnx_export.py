@@ -19,10 +19,11 @@ from tfcr import files
 from tfcr.errors import missing_extra
 from tfcr.exports import MODEL, ONNX
 from tfcr.models.network import over_utterances
+from tfcr.models.systems import OWN_FIELDS
 from tfcr.runs import Run
 from tfcr.serving.export import model_card
 from tfcr.serving.export.saved_model import dataset_if_there, describe, next_version, restored_network
-from tfcr.serving.graph.speech_model import answers_of
+from tfcr.serving.graph.feature_model import answers_of
 
 LABELS = "labels.txt"
 OPSET = 17
@@ -94,3 +95,5 @@ def _name_sizes(model) -> None:
         sizes[0].dim_param = "batch"
         if value.name == "spectrogram":
             sizes[1].dim_param = "segments"
+        elif value.name in OWN_FIELDS.values() and len(sizes) > 2:
+            sizes[-2].dim_param = "time"

@@ -1,4 +1,7 @@
-"""A trained run as a SavedModel that TF Serving takes: float32, portable, from a recording's bytes to an emotion."""
+"""A trained run as a SavedModel that TF Serving takes: float32, portable, from a recording's bytes to an emotion.
+
+Of a run on one's own features it begins with these.
+"""
 
 import contextlib
 import io
@@ -13,14 +16,16 @@ import numpy as np
 import tensorflow as tf
 
 from tfcr import __version__, files
+from tfcr.config import Config
 from tfcr.dataset_info import INFO, Dataset
 from tfcr.devices import share_gpus
 from tfcr.errors import TfcrError
-from tfcr.exports import MANIFEST, MODEL, ONNX, SAVED_MODEL
+from tfcr.exports import EXTRA, MANIFEST, MODEL, ONNX, SAVED_MODEL
 from tfcr.features.presets import PRESETS
+from tfcr.features.vocabulary import VOCABULARY, write_vocabulary
 from tfcr.models.restore import restore_network
 from tfcr.models.sizes import Sizes
-from tfcr.models.systems import feature_names
+from tfcr.models.systems import OWN_FIELDS
 from tfcr.runs import CONFIG, METRICS, WEIGHTS, Run, check_weights
 from tfcr.schema import MAX_SECONDS
 from tfcr.serving.export import model_card
@@ -28,14 +33,13 @@ from tfcr.serving.export.server_files import model_name, write_server_files
 from tfcr.serving.export.warmup import write_warmup
 from tfcr.serving.export.word_choice import choose_words, open_run_dataset
 from tfcr.serving.graph import words as graph_words
-from tfcr.serving.graph.speech_model import Labels, SpeechModel
+from tfcr.serving.graph.feature_model import FeatureModel, Labels
+from tfcr.serving.graph.speech_model import SpeechModel
 from tfcr.training.experiment import read_run_config
 
-SIGNATURES = ("serving_default", "features", "explain")
 EXPORTABLE = ("fusion", "audio", "text")
 
 _UNFINISHED = ".export-"  # begins the name of a folder in which a version is written
-_TEXT = ("fusion", "text")  # systems that read words
 
 
 def export_run(
@@ -59,12 +63,16 @@ def export_run(
     - `explain`: what `serving_default` takes and answers, with `spectrogram`, `num_frames` and `audio_probabilities`,
       `tokens` string [batch, 30], `attention` float32 [batch, 30] and `text_probabilities`.
 
+    A run on one's own features has `features` alone, with `audio_features` and `text_features`, float32 [batch, dim],
+    [batch, time, dim] or [batch, layers, time, dim] and then with their number of steps, `num_audio_features` and
+    `num_text_features` int32 [batch], in place of what they stand for.
+
     The model is served by the name of `out`. Beside the versions, files that start TF Serving are written where there
     are none.
 
     Args:
-        data, vocabulary, embeddings: see `tfcr.serving.export.word_choice.choose_words`; a run of `audio` reads no
-            words.
+        data, vocabulary, embeddings: see `tfcr.serving.export.word_choice.choose_words`, for a run that reads word
+            vectors.
 
     Returns:
         The version's folder.
@@ -75,17 +83,19 @@ def export_run(
     """
     network = restored_network(run)
     words = None
-    if run.metrics["system"] in _TEXT:
+    if "embeddings" in network.input:
         dataset = open_run_dataset(run, data)
         words = choose_words(run, data, vocabulary, embeddings)
     elif vocabulary is not None:
-        raise TfcrError(f"{run.folder} is of system 'audio', which reads no words; leave --vocabulary out")
+        raise TfcrError(f"{run.folder} reads no word vectors; leave --vocabulary out")
     else:
         dataset = dataset_if_there(run, data)
     name = model_name(pathlib.Path(out))
     with next_version(out, SAVED_MODEL) as (version, number):
         signatures = _save(network, run, words, version)
         write_warmup(version, name, signatures)
+        if words is not None and _on_own_features(network):
+            write_vocabulary(version / EXTRA / VOCABULARY, *words)
         card = model_card.model_card(run, name, number, dataset, None if words is None else len(words[0]))
         files.write_text(version / model_card.FILE, card)
         inputs = {signature: list(taken) for signature, taken in signatures.items()}
@@ -112,16 +122,23 @@ def restored_network(run: Run) -> keras.Model:
     config = read_run_config(run.folder)
     if config.system not in EXPORTABLE:
         raise TfcrError(f"system {config.system!r} does not export; expected a run of {', '.join(EXPORTABLE)}")
-    if own := feature_names(config):
-        raise TfcrError(
-            f"{run.folder} was trained on one's own features ({', '.join(own)}), which an export cannot make of a "
-            "recording; expected a run on spectrograms and word vectors"
-        )
     check_weights(run)
     share_gpus()
-    return restore_network(
-        config, len(run.emotions), run.folder / WEIGHTS, Sizes(embedding_dim=run.embedding_dim), use_cudnn=False
-    )
+    sizes = Sizes(embedding_dim=run.embedding_dim, **_shapes(run, config))
+    return restore_network(config, len(run.emotions), run.folder / WEIGHTS, sizes, use_cudnn=False)
+
+
+def _shapes(run: Run, config: Config) -> dict[str, tuple[int | None, ...]]:
+    """The shapes of one's own features that a run was trained on, by the network's input."""
+    taken = [name for name in OWN_FIELDS.values() if getattr(config, name) is not None]
+    shapes = run.own_features if taken else {}
+    if lacking := sorted(set(taken) - set(shapes)):
+        raise TfcrError(f"{run.folder / METRICS} does not say what shape its {lacking[0]} have; train the run again")
+    return shapes
+
+
+def _on_own_features(network: keras.Model) -> bool:
+    return not set(OWN_FIELDS.values()).isdisjoint(network.input)
 
 
 def dataset_if_there(run: Run, data: str | os.PathLike | None) -> Dataset | None:
@@ -173,6 +190,7 @@ def describe(run: Run, version: pathlib.Path, more: Mapping) -> None:
         "max_seconds": MAX_SECONDS,
         **more,
         "run": {name: run.metrics[name] for name in known},
+        "extractors": run.extractors,
         "test": run.metrics["test"],
         "run_sha256": files.sha256_of_file(run.folder / METRICS),
         "files": {
@@ -191,18 +209,19 @@ def _save(
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         assets = pathlib.Path(temporary)
         files.write_text(assets / "labels.txt", "".join(f"{emotion}\n" for emotion in run.emotions))
-        vocabulary = (
-            None if words is None else graph_words.Vocabulary(graph_words.write_asset(assets, words[0]), words[1])
-        )
-        model = SpeechModel(network, run.metrics["preset"], Labels(assets / "labels.txt"), vocabulary)
+        labels = Labels(assets / "labels.txt")
+        if _on_own_features(network):
+            model = FeatureModel(network, labels)
+        else:
+            vocabulary = (
+                None if words is None else graph_words.Vocabulary(graph_words.write_asset(assets, words[0]), words[1])
+            )
+            model = SpeechModel(network, run.metrics["preset"], labels, vocabulary)
         archive = keras.export.ExportArchive()
-        for part in (model.over_utterances, model.labels, model.vocabulary):
-            if part is not None:
-                archive.track(part)
-        inputs = dict(zip(SIGNATURES, (model.raw_inputs, model.feature_inputs, model.raw_inputs), strict=True))
-        functions = dict(zip(SIGNATURES, (model.answer, model.features, model.explain), strict=True))
-        for signature in SIGNATURES:
-            archive.add_endpoint(signature, functions[signature], input_signature=[inputs[signature]])
+        for part in model.parts:
+            archive.track(part)
+        for signature, (function, inputs) in model.signatures.items():
+            archive.add_endpoint(signature, function, input_signature=[inputs])
         with contextlib.redirect_stdout(io.StringIO()):  # Keras prints the signatures; ours are documented
             archive.write_out(folder, verbose=False)
-    return inputs
+    return {signature: inputs for signature, (_, inputs) in model.signatures.items()}

@@ -71,8 +71,8 @@ def _example(name: str, specification: tf.TensorSpec, rows: int) -> TensorProto:
         value = np.array([b"I do not know what to say."] * rows, object)
     elif name == "spectrogram":
         value = np.full((rows, 2, SEGMENT_FRAMES, NUM_BINS), -60, np.float32)
-    elif name == "embeddings":
-        value = np.zeros((rows, *specification.shape[1:]), np.float32)
-    else:  # num_frames and num_tokens
+    elif specification.dtype == tf.float32:  # word vectors, and one's own features over some steps
+        value = np.zeros((rows, *(size or 7 for size in specification.shape[1:])), np.float32)
+    else:  # how many of them are real
         value = np.full(rows, 7, np.int32)
     return tf.make_tensor_proto(value, specification.dtype)

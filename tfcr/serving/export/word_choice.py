@@ -13,6 +13,7 @@ from tfcr.features.vocabulary import VOCABULARY, read_vocabulary
 from tfcr.runs import Run
 
 _CLOSE = {"rtol": 1e-3, "atol": 1e-4}  # text files hold rounded numbers
+_MOST_DIGITS = 9  # no file has more words
 
 
 def choose_words(
@@ -42,10 +43,9 @@ def choose_words(
     if more is None:
         return words, vectors
     if _is_number(more):
-        if int(more) == 0:
-            raise TfcrError("--vocabulary 0 adds no word; expected a number from 1 on, or leave it out")
-        source = _source(dataset, int(more), embeddings)
-        found = vector_files.first_vectors(source, int(more))
+        count = _count(more)
+        source = _source(dataset, count, embeddings)
+        found = vector_files.first_vectors(source, count)
     else:
         source = pathlib.Path(more)
         if not source.is_file():
@@ -91,6 +91,14 @@ def _refuse_other_vocabulary(dataset: Dataset) -> None:
 
 def _is_number(more: str | None) -> bool:
     return more is not None and more.isascii() and more.isdigit()
+
+
+def _count(more: str) -> int:
+    if len(more) > _MOST_DIGITS:
+        raise TfcrError(f"--vocabulary has a number of {len(more)} digits; expected at most {_MOST_DIGITS} of them")
+    if int(more) == 0:
+        raise TfcrError("--vocabulary 0 adds no word; expected a number from 1 on, or leave it out")
+    return int(more)
 
 
 def _source(dataset: Dataset, count: int, embeddings: str | os.PathLike | None) -> pathlib.Path:

@@ -1,47 +1,22 @@
 """A trained network with all that comes before and after it: from a recording's bytes to an emotion in one graph."""
 
-import os
-
 import keras
 import tensorflow as tf
 
 from tfcr.features.presets import PRESETS
-from tfcr.models.network import AUDIO, HEAD, TEXT, over_utterances
+from tfcr.models.network import AUDIO, HEAD, TEXT
 from tfcr.schema import FLOOR_DB, MAX_TOKENS, NUM_BINS, SEGMENT_FRAMES
+from tfcr.serving.graph.feature_model import FeatureModel, Labels, Signature, Tensors
 from tfcr.serving.graph.spectrogram import PICTURES
 from tfcr.serving.graph.waveform import decode_wav
 from tfcr.serving.graph.words import SPLIT, Vocabulary, is_utf8
 
-Tensors = dict[str, tf.Tensor]
-
-_SCORES = ("logits", "audio_logits", "text_logits")
 _BLOCK = 64  # segments that the audio encoder sees at a time: a long batch takes no more memory than a training's
 _ROWS_AT_A_TIME = 4  # of a batch, decoded beside each other
 
 
-class Labels(tf.Module):
-    """The emotions' names, read by the graph from an asset of one name a line."""
-
-    def __init__(self, path: str | os.PathLike):
-        super().__init__()
-        self.table = tf.lookup.StaticHashTable(
-            tf.lookup.TextFileInitializer(
-                os.fspath(path),
-                tf.int64,
-                tf.lookup.TextFileIndex.LINE_NUMBER,
-                tf.string,
-                tf.lookup.TextFileIndex.WHOLE_LINE,
-            ),
-            "",
-        )
-
-    def __call__(self, logits: tf.Tensor) -> tf.Tensor:
-        """string [batch], the names of the largest of logits [batch, classes]."""
-        return self.table.lookup(tf.argmax(logits, axis=1))
-
-
-class SpeechModel(tf.Module):
-    """The functions that become an export's signatures.
+class SpeechModel(FeatureModel):
+    """The functions that become the signatures of an export that takes recordings and transcripts.
 
     Args:
         network: over examples, of the system `fusion`, `audio` or `text`.
@@ -51,12 +26,10 @@ class SpeechModel(tf.Module):
     """
 
     def __init__(self, network: keras.Model, preset: str, labels: Labels, vocabulary: Vocabulary | None):
-        super().__init__()
+        super().__init__(network, labels)
         layers = {layer.name: layer for layer in network.layers}
         self.preset = preset
-        self.labels = labels
         self.vocabulary = vocabulary
-        self.over_utterances = over_utterances(network)
         self.audio_encoder, self.text_encoder, self.head = layers.get(AUDIO), layers.get(TEXT), layers[HEAD]
         if self.text_encoder is not None:
             # the text encoder in two halves, because its attention is asked for
@@ -64,23 +37,19 @@ class SpeechModel(tf.Module):
             self.sequence = keras.Model(self.text_encoder.inputs, self.attention.input[0])
 
     @property
-    def feature_inputs(self) -> dict[str, tf.TensorSpec]:
-        """What `features` takes."""
-        return {
-            name: tf.TensorSpec(tensor.shape, tensor.dtype, name=name)
-            for name, tensor in self.over_utterances.input.items()
-        }
+    def parts(self) -> list:
+        return [*super().parts, *([] if self.vocabulary is None else [self.vocabulary])]
+
+    @property
+    def signatures(self) -> dict[str, Signature]:
+        answer, explain = (self.answer, self.raw_inputs), (self.explain, self.raw_inputs)
+        return {"serving_default": answer, **super().signatures, "explain": explain}
 
     @property
     def raw_inputs(self) -> dict[str, tf.TensorSpec]:
         """What `answer` and `explain` take: string [batch] each, of the modalities that there are."""
         there = {"audio_bytes": self.audio_encoder, "transcript": self.text_encoder}
         return {name: tf.TensorSpec([None], tf.string, name=name) for name, encoder in there.items() if encoder}
-
-    def features(self, inputs: Tensors) -> Tensors:
-        """From pictures and word vectors: `emotion` string [batch], the scores and `probabilities` float32 [batch,
-        classes] and, of two modalities, `conflict` bool [batch]."""
-        return self._named(self.over_utterances(inputs, training=False))
 
     def answer(self, inputs: Tensors) -> Tensors:
         """From WAV files and transcripts: what `features` answers, and `error` string [batch], empty for a good row.
@@ -114,7 +83,7 @@ class SpeechModel(tf.Module):
             embeddings.append(embedding)
             details |= seen
             error = wrong if error is None else tf.where(tf.equal(error, ""), wrong, error)
-        answer = self._named(self._scores(embeddings))
+        answer = self.named(self._scores(embeddings))
         for modality in ("audio", "text"):
             if f"{modality}_logits" in answer:
                 details[f"{modality}_probabilities"] = tf.nn.softmax(answer[f"{modality}_logits"])
@@ -190,25 +159,6 @@ class SpeechModel(tf.Module):
         if isinstance(scores, dict):
             return scores
         return {"logits": scores, "audio_logits" if self.text_encoder is None else "text_logits": scores}
-
-    def _named(self, scores: Tensors) -> Tensors:
-        return {"emotion": self.labels(scores["logits"]), **answers_of(scores)}
-
-
-def answers_of(outputs: Tensors) -> Tensors:
-    """The scores of a network with what follows from them: `probabilities` and, of two modalities, `conflict`."""
-    scores = {name: outputs[name] for name in _SCORES if name in outputs}
-    answers = {"probabilities": tf.nn.softmax(scores["logits"]), **scores}
-    if "audio_logits" in scores and "text_logits" in scores:
-        audio, text = scores["audio_logits"], scores["text_logits"]
-        both = tf.logical_and(_differ(audio), _differ(text))  # equal scores name no emotion, and are in no conflict
-        answers["conflict"] = tf.logical_and(both, tf.not_equal(tf.argmax(audio, axis=1), tf.argmax(text, axis=1)))
-    return answers
-
-
-def _differ(scores: tf.Tensor) -> tf.Tensor:
-    """bool [batch]: whether the scores [batch, classes] are not all equal."""
-    return tf.reduce_max(scores, axis=1) > tf.reduce_min(scores, axis=1)
 
 
 def _only(good: tf.Tensor, tensors: Tensors) -> Tensors:

@@ -21,6 +21,7 @@ from tfcr.features.words import (
     TAG,
 )
 from tfcr.schema import MAX_TOKENS
+from tfcr.serving.graph.composing import composed
 
 ASSET = "vocabulary.txt"
 
@@ -41,13 +42,13 @@ def lowered(texts: tf.Tensor) -> tf.Tensor:
 
 def split_words(transcripts: tf.Tensor) -> tf.RaggedTensor:
     """`tfcr.features.words.split_words` (preset `paper`) of string [batch]: string [batch, (words)]."""
-    words = tf.strings.split(_spaced(transcripts), " ")
+    words = tf.strings.split(_spaced(composed(transcripts)), " ")
     return _without_empty(words.with_flat_values(tf.strings.regex_replace(words.flat_values, OUTER_PUNCTUATION, "")))
 
 
 def split_tokens(transcripts: tf.Tensor) -> tf.RaggedTensor:
     """`tfcr.features.words.split_tokens` (preset `authors`) of string [batch]: string [batch, (tokens)]."""
-    words = tf.strings.split(_spaced(lowered(transcripts)), " ")
+    words = tf.strings.split(_spaced(lowered(composed(transcripts))), " ")
     dropped = words.with_flat_values(tf.strings.regex_full_match(words.flat_values, DROPPED_TOKEN))
     kept = tf.ragged.boolean_mask(words, tf.logical_not(dropped))
     spaced = tf.strings.regex_replace(tf.strings.reduce_join(kept, axis=-1, separator=" "), PUNCTUATION_TOKEN, r" \1 ")

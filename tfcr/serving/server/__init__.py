@@ -1,4 +1,5 @@
 """A small server of one export: TF Serving's REST protocol (`rest`), the application (`app`), and a page to try it on.
 
-`app.serve` is the way in. `app` and `page` need the extra `serve`; all but `rest` and `values` load TensorFlow.
+`app.serve` is the way in; `connections` and `bodies` are how it is asked. These and `page` need the extra `serve`;
+`served` and `page` load TensorFlow.
 """

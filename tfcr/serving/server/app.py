@@ -10,26 +10,40 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import fastapi
 import prometheus_client
 import uvicorn
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from starlette.middleware.cors import CORSMiddleware
 
 from tfcr.errors import TfcrError
 from tfcr.serving.server import rest
-from tfcr.serving.server.served import ServedModel
+from tfcr.serving.server.bodies import BodyMemory, InTime, check_headers, read_body
+from tfcr.serving.server.connections import (
+    ACCEPTED_AT_ONCE,
+    HEALTH,
+    Connections,
+    NotTooMany,
+    counted_by,
+    most_connections,
+)
+
+if typing.TYPE_CHECKING:  # it loads TensorFlow
+    from tfcr.serving.server.served import ServedModel
 
 MODELS = "/v1/models/"
 BODIES_AT_A_TIME = 4  # largest bodies that are in memory beside each other
 
 _LARGE_BODY = 1 << 20  # bytes
-_BODY_SECONDS = 60  # for a body to arrive
-_DRAIN_SECONDS = 10  # for a body that is too large, so that its sender reads why
 _GRACE_SECONDS = 30  # for requests in flight once the server is to end
+_WAITING = 2048  # connections that the system keeps until they are accepted
+_TICKS = 10  # of uvicorn in a second
+_LOOKS = ["GET", "HEAD"]
+_LAST = (408, 413, 503)  # after these answers a connection is closed: there is more of the body, or no room
 
 
 class Metrics:
@@ -60,51 +74,50 @@ class Metrics:
         return prometheus_client.generate_latest(self.registry)
 
 
-class _BodyMemory:
-    """Limits the bytes of request bodies in memory at a time; a request that would exceed it waits."""
-
-    def __init__(self, size: int):
-        self._free = size
-        self._changed = asyncio.Condition()
-
-    @contextlib.asynccontextmanager
-    async def reserve(self, size: int) -> AsyncIterator[None]:
-        async with self._changed:
-            await self._changed.wait_for(lambda: size <= self._free)
-            self._free -= size
-        try:
-            yield
-        finally:
-            self._free += size
-            async with self._changed:
-                self._changed.notify_all()
-
-
-def create_app(model: ServedModel, pool: ThreadPoolExecutor, max_body: int) -> fastapi.FastAPI:
+def create_app(
+    model: "ServedModel",
+    pool: ThreadPoolExecutor,
+    max_body: int,
+    connections: Connections | None = None,
+    origins: Sequence[str] = (),
+) -> fastapi.FastAPI:
     """The application, without the page.
 
     Args:
         pool: computes the answers, as many at a time as it has threads.
         max_body: bytes.
+        connections: those of its server; None for no limit on them.
+        origins: of other sites, whose scripts may read the answers; `*` is every site.
     """
     app = fastapi.FastAPI(openapi_url=None)  # its documentation page would come from another host
-    metrics, memory = Metrics(), _BodyMemory(BODIES_AT_A_TIME * max_body)
+    metrics, memory = Metrics(), BodyMemory(max_body, BODIES_AT_A_TIME)
     app.state.metrics = metrics
+    app.add_middleware(InTime)
+    if connections is not None:
+        sentence = "the server has as many connections as it takes; try again later"
+        app.add_middleware(NotTooMany, connections=connections, refusal=_refusal(503, sentence))
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=[*_LOOKS, "POST"],
+            allow_headers=["Content-Type", "Content-Encoding"],
+        )
 
-    @app.get("/health")
+    @app.api_route(HEALTH, methods=_LOOKS)
     async def health() -> fastapi.Response:
         return _json(b'{"status": "ok"}')
 
-    @app.get("/metrics")
-    @app.get("/monitoring/prometheus/metrics")  # TF Serving's place
+    @app.api_route("/metrics", methods=_LOOKS)
+    @app.api_route("/monitoring/prometheus/metrics", methods=_LOOKS)  # TF Serving's place
     async def exposed() -> fastapi.Response:
         return fastapi.Response(metrics.exposed(), media_type=prometheus_client.CONTENT_TYPE_LATEST)
 
-    @app.get(MODELS + "{path:path}")
-    async def look(path: str) -> fastapi.Response:
+    @app.api_route(MODELS + "{path:path}", methods=_LOOKS)
+    async def look(path: str, request: fastapi.Request) -> fastapi.Response:
         address = rest.read_address(path)
         if address is None or address.verb:
-            raise rest.RestError(400, f"Malformed request: GET {MODELS}{path}")
+            raise rest.RestError(400, f"Malformed request: {request.method} {MODELS}{path}")
         rest.check_address(address, model.name, model.version)
         if address.metadata:
             return _json(rest.write_metadata(model.name, model.version, model.signature_def()))
@@ -118,8 +131,8 @@ def create_app(model: ServedModel, pool: ThreadPoolExecutor, max_body: int) -> f
                 answer = await answered(path, request)
                 code = answer.status_code
                 return answer
-            except rest.RestError as error:
-                code = error.status
+            except (rest.RestError, HTTPException) as error:
+                code = error.status if isinstance(error, rest.RestError) else error.status_code
                 raise
             finally:
                 metrics.requests.labels(code).inc()
@@ -131,41 +144,47 @@ def create_app(model: ServedModel, pool: ThreadPoolExecutor, max_body: int) -> f
         rest.check_address(address, model.name, model.version)
         if address.verb != "predict":
             raise rest.RestError(400, f"the model answers to predict alone; received {address.verb}")
-        if request.headers.get("content-encoding", "identity") != "identity":
-            raise rest.RestError(415, "the body is compressed; send it as it is")
-        declared = _declared(request, max_body)
-        if declared > max_body:
-            await _discard_body(request)
-            raise _too_large(max_body)
+        check_headers(request)
+        size = 0
         try:
-            async with memory.reserve(declared):
-                body = await _received(request, max_body)
-                begin = time.perf_counter()
+            async with memory.room() as take:
+                body = await read_body(request, max_body, take)
+                size, begin = len(body), time.perf_counter()
                 reply = await asyncio.get_running_loop().run_in_executor(pool, model.answer, body)
         finally:
-            body = None
-            if declared > _LARGE_BODY:
+            body = b""
+            if size > _LARGE_BODY:
                 pool.submit(_give_memory_back)
         metrics.seconds.observe(time.perf_counter() - begin)
         metrics.rows.labels(reply.signature, "good").inc(reply.rows - reply.bad_rows)
         metrics.rows.labels(reply.signature, "bad").inc(reply.bad_rows)
         return _json(reply.content)
 
-    @app.api_route("/v1/{path:path}", methods=["GET", "POST"])
+    @app.options(HEALTH)
+    @app.options("/metrics")
+    @app.options("/monitoring/prometheus/metrics")
+    @app.options(MODELS + "{path:path}")
+    async def options(request: fastapi.Request) -> fastapi.Response:
+        address = rest.read_address(request.path_params.get("path", ""))
+        methods = ["POST"] if address is not None and address.verb else _LOOKS
+        return fastapi.Response(status_code=204, headers={"Allow": ", ".join([*methods, "OPTIONS"])})
+
+    @app.api_route("/v1/{path:path}", methods=[*_LOOKS, "POST"])
     async def unknown(path: str, request: fastapi.Request) -> fastapi.Response:
         raise rest.RestError(400, f"Malformed request: {request.method} /v1/{path}")
 
     @app.exception_handler(rest.RestError)
     async def refused(request: fastapi.Request, error: rest.RestError) -> fastapi.Response:
-        return _json(rest.write_error(error.sentence), error.status)
+        return _refusal(error.status, error.sentence)
 
     @app.exception_handler(HTTPException)
-    async def not_found(request: fastapi.Request, error: HTTPException) -> fastapi.Response:
-        return _json(rest.write_error(f"{error.detail}: {request.method} {request.url.path}"), error.status_code)
+    async def http_refused(request: fastapi.Request, error: HTTPException) -> fastapi.Response:
+        about = "" if error.status_code in _LAST else f": {request.method} {request.url.path}"
+        return _refusal(error.status_code, f"{error.detail}{about}", error.headers)
 
     @app.exception_handler(Exception)
     async def failed(request: fastapi.Request, error: Exception) -> fastapi.Response:
-        return _json(rest.write_error("the server failed on this request; its log says how"), 500)
+        return _refusal(500, "the server failed on this request; its log says how")
 
     return app
 
@@ -178,7 +197,10 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        return socket.create_server(address, family=family, backlog=2048)
+        made = socket.create_server(address, family=family, backlog=_WAITING)
+        # Made anew, it knows that it is TCP. For another asyncio sets no TCP_NODELAY, and the body of a short answer
+        # waits 40 ms for the client's word that the head has come.
+        return socket.socket(fileno=made.detach())
     except (OSError, OverflowError) as error:
         known = isinstance(error, OSError) and not isinstance(error, socket.gaierror) and error.errno
         reason = os.strerror(error.errno) if known else getattr(error, "strerror", None) or error
@@ -188,12 +210,13 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(
-    model: ServedModel,
+    model: "ServedModel",
     listener: socket.socket,
     *,
     max_body: int,
     threads: int,
     page: bool = True,
+    origins: Sequence[str] = (),
     ready: Callable[[str], None] = lambda address: None,
 ) -> None:
     """Serves until SIGTERM or Ctrl-C; requests in flight are answered first.
@@ -202,11 +225,15 @@ def serve(
         max_body: bytes.
         threads: how many requests are computed at a time.
         page: whether there is one at `/`.
+        origins: see `create_app`.
         ready: called with the server's address once it answers.
     """
     model.warm_up()
     with ThreadPoolExecutor(threads, "model") as pool, contextlib.ExitStack() as stack:
-        app = create_app(model, pool, max_body)
+        connections = Connections(
+            most_connections(files_of_each=2 if page else 1)
+        )  # a recording is dropped into a file
+        app = create_app(model, pool, max_body, connections, origins)
         if page:
             from tfcr.serving.server.page import mount_page
 
@@ -214,21 +241,42 @@ def serve(
         else:
             stop = _nothing
         config = uvicorn.Config(
-            app, log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE_SECONDS, server_header=False
+            app,
+            http=counted_by(connections),
+            ws="none",
+            backlog=ACCEPTED_AT_ONCE,
+            log_level="error",  # requests that are no HTTP are no matter of the log
+            access_log=False,
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+            server_header=False,
         )
         with _signals_end_quietly():
-            _Server(config, lambda: ready(_address(listener)), stop).run(sockets=[listener])
+            _Server(config, connections, lambda: ready(_address(listener)), stop).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], stop: Callable[[], None]):
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        connections: Connections,
+        ready: Callable[[], None],
+        stop: Callable[[], None],
+    ):
         super().__init__(config)
+        self._connections = connections
         self._ready = ready
         self._stop = stop
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        for each in sockets or ():
+            each.listen(_WAITING)  # asyncio has as many wait as it accepts at once
         self._ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % _TICKS == 0:
+            self._connections.close_silent(asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._stop()
@@ -262,42 +310,10 @@ def _address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _json(content: bytes, status: int = 200) -> fastapi.Response:
-    return fastapi.Response(content, status, media_type="application/json")
+def _json(content: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> fastapi.Response:
+    return fastapi.Response(content, status, headers, media_type="application/json")
 
 
-def _declared(request: fastapi.Request, max_body: int) -> int:
-    """How long a body says it is; one that does not say may be as long as any."""
-    length = request.headers.get("content-length")
-    return max_body if length is None else int(length)  # h11 lets only digits pass
-
-
-def _too_large(max_body: int) -> rest.RestError:
-    return rest.RestError(
-        413, f"the body is too large; expected at most {max_body >> 20} MB (--max-body of tfcr serve)"
-    )
-
-
-async def _received(request: fastapi.Request, max_body: int) -> bytes:
-    body = bytearray()
-    try:
-        async with asyncio.timeout(_BODY_SECONDS):
-            async for part in request.stream():
-                if len(body) + len(part) > max_body:
-                    body.clear()
-                    await _discard_body(request)
-                    raise _too_large(max_body)
-                body += part
-    except TimeoutError:
-        raise rest.RestError(408, f"the body did not arrive within {_BODY_SECONDS} s") from None
-    except ClientDisconnect:
-        raise rest.RestError(400, "the client left before its body had arrived") from None
-    return bytes(body)
-
-
-async def _discard_body(request: fastapi.Request) -> None:
-    """Reads the rest of a body and drops it, since a client whose sending is cut off would not read the answer."""
-    with contextlib.suppress(TimeoutError, ClientDisconnect, RuntimeError):
-        async with asyncio.timeout(_DRAIN_SECONDS):
-            async for _ in request.stream():
-                pass
+def _refusal(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> fastapi.Response:
+    closing = {"Connection": "close"} if status in _LAST else {}
+    return _json(rest.write_error(sentence), status, {**(headers or {}), **closing})

@@ -30,6 +30,10 @@ LIMITS = (
     "an emotion too. Do not decide about people with it. Recordings stay on the machine that serves this page and are "
     "deleted within an hour."
 )
+WITHOUT_RECORDER = (
+    "This page has no recorder: the model takes features that another program has computed of a recording and its "
+    "words, and that program does not run here. `tfcr predict` answers recordings; the REST interface takes features."
+)
 
 _PLACEHOLDER = '<p class="tfcr-empty">The answer will stand here.</p>'
 _KEPT_SECONDS = 1800  # of what is dropped on the page; looked at as often
@@ -154,6 +158,8 @@ def _environment(folder: str) -> Iterator[None]:
 
 def _page(gradio, model: ServedModel, pool: ThreadPoolExecutor, threads: int, folder: pathlib.Path):
     """The page's Blocks."""
+    if not model.takes_recordings:
+        return _page_of_features(gradio, model)
     hears, reads = ("audio_bytes" in model.inputs), ("transcript" in model.inputs)
 
     async def answer(*given) -> str:
@@ -205,14 +211,25 @@ def _page(gradio, model: ServedModel, pool: ThreadPoolExecutor, threads: int, fo
     return page
 
 
+def _page_of_features(gradio, model: ServedModel):
+    """The page of an export that takes features: there is nothing to record."""
+    with gradio.Blocks(title=TITLE, analytics_enabled=False) as page:
+        gradio.Markdown(f"# {TITLE}\n{WITHOUT_RECORDER}\n\n{_choice(model)}", elem_id="without-recorder")
+        gradio.Markdown(LIMITS, elem_id="limits")
+    return page
+
+
 def _introduction(model: ServedModel) -> str:
     what = {
         ("audio_bytes", "transcript"): "Record or drop speech and type its words.",
         ("audio_bytes",): "Record or drop speech; this model reads no words.",
         ("transcript",): "Type words; this model hears nothing.",
     }[tuple(sorted(model.inputs))]
-    emotions = ", ".join(model.emotions)
-    return f"{what} The model `{model.name}`, version {model.version}, chooses among {emotions}."
+    return f"{what} {_choice(model)}"
+
+
+def _choice(model: ServedModel) -> str:
+    return f"The model `{model.name}`, version {model.version}, chooses among {', '.join(model.emotions)}."
 
 
 def _answered(model: ServedModel, recording: str | None, transcript: str | None) -> str:

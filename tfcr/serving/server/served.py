@@ -13,7 +13,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tfcr.exports import MODEL, SAVED_MODEL
 from tfcr.schema import SAMPLE_RATE
 from tfcr.serving.graph import words as graph_words
-from tfcr.serving.predict import Predictor
+from tfcr.serving.loaded import LoadedExport
 from tfcr.serving.server import rest
 from tfcr.serving.wav_bytes import encode_wav
 
@@ -43,30 +43,41 @@ class ServedModel:
     Attributes:
         name: of the folder that it was exported to.
         preset: whose pictures and words they are.
-        inputs: what `explain` takes: `audio_bytes`, `transcript` or both.
+        inputs: what it takes of a recording: `audio_bytes`, `transcript` or both; or features by name.
+        takes_recordings: whether it is the former.
         vocabulary: the words that have a vector; none where it reads no transcripts.
 
     Raises:
-        TfcrError: see `tfcr.serving.predict.Predictor`.
+        TfcrError: see `tfcr.serving.loaded.LoadedExport`.
     """
 
     def __init__(self, export: str | os.PathLike):
-        self._predictor = Predictor(export)
-        folder = self._predictor.version.resolve()
+        self._loaded = LoadedExport(export)
+        folder = self._loaded.version.resolve()
         numbered = folder.name.isdecimal()
-        self.folder = self._predictor.version
-        self.name: str = self._predictor.described.get("model", MODEL)
+        self.folder = self._loaded.version
+        self.name: str = self._loaded.described.get("model", MODEL)
         self.version = int(folder.name) if numbered else 1
-        self.emotions = self._predictor.emotions
-        self.inputs = self._predictor.inputs
-        self.preset: str = self._predictor.described["run"]["preset"]
+        self.emotions = self._loaded.emotions
+        self.inputs = self._loaded.inputs
+        self.takes_recordings = self._loaded.takes_recordings
+        self.preset: str = self._loaded.described["run"]["preset"]
         asset = self.folder / tf.saved_model.ASSETS_DIRECTORY / graph_words.ASSET
         self.vocabulary = frozenset(graph_words.read_asset(asset) if asset.is_file() else ())
-        self._signatures = self._predictor.model.signatures
-        self.takes = {name: _inputs(self._signatures[name]) for name in self._predictor.described["signatures"]}
+        self._signatures = self._loaded.model.signatures
+        # a request that names no signature asks for the default one, which every SavedModel of Keras has
+        names = dict.fromkeys([*self._loaded.described["signatures"], rest.DEFAULT_SIGNATURE])
+        self.takes = {name: _inputs(self._signatures[name]) for name in names}
 
     def warm_up(self) -> None:
-        """Answers half a second of silence, so that the first client does not wait for what TensorFlow does once."""
+        """Answers half a second of silence, so that the first client does not wait for what TensorFlow does once.
+
+        Of an export that takes features, one step of zeros.
+        """
+        if not self.takes_recordings:
+            shapes = {name: [size or 1 for size in taken.shape] for name, taken in self.takes["features"].items()}
+            self.ask("features", {name: np.zeros(shapes[name], self.takes["features"][name].dtype) for name in shapes})
+            return
         raw = {"audio_bytes": encode_wav(np.zeros(SAMPLE_RATE // 2)), "transcript": b""}
         for signature in (rest.DEFAULT_SIGNATURE, "explain"):
             self.ask(signature, {name: np.array([raw[name]], object) for name in self.inputs})

@@ -1,0 +1,123 @@
+"""A run under noise: the clean grade is its own test, what is cut off goes on, and nothing else changes."""
+
+import csv
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from tfcr import runs
+from tfcr.errors import TfcrError, UsageError
+from tfcr.noise.grades import KINDS
+from tfcr.noise.results import NOISE, read_noise
+from tfcr.training.evaluate_noise import SUMMARY, TRANSCRIPTS, evaluate_noise
+from tfcr.training.experiment import plan
+from tfcr.training.train import train_fold
+
+KINDS_OF_TEST = ("white", "babble", "silence", "deleted", "no-words")
+
+
+@pytest.fixture(scope="module")
+def run(small_config, small_dataset, tmp_path_factory):
+    """A run of one epoch at alpha 0.1."""
+    config = dataclasses.replace(small_config, alpha=0.1, epochs=1)
+    return train_fold(plan(config, small_dataset.folder), tmp_path_factory.mktemp("runs") / "run")
+
+
+@pytest.fixture(scope="module")
+def evaluated(run):
+    """Under some kinds of noise, drawn in the spectrograms."""
+    return evaluate_noise(run, kinds=KINDS_OF_TEST)
+
+
+def test_without_noise_the_runs_own_scores_come_out_bit_for_bit(run, evaluated):
+    assert evaluated.figures["clean"] == run.metrics["test"]
+    clean = read_noise(run.folder).clean
+    for name in ("id", "speaker", "label", "logits", "audio_logits", "text_logits"):
+        assert np.array_equal(getattr(clean, name), getattr(run.predictions, name)), name
+
+
+def test_noise_in_speech_changes_what_speech_says_and_nothing_of_the_words(run, evaluated):
+    found = read_noise(run.folder)
+    for name, said in found.by_grade.items():
+        if name == "clean":
+            continue
+        modality = KINDS[name.partition("-")[0] if name != "no-words" else name].modality
+        same = "text_logits" if modality == "audio" else "audio_logits"
+        np.testing.assert_array_equal(getattr(said, same), getattr(found.clean, same), err_msg=name)
+        changed = "audio_logits" if modality == "audio" else "text_logits"
+        assert not np.array_equal(getattr(said, changed), getattr(found.clean, changed)), name
+
+
+def test_without_words_the_text_says_the_same_of_every_utterance(run, evaluated):
+    """Silence does not: an utterance's length is still seen."""
+    found = read_noise(run.folder).by_grade
+    np.testing.assert_allclose(np.ptp(found["no-words"].text_logits, axis=0), 0, atol=1e-6)
+
+
+def test_the_same_call_tests_nothing_again_and_other_kinds_are_added(run, evaluated):
+    before, ahead = (run.folder / NOISE).read_bytes(), []
+    evaluate_noise(run, kinds=KINDS_OF_TEST, start=ahead.append)
+    assert (run.folder / NOISE).read_bytes() == before and ahead == [0]
+    more = evaluate_noise(run, kinds=["telephone"], start=ahead.append)
+    assert ahead == [0, run.metrics["sizes"]["test"]]
+    assert set(more.figures) == {*evaluated.figures, "telephone"}
+    assert set(json.loads((run.folder / SUMMARY).read_text())["grades"]) == set(more.figures)
+
+
+def test_what_is_cut_off_goes_on_to_the_same_bytes(run, tmp_path):
+    import shutil
+
+    whole, cut = (runs.Run(tmp_path / name) for name in ("whole", "cut"))
+    for each in (whole, cut):
+        shutil.copytree(run.folder, each.folder, ignore=shutil.ignore_patterns("noise*"))
+    evaluate_noise(whole, kinds=["replaced"])
+    done = []
+
+    def interrupt(utterances):
+        done.append(utterances)
+        if sum(done) > 30:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_noise(cut, kinds=["replaced"], advance=interrupt)
+    assert 0 < len(read_noise(cut.folder).by_grade) < 5
+    evaluate_noise(cut, kinds=["replaced"])
+    for name in (NOISE, SUMMARY, TRANSCRIPTS):
+        assert (cut.folder / name).read_bytes() == (whole.folder / name).read_bytes(), name
+    evaluate_noise(cut, kinds=["telephone"], seed=1)  # another seed is another evaluation
+    assert set(read_noise(cut.folder).by_grade) == {"clean", "telephone"}
+
+
+def test_the_transcript_of_every_degraded_utterance_is_listed(run, evaluated):
+    with open(run.folder / TRANSCRIPTS, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    words = {}
+    for row in rows:
+        words.setdefault(row["grade"], {})[row["id"]] = row["transcript"].split()
+    assert list(words["clean"]) == list(run.predictions.id)
+    total = sum(map(len, words["clean"].values()))
+    for share in KINDS["deleted"].levels:
+        left = sum(map(len, words[f"deleted-{share:g}"].values()))
+        assert total - left == int(share * total + 0.5)
+    assert not any(words["no-words"].values())
+
+
+def test_noise_in_recordings_and_in_spectrograms_is_told_apart(run, small_corpus, tmp_path):
+    import shutil
+
+    folder = tmp_path / "run"
+    shutil.copytree(run.folder, folder, ignore=shutil.ignore_patterns("noise*"))
+    found = evaluate_noise(runs.Run(folder), root=small_corpus, kinds=["babble"])
+    assert found.place == "recordings" == read_noise(folder).identity.place
+    assert found.figures["clean"] == run.metrics["test"]
+
+
+def test_what_cannot_be_tested_is_one_line(run, small_corpus, small_dataset, tiny_corpus, authors_dataset):
+    with pytest.raises(UsageError, match="no kind of noise 'brown'; expected some of white, "):
+        evaluate_noise(run, kinds=["brown"])
+    with pytest.raises(TfcrError, match=r"is not the one that .* was trained on"):
+        evaluate_noise(run, data=authors_dataset.folder)
+    with pytest.raises(TfcrError, match=r"--root .*/none is no folder; expected that of corpus synthetic"):
+        evaluate_noise(run, root=tiny_corpus / "none")

@@ -1,0 +1,194 @@
+"""What noise does, of runs made up by hand: areas, what is compared with what, and what is said of it."""
+
+import csv
+import itertools
+import re
+
+import numpy as np
+import pytest
+
+from tfcr.noise.grades import CLEAN, KINDS, grades
+from tfcr.noise.results import Identity, NoiseResults, read_noise, write_noise
+from tfcr.report import write_report
+from tfcr.report.findings.conditions import group_by_condition
+from tfcr.report.findings.noise import CENTRED, CONFLICTS, UA, WA, weights_of
+from tfcr.report.findings.sections import divide
+from tfcr.runs import Predictions
+
+SPEAKERS = [f"speaker-{number}" for number in range(10)]
+UNDER_NOISE = {"share": 0.5, "kinds": ["white"], "snr": [0.0, 20.0], "words": 0.2}
+
+
+def said(predictions: Predictions, right: int) -> Predictions:
+    """The same utterances, of which each speaker's first `right` of four are right."""
+    wanted = np.where(predictions.label < right, predictions.label, (predictions.label + 1) % 4)
+    logits = np.eye(4, dtype=np.float32)[wanted]
+    other = np.eye(4, dtype=np.float32)[(wanted + 1) % 4]
+    text = np.where((predictions.label < right)[:, None], logits, other)  # in conflict where it is wrong
+    return Predictions(
+        **{name: getattr(predictions, name) for name in ("id", "speaker", "session", "script", "label")},
+        logits=logits,
+        audio_logits=logits,
+        text_logits=text,
+    )
+
+
+@pytest.fixture
+def make_tested(make_run):
+    """A function that makes runs of 40 utterances that are all right when clean, and `right` of four at every grade."""
+    numbers = itertools.count()
+
+    def make(
+        right, *, seeds=(0,), kinds=("white", "deleted", "telephone"), place="spectrograms", noise_seed=0, **facts
+    ):
+        label = [0, 1, 2, 3] * len(SPEAKERS)
+        speakers = [speaker for speaker in SPEAKERS for _ in range(4)]
+        made = []
+        for seed in seeds:
+            facts_of = {"weights_sha256": f"w{next(numbers)}", "training_means": {n: [0] * 4 for n in _BOTH}, **facts}
+            scores = {"label": label, "predicted": label, "audio": label, "text": label, "speakers": speakers}
+            run = make_run(f"run-{next(numbers)}", seed=seed, **scores, **facts_of)
+            by_grade = {CLEAN: run.predictions, **{g.name: said(run.predictions, right) for g in grades(kinds)}}
+            identity = Identity(facts_of["weights_sha256"], noise_seed, place)
+            write_noise(run.folder, NoiseResults(identity, by_grade))
+            made.append(run)
+        return made
+
+    return make
+
+
+_BOTH = ("audio_logits", "text_logits")
+
+
+def findings(*runs):
+    [section] = divide(group_by_condition([run for some in runs for run in some]))
+    return section.noise
+
+
+def test_results_come_back_as_they_were_written(make_tested):
+    [run] = make_tested(2)
+    found = read_noise(run.folder)
+    assert found.identity == Identity(run.metrics["weights_sha256"], 0, "spectrograms")
+    assert set(found.by_grade) == {CLEAN, *(grade.name for grade in grades(["white", "deleted", "telephone"]))}
+    assert list(found.clean.id) == list(run.predictions.id)
+    np.testing.assert_array_equal(found.clean.logits, run.predictions.logits)
+
+
+def test_a_broken_file_of_results_is_one_line(make_tested):
+    from tfcr.errors import TfcrError
+
+    [run] = make_tested(2)
+    path = run.folder / "noise.h5"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(
+        TfcrError, match=r"noise\.h5 is broken .* remove it, and `tfcr evaluate --noise` writes it anew"
+    ):
+        read_noise(run.folder)
+
+
+def test_an_area_is_the_mean_over_the_levels_by_trapezoids():
+    """Of signal to noise ratios the ends weigh half; of shares the clean end takes part."""
+    weights = weights_of([KINDS["white"]])
+    assert weights == {
+        f"white-{level}": pytest.approx(w)
+        for level, w in zip((20, 15, 10, 5, 0), (1, 2, 2, 2, 1), strict=True)
+        for w in [w / 8]
+    }
+    shares = weights_of([KINDS["deleted"]])  # 0, 0.05, 0.1, 0.2, 0.4
+    assert [shares[name] for name in (CLEAN, "deleted-0.05", "deleted-0.1", "deleted-0.2", "deleted-0.4")] == (
+        pytest.approx([0.0625, 0.125, 0.1875, 0.375, 0.25])
+    )
+    assert weights_of([KINDS["telephone"]]) == {"telephone": 1.0}
+    assert sum(weights_of([KINDS["white"], KINDS["deleted"]]).values()) == pytest.approx(1)
+
+
+def test_measures_at_a_grade_are_those_of_the_utterances(make_tested):
+    [found] = findings(make_tested(3))
+    [system] = found.systems
+    assert [system.at(measure, CLEAN).value for measure in (WA, UA, CONFLICTS, CENTRED)] == [1, 1, 0, 0]
+    assert [system.at(measure, "white-0").value for measure in (WA, UA, CONFLICTS, CENTRED)] == [0.75, 0.75, 0.25, 0.25]
+    assert system.at(WA, "white-0").interval == (0.75, 0.75)  # every speaker is alike
+    assert system.area(WA, [KINDS["white"]]).value == pytest.approx(0.75)
+    assert system.area(WA, [KINDS["deleted"]]).value == pytest.approx(0.0625 + 0.9375 * 0.75)
+    assert found.differences == [] and found.conclusion == ""
+
+
+def test_the_method_is_compared_with_the_baseline_and_noise_in_training_with_both(make_tested):
+    seeds = range(5)
+    runs = [make_tested(2, seeds=seeds), make_tested(3, seeds=seeds, alpha=0.1)]
+    runs += [make_tested(4, seeds=seeds, noise=UNDER_NOISE), make_tested(1, seeds=seeds, alpha=0.1, noise=UNDER_NOISE)]
+    [found] = findings(*runs)
+    assert [system.condition.name for system in found.systems] == [
+        "Model-level fusion (baseline)",
+        "Contrastive regularization, α = 0.1",
+        "Model-level fusion (baseline), trained under noise",
+        "Contrastive regularization, α = 0.1, trained under noise",
+    ]
+    by_kind = found.differences_of(found.systems[1])
+    assert by_kind["white"].effect == pytest.approx(0.25) and by_kind["telephone"].effect == pytest.approx(0.25)
+    assert by_kind["all kinds"].effect == pytest.approx((0.25 + 0.25 * 0.9375) / 2)
+    assert by_kind["white"].p == pytest.approx(2 / 1024) and by_kind["white"].is_agreed_on
+    over, shown = "Over 10 speakers and 5 seeds,", "sign-flip p = 0.002): a difference is shown."
+    assert found.conclusion == (
+        "WA averaged over 2 kinds of degradation at all their grades: "
+        f"{over} contrastive regularization with α = 0.1 is right 24.2 percentage points more often than the baseline "
+        f"(95 % t interval 24.2 to 24.2, {shown} "
+        f"{over} the baseline trained under noise is right 48.4 percentage points more often than the baseline "
+        f"(95 % t interval 48.4 to 48.4, {shown} "
+        f"{over} contrastive regularization with α = 0.1 trained under noise is right 24.2 percentage points less "
+        f"often than the baseline (95 % t interval −24.2 to −24.2, {shown} "
+        f"{over} contrastive regularization with α = 0.1 trained under noise is right 72.7 percentage points less "
+        f"often than the baseline trained under noise (95 % t interval −72.7 to −72.7, {shown} "
+        "Training heard these speakers, so nothing follows for new ones."
+    )
+
+
+def test_few_seeds_speak_of_trained_models(make_tested):
+    [found] = findings(make_tested(2), make_tested(3, alpha=0.1))
+    assert "this holds for these trained models, and training them again could change it." in found.conclusion
+    assert found.conclusion.count("A conclusion about the systems needs at least 5 seeds.") == 1
+
+
+def test_only_the_same_noise_on_the_same_folds_is_compared(make_tested):
+    [found] = findings(make_tested(2, seeds=[0, 1, 2]), make_tested(3, alpha=0.1, seeds=[0, 1]))
+    assert [system.cells for system in found.systems] == [[(0, 0), (0, 1)]] * 2 and found.left_out == 1
+    [found] = findings(make_tested(2, seeds=[0, 1], fold=1), make_tested(3, alpha=0.1, fold=1, place="recordings"))
+    assert len(found.systems) == 1 and found.place == "spectrograms" and found.left_out == 1
+
+
+def test_results_of_other_weights_are_not_looked_at(make_tested):
+    [run] = make_tested(2)
+    write_noise(run.folder, NoiseResults(Identity("other", 0, "spectrograms"), read_noise(run.folder).by_grade))
+    assert findings([run]) == []
+
+
+def test_kinds_that_one_condition_lacks_are_left_out(make_tested):
+    [found] = findings(make_tested(2), make_tested(3, alpha=0.1, kinds=["white", "no-words"]))
+    assert [kind.name for kind in found.kinds] == ["white"]
+
+
+def test_page_tables_and_figures_have_it(make_tested, tmp_path):
+    runs = [*make_tested(2), *make_tested(3, alpha=0.1)]
+    report = write_report(runs, tmp_path / "report")
+    page = report.page.read_text(encoding="utf-8")
+    assert '<h3 id="d1-noise">What noise does</h3>' in page and 'href="#d1-noise"' in page
+    assert "WA averaged over 2 kinds of degradation at all their grades: Over 10 speakers" in page.replace("\xa0", " ")
+    names = {path.stem for path in report.figures if path.stem.startswith("noise-")}
+    assert {name.removeprefix("noise-").split("-iemocap")[0] for name in names} == {
+        *("wa", "ua", "conflicts", "conflicts-centred")
+    }
+    with open(tmp_path / "report" / "noise.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    area = [row for row in rows if (row["measure"], row["kind"], row["level"]) == ("WA", "all kinds", "area")]
+    assert [row["alpha"] for row in area] == ["0.0", "0.1"]
+    assert [row["minus_baseline"] for row in area] == ["", f"{100 * (0.25 + 0.25 * 0.9375) / 2:.6f}"]
+    assert {row["kind"] for row in rows} == {CLEAN, "white", "deleted", "telephone", "all kinds"}
+    text = (tmp_path / "report" / "noise.md").read_text(encoding="utf-8")
+    assert re.search(r"^\| all 2 with grades \| 51\.56 .* \| 75\.78 .* \| \+24\.22 ", text, re.MULTILINE)
+
+
+def test_without_noise_the_report_says_nothing_of_it(make_run, tmp_path):
+    report = write_report([make_run()], tmp_path / "report")
+    assert "What noise does" not in report.page.read_text(encoding="utf-8")
+    assert (tmp_path / "report" / "noise.md").read_text() == ""
+    assert len((tmp_path / "report" / "noise.csv").read_text().splitlines()) == 1

@@ -1,0 +1,209 @@
+"""From recordings or transcripts to a file of features (`docs/features.md`)."""
+
+import hashlib
+import json
+import pathlib
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tfcr import files
+from tfcr.corpora.audio import read_audio, read_blocks
+from tfcr.corpora.paths import in_place_of_recording
+from tfcr.errors import TfcrError, UsageError
+from tfcr.extraction.checked import said, whole
+from tfcr.extraction.extractor import Extractor
+from tfcr.extraction.parts import Part, Parts, described
+from tfcr.extraction.sources import Source, Sources
+from tfcr.preparation.options import Progress
+from tfcr.schema import SAMPLE_RATE
+from tfcr.wording import counted, printable
+
+_SAVED_EVERY = 20.0  # seconds: what a kill costs at most, beside the batch under way
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What came of an extraction.
+
+    Attributes:
+        count: utterances that the file has.
+        failed: id → why it has no features.
+    """
+
+    count: int
+    failed: Mapping[str, str]
+
+
+def extract(
+    sources: Sources, extractor: Extractor, out: pathlib.Path, batch_size: int = 8, progress: Progress | None = None
+) -> Extracted:
+    """Writes the features of everything, whole or not at all; one that was cut off goes on.
+
+    Batches are drawn by length from all that is wanted, so that the bytes do not depend on where it was cut off.
+
+    Args:
+        out: an HDF5 file; one that the same extractor made is completed.
+
+    Raises:
+        TfcrError: `out` is another's, or nothing has features.
+    """
+    progress = progress or Progress()
+    there: set[str] = set()
+    if out.exists():
+        there = _there(out, extractor)
+    wanted = [source for source in sources.found if source.id not in there]
+    if not wanted and not sources.broken:
+        progress.say(f"{out} was extracted before, by the same extractor")
+        return Extracted(len(there), {})
+    batches = batches_by_length(wanted, extractor.longest, batch_size)
+    parts = Parts(out, _plan(extractor, batches))
+    with parts.claimed():
+        done = parts.done()
+        if done:
+            progress.say(f"{len(done)} of {counted(len(batches), 'batch', 'batches')} are there already")
+        ahead = [number for number in range(len(batches)) if number not in done]
+        progress.start(_work(source for number in ahead for source in batches[number]))
+        while ahead:
+            ahead = _some(batches, ahead, extractor, parts, progress)
+        failed = dict(sources.broken) | parts.failed()
+        count = len(there) + len(wanted) - len(parts.failed())
+        if not count:
+            parts.remove()
+            first = min(failed)
+            raise TfcrError(f"nothing in {sources.corpus} has features; the first: {_told(first, failed[first])}")
+        ids = [[source.id for source in batch] for batch in batches]
+        if wanted:
+            parts.join(extractor.description, ids, out if there else None)
+    return Extracted(count, {id: printable(_told(id, why)) for id, why in sorted(failed.items())})
+
+
+def batches_by_length(sources: Sequence[Source], longest: int | None, size: int) -> list[list[Source]]:
+    """All sources, those of like length together; what is longer than `longest` stands alone, at the end."""
+    ordered = sorted(sources, key=lambda source: (source.length, source.id))
+    short = [each for each in ordered if longest is None or each.length <= longest]
+    return [
+        *(short[start : start + size] for start in range(0, len(short), size)),
+        *([each] for each in ordered[len(short) :]),
+    ]
+
+
+def _there(out: pathlib.Path, extractor: Extractor) -> set[str]:
+    """The ids that `out` has features of."""
+    before, ids = described(out)
+    if before is None:
+        raise TfcrError(f"--out {out} is there, and does not say what made its features; remove it, or name another")
+    now = json.loads(json.dumps(extractor.description))
+    other = next((name for name in now if before.get(name) != now[name]), None)
+    if other:
+        raise UsageError(
+            f"--out {out} has features made with {other} {before.get(other)!r}, not {now[other]!r}; remove it, or name "
+            "another"
+        )
+    return ids
+
+
+def _plan(extractor: Extractor, batches: Sequence[Sequence[Source]]) -> dict:
+    """What decides the bytes; a changed recording shows in its stamp."""
+    digest = hashlib.sha256()
+    for batch in batches:
+        for source in batch:
+            stamp = files.stamp(source.audio) if source.audio is not None and source.audio.exists() else []
+            digest.update(json.dumps([source.id, source.length, source.transcript, stamp]).encode())
+        digest.update(b"\n")
+    return json.loads(json.dumps({"extractor": extractor.description, "sources": digest.hexdigest()}))
+
+
+def _work(sources: Iterable[Source]) -> float:
+    """Seconds of audio; of transcripts their number."""
+    return sum(1 if source.audio is None else source.length / SAMPLE_RATE for source in sources)
+
+
+def _some(
+    batches: Sequence[Sequence[Source]], ahead: list[int], extractor: Extractor, parts: Parts, progress: Progress
+) -> list[int]:
+    """Computes batches for a while and keeps what came of them; returns the numbers of those that are left."""
+    began = time.monotonic()
+    with parts.writing(ahead[0]) as part:
+        while ahead and time.monotonic() - began < _SAVED_EVERY:
+            number, *ahead = ahead
+            _compute(batches[number], extractor, part)
+            part.batches.append(number)
+            progress.advance(_work(batches[number]))
+    return ahead
+
+
+def _compute(batch: Sequence[Source], extractor: Extractor, part: Part) -> None:
+    if extractor.longest is not None and batch[0].length > extractor.longest:
+        _compute_long(batch[0], extractor, part)
+        return
+    readable, contents = [], []
+    for source in batch:
+        try:
+            contents.append(_content(source))
+            readable.append(source)
+        except (TfcrError, OSError) as error:
+            part.failed[source.id] = _reason(source, error)
+    for source, features in zip(readable, _features(contents, extractor), strict=True):
+        if isinstance(features, str):
+            part.failed[source.id] = features
+        else:
+            part.add(source.id, features)
+
+
+def _features(contents: Sequence, extractor: Extractor) -> list[np.ndarray | str]:
+    """Features of each, or why there are none: where a batch has a bad one, each is tried alone."""
+    if not contents:
+        return []
+    try:
+        with said():
+            return list(map(whole, extractor.features_of(contents)))
+    except TfcrError as error:
+        if len(contents) == 1:
+            return [str(error)]
+        return [each for content in contents for each in _features([content], extractor)]
+
+
+def _compute_long(source: Source, extractor, part: Part) -> None:
+    """As `_compute`, of a recording that is cut into windows, of which few are held at a time."""
+    settings, total, count = extractor.settings, 0, 0
+    assert source.audio is not None  # words are never long
+    try:
+        _refuse_other_recording(source)
+        with said():
+            for features in map(whole, extractor.parts(read_blocks(source.audio))):
+                if settings.pool == "mean":
+                    total = total + features.sum(axis=1, keepdims=True, dtype=np.float64)
+                    count += features.shape[1]
+                else:
+                    part.append(source.id, settings.shaped(features))
+    except (TfcrError, OSError) as error:
+        part.discard(source.id)
+        part.failed[source.id] = _reason(source, error)
+        return
+    if settings.pool == "mean":
+        part.add(source.id, settings.shaped(total / count))
+
+
+def _content(source: Source) -> np.ndarray | str:
+    """Its samples, float32 [samples], or its words."""
+    if source.audio is None:
+        return source.transcript
+    _refuse_other_recording(source)
+    return read_audio(source.audio).astype(np.float32)
+
+
+def _refuse_other_recording(source: Source) -> None:
+    """Refuses a recording that is another than the dataset was prepared from."""
+    if source.audio and source.recording and not files.sha256_of_file(source.audio).startswith(source.recording):
+        raise TfcrError(f"{source.audio} is another recording than the one that was prepared")
+
+
+def _reason(source: Source, error: Exception) -> str:
+    return (source.audio and in_place_of_recording(source.audio)) or str(error)
+
+
+def _told(id: str, why: str) -> str:
+    return why if id in why else f"{id}: {why}"

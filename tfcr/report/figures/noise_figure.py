@@ -1,0 +1,87 @@
+"""Curves against degradation: a panel for every graded kind, and one for those without grades."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+
+from tfcr.noise.grades import CLEAN, Grade, Kind
+from tfcr.report.figures.drawing import BLUE, ORANGE, Drawing, light_grid, new_figure, saved, styled
+from tfcr.report.findings.noise import CENTRED, CONFLICTS, NoiseFindings, Share, UnderNoise
+
+# colour, marker and line: baseline and method, then both trained under noise
+_STYLES = ((BLUE, "o", "-"), (ORANGE, "D", "-"), (BLUE, "s", "--"), (ORANGE, "^", "--"))
+_COLUMNS = 4
+_WIDTH, _HEIGHT = 9.6, 2.5  # inches, of the figure and of a row
+_UNITS = {"dB": "signal to noise ratio, dB", "s": "reverberation time, s", "share": "share of the words, %"}
+_FEWER_IS_BETTER = (CONFLICTS, CENTRED)
+
+
+def draw_noise(name: str, title: str, findings: NoiseFindings, measure: str) -> Drawing:
+    """One measure of every condition, against each degradation; the mildest grade stands on the left."""
+    ungraded = [kind for kind in findings.kinds if not kind.is_graded]
+    panels: list[Kind | list[Kind]] = [*findings.graded, *([ungraded] if ungraded else [])]
+    rows = -(-len(panels) // _COLUMNS)
+    columns = min(len(panels), _COLUMNS)
+    with styled():
+        figure = new_figure(_WIDTH * columns / _COLUMNS + (1.5 if columns == 1 else 0), _HEIGHT * rows + 0.5)
+        axes = figure.subplots(rows, columns, squeeze=False, sharey=True).flatten()
+        for axis, panel in zip(axes, panels, strict=False):
+            if isinstance(panel, Kind):
+                _draw_curves(axis, findings.systems, panel, measure)
+            else:
+                _draw_points(axis, findings.systems, panel, measure)
+            light_grid(axis)
+        for axis in axes[len(panels) :]:
+            axis.set_visible(False)
+        for axis in axes[::columns]:
+            axis.set_ylabel(f"{measure}, %")
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=8)
+        return saved(figure, name, title, _caption(findings, measure))
+
+
+def _draw_curves(axis: Axes, systems: Sequence[UnderNoise], kind: Kind, measure: str) -> None:
+    levels = list(kind.levels)
+    names = [Grade(kind, level).name for level in levels]
+    labels = [f"{100 * level:g}" if kind.unit == "share" else f"{level:g}" for level in levels]
+    names, labels = [CLEAN, *names], ["clean", *labels]
+    for system, (colour, marker, line) in zip(systems, _STYLES, strict=False):
+        shares = [system.at(measure, name) for name in names]
+        values, places = [100 * share.value for share in shares], range(len(shares))
+        axis.plot(
+            places, values, marker + line, color=colour, markersize=3.5, linewidth=1.3, label=system.condition.name
+        )
+        low, high = zip(*map(_ends, shares), strict=True)
+        axis.fill_between(places, low, high, color=colour, alpha=0.12, linewidth=0)
+    axis.set_xticks(range(len(labels)), labels, fontsize=7.5)
+    axis.set_xlabel(_UNITS[kind.unit], fontsize=8)
+    axis.set_title(kind.meaning, fontsize=8.5, loc="left")
+
+
+def _draw_points(axis: Axes, systems: Sequence[UnderNoise], kinds: Sequence[Kind], measure: str) -> None:
+    """Kinds without grades side by side, the conditions next to each other."""
+    for number, (system, (colour, marker, _)) in enumerate(zip(systems, _STYLES, strict=False)):
+        for place, kind in enumerate(kinds):
+            share = system.at(measure, kind.name)
+            x = place + 0.16 * (number - (len(systems) - 1) / 2)
+            low, high = _ends(share)
+            axis.vlines(x, low, high, color=colour, linewidth=1.2, alpha=0.6)
+            filled = {} if number < 2 else {"markerfacecolor": "white"}
+            axis.plot([x], [100 * share.value], marker, color=colour, markersize=4.5, **filled)
+    axis.set_xticks(range(len(kinds)), [kind.meaning.replace(" ", "\n") for kind in kinds], fontsize=7.5)
+    axis.set_xlim(-0.6, len(kinds) - 0.4)
+    axis.set_title("without grades", fontsize=8.5, loc="left")
+
+
+def _ends(share: Share) -> tuple[float, float]:
+    low, high = share.interval or (share.value, share.value)
+    return 100 * low, 100 * high
+
+
+def _caption(findings: NoiseFindings, measure: str) -> str:
+    direction = "lower" if measure in _FEWER_IS_BETTER else "higher"
+    return (
+        f"{measure} of the test utterances as speech (noise added to the {findings.place}) or words get worse, from "
+        f"left to right; {direction} is better. All conditions heard the very same noise. Bands and bars are 95 % "
+        "bootstrap intervals over speakers, which say nothing of what training again would change."
+    )
