@@ -16,12 +16,13 @@ import hypothesis
 import numpy as np
 import pytest
 import soundfile
+import yaml
 from glove import LACKING, Glove, read_glove
 
 from tfcr import schema
 from tfcr.config import PRESETS, Config
 from tfcr.dataset_info import Dataset, open_dataset
-from tfcr.runs import Run, open_run
+from tfcr.runs import CONFIG, Run, open_run
 
 hypothesis.settings.register_profile("tfcr", deadline=None, derandomize=True)  # a busy machine is no bug
 hypothesis.settings.load_profile("tfcr")
@@ -203,7 +204,10 @@ def trained_run(small_config, small_dataset, made_once) -> Run:
     from tfcr.training.train import train_fold
 
     experiment = plan(dataclasses.replace(small_config, alpha=0.1, epochs=1), small_dataset.folder)
-    return open_run(made_once("trained", lambda folder: train_fold(experiment, folder / "run")) / "run")
+    run = made_once("trained", lambda folder: train_fold(experiment, folder / "run")) / "run"
+    config = yaml.safe_load((run / CONFIG).read_text()) | {"data": str(small_dataset.folder.resolve())}
+    (run / CONFIG).write_text(yaml.safe_dump(config, sort_keys=False))
+    return open_run(run)
 
 
 @pytest.fixture(scope="session")
