@@ -26,6 +26,7 @@ from tfcr.serving.server.bodies import BodyMemory, InTime, check_headers, read_b
 from tfcr.serving.server.connections import (
     ACCEPTED_AT_ONCE,
     HEALTH,
+    SILENT_SECONDS,
     Connections,
     NotTooMany,
     counted_by,
@@ -247,6 +248,7 @@ def serve(
             backlog=ACCEPTED_AT_ONCE,
             log_level="error",  # requests that are no HTTP are no matter of the log
             access_log=False,
+            timeout_keep_alive=SILENT_SECONDS,
             timeout_graceful_shutdown=_GRACE_SECONDS,
             server_header=False,
         )
