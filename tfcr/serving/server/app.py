@@ -231,9 +231,8 @@ def serve(
     """
     model.warm_up()
     with ThreadPoolExecutor(threads, "model") as pool, contextlib.ExitStack() as stack:
-        connections = Connections(
-            most_connections(files_of_each=2 if page else 1)
-        )  # a recording is dropped into a file
+        files_of_each = 2 if page else 1  # what is dropped on the page is kept in a file
+        connections = Connections(most_connections(files_of_each))
         app = create_app(model, pool, max_body, connections, origins)
         if page:
             from tfcr.serving.server.page import mount_page
