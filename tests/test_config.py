@@ -225,3 +225,9 @@ def test_a_file_that_does_not_exist_is_named(tmp_path):
     for path in (tmp_path / "none.yaml", tmp_path):
         with pytest.raises(UsageError, match=str(path)):
             read_yaml(path)
+
+
+def test_a_subset_is_the_same_in_whatever_order_its_groups_stand():
+    assert {Config(subset=subset) for subset in ("session=1,2", "session=2,1", "session=1,1,2")} == {
+        Config(subset="session=1,2")
+    }
