@@ -50,6 +50,7 @@ def test_training_under_noise_has_the_defaults_shown():
     assert from_mapping(yaml.safe_load(block)).noise == TrainingNoise()
 
 
+@pytest.mark.full
 def test_the_commands_work(tensorflow, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     small = tmp_path / "small.yaml"

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from tfcr import runs
+from tfcr import cli, runs
 from tfcr.errors import TfcrError, UsageError
 from tfcr.noise.grades import KINDS
 from tfcr.noise.results import NOISE, read_noise
@@ -103,6 +103,14 @@ def test_the_transcript_of_every_degraded_utterance_is_listed(run, evaluated):
         left = sum(map(len, words[f"deleted-{share:g}"].values()))
         assert total - left == int(share * total + 0.5)
     assert not any(words["no-words"].values())
+
+
+def test_the_command_lists_the_words_and_shows_the_figures(run, evaluated, capfd):
+    with pytest.raises(SystemExit) as end:
+        cli.main(["evaluate", str(run.folder), "--noise", "--kinds", "no-words", "--list"])
+    said = capfd.readouterr()
+    assert end.value.code == 0 and "Noise was added to the spectrograms" in said.err and "deleted-0.4" in said.err
+    assert said.out == (run.folder / TRANSCRIPTS).read_text(encoding="utf-8")
 
 
 def test_noise_in_recordings_and_in_spectrograms_is_told_apart(run, small_corpus, tmp_path):
