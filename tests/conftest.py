@@ -132,6 +132,7 @@ def full_dataset(tensorflow, small_corpus, tmp_path_factory) -> Dataset:
 def small_config() -> Config:
     """A model so small that an epoch over the small dataset takes a second or so."""
     return Config(
+        conv_blocks=2,
         conv_filters=2,
         lstm_layers=1,
         lstm_units=8,
@@ -155,7 +156,14 @@ def authors_dataset(tensorflow, small_corpus, tmp_path_factory) -> Dataset:
 @pytest.fixture(scope="session")
 def small_authors() -> Config:
     """The preset `authors`, small."""
-    sizes = {"conv_filters": 2, "lstm_units": 8, "discriminator_units": 8, "batch_size": 32, "epochs": 2}
+    sizes = {
+        "conv_blocks": 2,
+        "conv_filters": 2,
+        "lstm_units": 8,
+        "discriminator_units": 8,
+        "batch_size": 32,
+        "epochs": 2,
+    }
     return dataclasses.replace(PRESETS["authors"], **sizes)
 
 

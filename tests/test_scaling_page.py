@@ -109,7 +109,15 @@ def test_the_jobs_of_the_array_are_disjoint_and_complete_and_one_of_them_trains(
     monkeypatch.chdir(tmp_path)
     pathlib.Path("data").mkdir()
     pathlib.Path("data/iemocap").symlink_to(small_dataset.folder)
-    names = ("conv_filters", "lstm_layers", "lstm_units", "discriminator_units", "batch_size", "shuffle_buffer")
+    names = (
+        "conv_blocks",
+        "conv_filters",
+        "lstm_layers",
+        "lstm_units",
+        "discriminator_units",
+        "batch_size",
+        "shuffle_buffer",
+    )
     pathlib.Path("small.yaml").write_text(yaml.safe_dump({name: getattr(small_config, name) for name in names}))
 
     def job(number, *further):

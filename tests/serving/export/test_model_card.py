@@ -36,7 +36,10 @@ def test_it_names_data_protocol_licence_use_and_limits(card, trained_run):
 
 def test_its_figures_are_those_of_the_run_within_their_intervals(card, trained_run):
     test = trained_run.metrics["test"]
-    for name, value in (("WA", test["wa"]), ("UA", test["ua"]), ("WA of audio alone", test["wa_audio"])):
+    for name, value in (
+        *(("WA", test["wa"]), ("UA", test["ua"]), ("WA of audio alone", test["wa_audio"])),
+        *(("macro F1", test["macro_f1"]), ("weighted F1", test["weighted_f1"])),
+    ):
         shown, low, high = map(float, re.search(rf"\| {name} \| ([\d.]+) \| ([\d.]+) to ([\d.]+) \|", card).groups())
         assert shown == pytest.approx(100 * value, abs=0.05)
         assert low <= shown <= high
