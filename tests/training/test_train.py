@@ -116,11 +116,11 @@ def test_the_resolved_configuration_trains_the_same_bits(finished, small_dataset
     assert (again.folder / runs.PREDICTIONS).read_bytes() == (finished.folder / runs.PREDICTIONS).read_bytes()
 
 
-def test_another_seed_gives_other_bits_on_the_same_fold(finished, small_config, small_dataset, tmp_path):
-    config = dataclasses.replace(small_config, alpha=0.1, seed=1)
+def test_another_seed_gives_other_bits_on_the_same_fold(audio_run, small_config, small_dataset, tmp_path):
+    config = dataclasses.replace(small_config, system="audio", epochs=1, seed=1)
     other = train_fold(plan(config, small_dataset.folder), tmp_path / "other")
-    assert list(other.predictions.id) == list(finished.predictions.id)
-    assert not np.array_equal(other.predictions.logits, finished.predictions.logits)
+    assert list(other.predictions.id) == list(audio_run.predictions.id)
+    assert not np.array_equal(other.predictions.logits, audio_run.predictions.logits)
 
 
 def _without_times(history):
@@ -138,15 +138,20 @@ class _Interrupt(Observer):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("negatives_per_anchor", [None, pytest.param(5, marks=pytest.mark.full)])
-def test_a_resumed_run_has_the_bits_of_an_undisturbed_one(small_config, small_dataset, tmp_path, negatives_per_anchor):
-    config = dataclasses.replace(
-        small_config, alpha=0.3, epochs=3, negatives_per_anchor=negatives_per_anchor, segments="random"
-    )
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"system": "audio", "epochs": 2},
+        pytest.param({"alpha": 0.3, "epochs": 3}, marks=pytest.mark.full),
+        pytest.param({"alpha": 0.3, "epochs": 3, "negatives_per_anchor": 5}, marks=pytest.mark.full),
+    ],
+)
+def test_a_resumed_run_has_the_bits_of_an_undisturbed_one(small_config, small_dataset, tmp_path, fields):
+    config = dataclasses.replace(small_config, segments="random", **fields)
     experiment = plan(config, small_dataset.folder)
     undisturbed = train_fold(experiment, tmp_path / "undisturbed")
     with pytest.raises(KeyboardInterrupt):
-        train_fold(experiment, tmp_path / "resumed", _Interrupt(epoch=2, step=1))
+        train_fold(experiment, tmp_path / "resumed", _Interrupt(epoch=config.epochs - 1, step=1))
     assert not (tmp_path / "resumed" / runs.METRICS).exists()
     resumed = train_fold(experiment, tmp_path / "resumed")
     assert (resumed.folder / runs.PREDICTIONS).read_bytes() == (undisturbed.folder / runs.PREDICTIONS).read_bytes()
@@ -186,13 +191,14 @@ def _kill_and_resume(config, dataset, folder, steps: int, delay: float) -> None:
     process.wait()
 
 
-def test_a_killed_run_has_the_bits_of_an_undisturbed_one(small_config, small_dataset, tmp_path):
-    config = dataclasses.replace(small_config, alpha=0.1, epochs=3)
+def test_a_killed_run_has_the_bits_of_an_undisturbed_one(finished, small_config, small_dataset, tmp_path):
+    config = dataclasses.replace(small_config, alpha=0.1)
     experiment = plan(config, small_dataset.folder)
-    undisturbed = train_fold(experiment, tmp_path / "undisturbed")
-    _kill_and_resume(config, small_dataset, tmp_path / "killed", steps=5, delay=0.05)
+    _kill_and_resume(config, small_dataset, tmp_path / "killed", steps=8, delay=0.05)  # of six an epoch
+    assert list((tmp_path / "killed" / "checkpoints").glob("last-0001.*"))
+    assert not (tmp_path / "killed" / runs.METRICS).exists()
     killed = train_fold(experiment, tmp_path / "killed")
-    assert (killed.folder / runs.PREDICTIONS).read_bytes() == (undisturbed.folder / runs.PREDICTIONS).read_bytes()
+    assert (killed.folder / runs.PREDICTIONS).read_bytes() == (finished.folder / runs.PREDICTIONS).read_bytes()
     assert not list(killed.folder.rglob("*.tmp"))
 
 
@@ -306,7 +312,7 @@ def test_a_system_of_one_modality_has_null_where_it_defines_nothing(name, small_
 
 def test_early_stopping_watches_the_validation_part(small_config, small_dataset, tmp_path):
     """With patience 1 a training ends after the first epoch that is no better than the best before it."""
-    config = dataclasses.replace(small_config, alpha=0.0, epochs=40, patience=1)
+    config = dataclasses.replace(small_config, system="text", epochs=40, patience=1)
     run = train_fold(plan(config, small_dataset.folder), tmp_path / "run")
     values = [row["val_ua"] for row in run.history]
     assert len(values) == run.metrics["best_epoch"] + 1 < 40
@@ -346,7 +352,7 @@ def test_a_configuration_that_names_another_dataset_is_refused(small_config, sma
 
 
 def test_a_loss_that_is_not_finite_ends_in_one_line(small_config, small_dataset, tmp_path):
-    config = dataclasses.replace(small_config, alpha=0.0, learning_rate=1e30)
+    config = dataclasses.replace(small_config, system="audio", learning_rate=1e30)
     with pytest.raises(TfcrError, match="lower learning_rate"):
         train_fold(plan(config, small_dataset.folder), tmp_path / "run")
 
@@ -502,7 +508,8 @@ def test_three_classes_in_another_order_follow_through(small_config, tmp_path):
             options={"utterances": 200},
         )
     )
-    run = train_fold(plan(dataclasses.replace(small_config, epochs=1), dataset.folder), tmp_path / "run")
+    config = dataclasses.replace(small_config, system="text", epochs=1)
+    run = train_fold(plan(config, dataset.folder), tmp_path / "run")
     assert run.emotions == list(emotions)
     assert run.predictions.logits.shape[1] == 3
     version = export_run(run, tmp_path / "serving")
