@@ -157,8 +157,9 @@ def undisturbed(small_dataset, small_config, tmp_path_factory) -> pathlib.Path:
     return out
 
 
+@pytest.mark.usefixtures("unforeseen")
 def test_one_thread_gives_the_bits_of_two(small_dataset, small_config, tmp_path):
-    config = dataclasses.replace(small_config, alpha=0.1)
+    config = dataclasses.replace(small_config, alpha=0.1, epochs=1)
     axes = {"alphas": (0.1,), "folds": (0,)}
     sweep = Sweep(small_dataset, {**config.to_dict(), "threads": 1}, tmp_path / "sweep", **axes)
     assert not run_sweep(sweep, workers=1).missing
@@ -355,7 +356,7 @@ def test_a_killed_sweep_goes_on_and_ends_with_the_bits_of_an_undisturbed_one(gri
         killed.wait_for(lambda: histories(out))
         time.sleep(draw.uniform(0, 1))
         os.kill(killed.process.pid, signal.SIGKILL)
-        check_goes_on(out, lambda: run_sweep(grid(**WORDS), workers=2), undisturbed)
+        check_goes_on(out, lambda: run_sweep(grid(**WORDS), workers=1), undisturbed)
         killed.leaves_nothing()
 
 

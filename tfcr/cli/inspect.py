@@ -117,7 +117,7 @@ def describe_dataset(dataset, place: str | os.PathLike | None = None) -> None:
     Args:
         place: where it is, if not in its folder.
     """
-    from tfcr.cli.display import counts_table, durations_table, print_table
+    from tfcr.cli.tables import counts_table, durations_table, print_table
 
     info = dataset.info
     click.echo(
