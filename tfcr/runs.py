@@ -186,6 +186,11 @@ def refuse_other(folder: str | os.PathLike, config: Config) -> None:
             )
 
 
+def evaluation_folder(run: Run, name: str) -> pathlib.Path:
+    """Where what `tfcr evaluate` finds on another dataset or part lies."""
+    return run.folder / f"evaluation-{name}"
+
+
 def check_weights(run: Run) -> None:
     """Refuses weights that are not those the run ended with."""
     path = run.folder / WEIGHTS

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from tfcr.corpora.audio import CANCELLED, LOUD, SILENT, hear, num_samples, read_audio
+from tfcr.corpora import audio
+from tfcr.corpora.audio import CANCELLED, LOUD, SILENT, hear, num_samples, read_audio, read_blocks
 from tfcr.errors import TfcrError
 
 
@@ -221,3 +222,23 @@ def test_what_others_put_behind_the_samples_is_passed_over(tmp_path, behind):
     path = written(tmp_path / "a.wav", np.ones(1000, np.int16))
     path.write_bytes(path.read_bytes() + behind)
     assert len(read_audio(path)) == num_samples(path) == 1000
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100, 8_000])
+@pytest.mark.parametrize("block", [1 << 20, 4_000, 5_120])
+def test_blocks_are_the_recording_to_the_bit(tmp_path, monkeypatch, rate, block):
+    monkeypatch.setattr(audio, "_BLOCK", block)
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, (51_200, 2))  # ten blocks of 5,120, and nothing behind
+    path = written(tmp_path / "a.wav", samples, rate)
+    np.testing.assert_array_equal(np.concatenate(list(read_blocks(path))), read_audio(path))
+
+
+def test_blocks_of_what_is_no_recording_say_the_same(tmp_path):
+    path = written(tmp_path / "a.wav", np.zeros(20_000, np.int16))
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(TfcrError) as said:
+        list(read_blocks(path))
+    assert str(said.value) == message(path)
+    empty = written(tmp_path / "empty.wav", np.zeros(0, np.int16))
+    with pytest.raises(TfcrError, match="holds no samples"):
+        list(read_blocks(empty))

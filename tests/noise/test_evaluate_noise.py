@@ -11,7 +11,8 @@ from tfcr import runs
 from tfcr.errors import TfcrError, UsageError
 from tfcr.noise.grades import KINDS
 from tfcr.noise.results import NOISE, read_noise
-from tfcr.training.evaluate_noise import SUMMARY, TRANSCRIPTS, evaluate_noise
+from tfcr.training.degradation import TRANSCRIPTS
+from tfcr.training.evaluate_noise import SUMMARY, evaluate_noise
 from tfcr.training.experiment import plan
 from tfcr.training.train import train_fold
 

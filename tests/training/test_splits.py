@@ -107,6 +107,7 @@ def test_a_run_tests_the_official_test_part_and_trains_on_no_test(official, rele
         part: list(parts.values()).count(part) for part in ("train", "validation", "test")
     }
     assert (official.metrics["protocol"], official.metrics["num_folds"]) == ("official", 1)
+    assert official.metrics["speakers_shared"]  # every tenth utterance is tested, of whichever speaker
 
 
 @pytest.mark.full
@@ -274,7 +275,7 @@ def test_a_subset_is_divided_and_nothing_else(words, small_dataset):
     chosen = {row.id for row in small_dataset.index if row.session in sessions}
     assert set.union(*(ids_of(experiment, part) for part in ("train", "validation", "test"))) == chosen
     assert {id for id, _, _ in experiment.rows()} == chosen
-    assert experiment.num_folds == 3
+    assert experiment.num_folds == 3 and not experiment.speakers_shared
 
 
 def test_a_run_of_another_subset_is_another_run(random_fold, words, small_dataset):

@@ -37,7 +37,7 @@ def test_metrics_have_every_key_of_the_interface(finished):
     for part in ("test", "validation"):
         assert {
             *("wa", "ua", "recall", "confusion", "conflict_rate", "conflict_rate_centred", "wa_audio", "wa_text"),
-            "absent",
+            *("macro_f1", "weighted_f1", "precision", "f1", "ece", "ece_scaled", "absent"),
         } <= set(finished.metrics[part])
         assert np.sum(finished.metrics[part]["confusion"]) == finished.metrics["sizes"][part]
 
@@ -395,8 +395,24 @@ def test_evaluate_on_another_dataset_tests_every_utterance(audio_run, tmp_path):
     assert np.sum(evaluation.figures["confusion"]) == 60 and evaluation.left_out == 0
     assert evaluation.folder == audio_run.folder / "evaluation-other"
     three = _prepared(tmp_path, "three", seed=5, utterances=60, emotions=("neutral", "sadness", "anger"))
-    with pytest.raises(TfcrError, match="has the emotions"):
-        evaluate_run(audio_run, three.folder)
+    among = evaluate_run(audio_run, three.folder)
+    assert among.emotions == ["neutral", "sadness", "anger"]
+    every, shared = (runs.read_predictions(each.folder / runs.PREDICTIONS) for each in (evaluation, among))
+    kept = every.label != schema.EMOTIONS.index("happiness")
+    assert list(shared.id) == list(every.id[kept])
+    np.testing.assert_allclose(shared.logits, every.logits[kept][:, [0, 2, 3]], atol=1e-5)  # happiness is no answer
+    assert [among.emotions[label] for label in shared.label] == [schema.EMOTIONS[label] for label in every.label[kept]]
+    assert among.figures["ece_scaled"] is not None
+
+
+def test_evaluate_refuses_a_dataset_that_shares_one_class(audio_run):
+    from types import SimpleNamespace
+
+    from tfcr.training.comparable import shared_emotions
+
+    other = SimpleNamespace(folder="data/other", emotions=["fear", "anger"])
+    with pytest.raises(TfcrError, match=r"they share \['anger'\], and a test needs 2"):
+        shared_emotions("a run", audio_run.emotions, [other])
 
 
 def test_evaluate_never_tests_what_the_run_was_trained_or_stopped_by(audio_run, small_corpus, tmp_path):

@@ -55,18 +55,22 @@ def command(run, data, part, noise, **of_noise):
 
 
 def _again(trained, data, part) -> None:
-    from tfcr.cli.display import metrics_table, print_table, say
+    from tfcr.cli.display import say
+    from tfcr.cli.tables import metrics_table, print_table
     from tfcr.training.evaluate_run import evaluate_run
 
     evaluation = evaluate_run(trained, data, part)
     if evaluation.left_out:
         say(f"{evaluation.left_out} utterances were left out: the run was trained or stopped by them")
+    if evaluation.emotions != trained.emotions:
+        say(f"{len(evaluation.emotions)} of the run's classes were tested: {', '.join(evaluation.emotions)}")
     print_table(metrics_table({evaluation.name: evaluation.figures}), to_log=True)
     click.echo(evaluation.folder)
 
 
 def _under_noise(trained, data, root, kinds, noise_seed, list_words) -> None:
-    from tfcr.cli.display import RecordingsProgress, metrics_table, print_table, say
+    from tfcr.cli.display import RecordingsProgress, say
+    from tfcr.cli.tables import metrics_table, print_table
     from tfcr.training.evaluate_noise import evaluate_noise
 
     bars: list[RecordingsProgress] = []

@@ -48,7 +48,8 @@ def _layer(name: str, value: str | int) -> str | int:
 @click.option("--revision", metavar="NAME", help="The Hub's branch, tag or commit of the model.  [default: main]")
 @click.option(
     "--layer",
-    type=Numbers("N|last|mean|all", _layer),
+    type=Numbers("layer", _layer),
+    metavar="N|last|mean|all",
     help="What the encoder gives (last), a hidden state (0 enters the first layer), the mean of all, or all.  "
     "[default: last]",
 )

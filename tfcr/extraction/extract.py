@@ -11,7 +11,6 @@ import numpy as np
 
 from tfcr import files
 from tfcr.corpora.audio import read_audio, read_blocks
-from tfcr.corpora.paths import in_place_of_recording
 from tfcr.errors import TfcrError, UsageError
 from tfcr.extraction.checked import said, whole
 from tfcr.extraction.extractor import Extractor
@@ -51,13 +50,11 @@ def extract(
         TfcrError: `out` is another's, or nothing has features.
     """
     progress = progress or Progress()
-    there: set[str] = set()
-    if out.exists():
-        there = _there(out, extractor)
+    there = _there(out, extractor) if out.exists() else set()
     wanted = [source for source in sources.found if source.id not in there]
-    if not wanted and not sources.broken:
+    if there and not wanted:
         progress.say(f"{out} was extracted before, by the same extractor")
-        return Extracted(len(there), {})
+        return _extracted(len(there), sources.broken)
     batches = batches_by_length(wanted, extractor.longest, batch_size)
     parts = Parts(out, _plan(extractor, batches))
     with parts.claimed():
@@ -72,12 +69,14 @@ def extract(
         count = len(there) + len(wanted) - len(parts.failed())
         if not count:
             parts.remove()
-            first = min(failed)
-            raise TfcrError(f"nothing in {sources.corpus} has features; the first: {_told(first, failed[first])}")
+            raise TfcrError(f"nothing in {sources.corpus} has features; the first: {failed[min(failed)]}")
         ids = [[source.id for source in batch] for batch in batches]
-        if wanted:
-            parts.join(extractor.description, ids, out if there else None)
-    return Extracted(count, {id: printable(_told(id, why)) for id, why in sorted(failed.items())})
+        parts.join(extractor.description, ids, out if there else None)
+    return _extracted(count, failed)
+
+
+def _extracted(count: int, failed: Mapping[str, str]) -> Extracted:
+    return Extracted(count, {id: printable(failed[id]) for id in sorted(failed)})
 
 
 def batches_by_length(sources: Sequence[Source], longest: int | None, size: int) -> list[list[Source]]:
@@ -127,11 +126,12 @@ def _some(
     """Computes batches for a while and keeps what came of them; returns the numbers of those that are left."""
     began = time.monotonic()
     with parts.writing(ahead[0]) as part:
-        while ahead and time.monotonic() - began < _SAVED_EVERY:
-            number, *ahead = ahead
+        while ahead and (not part.batches or time.monotonic() - began < _SAVED_EVERY):
+            number = ahead[0]
             _compute(batches[number], extractor, part)
             part.batches.append(number)
             progress.advance(_work(batches[number]))
+            ahead = ahead[1:]
     return ahead
 
 
@@ -145,15 +145,15 @@ def _compute(batch: Sequence[Source], extractor: Extractor, part: Part) -> None:
             contents.append(_content(source))
             readable.append(source)
         except (TfcrError, OSError) as error:
-            part.failed[source.id] = _reason(source, error)
+            part.failed[source.id] = source.told(error)
     for source, features in zip(readable, _features(contents, extractor), strict=True):
-        if isinstance(features, str):
-            part.failed[source.id] = features
+        if isinstance(features, TfcrError):
+            part.failed[source.id] = source.told(features)
         else:
             part.add(source.id, features)
 
 
-def _features(contents: Sequence, extractor: Extractor) -> list[np.ndarray | str]:
+def _features(contents: Sequence, extractor: Extractor) -> list[np.ndarray | TfcrError]:
     """Features of each, or why there are none: where a batch has a bad one, each is tried alone."""
     if not contents:
         return []
@@ -162,7 +162,7 @@ def _features(contents: Sequence, extractor: Extractor) -> list[np.ndarray | str
             return list(map(whole, extractor.features_of(contents)))
     except TfcrError as error:
         if len(contents) == 1:
-            return [str(error)]
+            return [error]
         return [each for content in contents for each in _features([content], extractor)]
 
 
@@ -181,7 +181,7 @@ def _compute_long(source: Source, extractor, part: Part) -> None:
                     part.append(source.id, settings.shaped(features))
     except (TfcrError, OSError) as error:
         part.discard(source.id)
-        part.failed[source.id] = _reason(source, error)
+        part.failed[source.id] = source.told(error)
         return
     if settings.pool == "mean":
         part.add(source.id, settings.shaped(total / count))
@@ -199,11 +199,3 @@ def _refuse_other_recording(source: Source) -> None:
     """Refuses a recording that is another than the dataset was prepared from."""
     if source.audio and source.recording and not files.sha256_of_file(source.audio).startswith(source.recording):
         raise TfcrError(f"{source.audio} is another recording than the one that was prepared")
-
-
-def _reason(source: Source, error: Exception) -> str:
-    return (source.audio and in_place_of_recording(source.audio)) or str(error)
-
-
-def _told(id: str, why: str) -> str:
-    return why if id in why else f"{id}: {why}"

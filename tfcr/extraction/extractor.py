@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tfcr import files
 from tfcr.errors import TfcrError, UsageError, missing_extra
 from tfcr.extraction.model_files import find_model
 from tfcr.extraction.settings import Pool, Settings
@@ -123,8 +122,8 @@ def pretrained(
 
 def modality_of(folder: pathlib.Path) -> str:
     """What a model takes, as its files say it."""
-    contents = [files.read_json(folder / name) for name in _FRONT_END if (folder / name).is_file()]
-    if any("feature_extractor_type" in str(content) for content in contents):
+    contents = [(folder / name).read_bytes() for name in _FRONT_END if (folder / name).is_file()]
+    if any(b'"feature_extractor_type"' in content for content in contents):
         return "audio"
     if contents:
         raise UsageError(f"--model {folder} is no model of speech or text alone: it has a front end of another kind")

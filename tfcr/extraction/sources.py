@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tfcr import corpora
 from tfcr.corpora.audio import num_samples
+from tfcr.corpora.paths import in_place_of_recording
 from tfcr.corpora.utterance import Utterance
 from tfcr.dataset_info import Dataset
 from tfcr.errors import TfcrError
@@ -30,6 +31,12 @@ class Source:
     audio: pathlib.Path | None = None
     transcript: str = ""
     recording: str = ""
+
+    def told(self, error: Exception) -> str:
+        """Why it has no features, in one line that names it."""
+        why = (self.audio and in_place_of_recording(self.audio)) or str(error)
+        is_named = self.audio is not None and self.audio.stem == self.id and str(self.audio) in why
+        return why if is_named else f"{self.id}: {why}"
 
 
 @dataclass(frozen=True)
@@ -94,7 +101,7 @@ def recordings_of_corpus(corpus: str, root: pathlib.Path, options: Mapping) -> S
         try:
             found.append(Source(utterance.id, num_samples(utterance.audio), utterance.audio))
         except (TfcrError, OSError) as error:
-            broken[utterance.id] = str(error)
+            broken[utterance.id] = Source(utterance.id, 0, utterance.audio).told(error)
     return Sources(found, broken, str(root))
 
 

@@ -1,6 +1,6 @@
 """A Hugging Face speech model: wav2vec 2.0, HuBERT, WavLM, Whisper's encoder and their like. Needs torch."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import soxr
@@ -15,6 +15,9 @@ from tfcr.extraction.windows import Window, windows
 from tfcr.schema import SAMPLE_RATE
 
 _PROBES = 2, 6  # seconds
+_MASK = "attention_mask"
+
+Inputs = Mapping[str, np.ndarray]  # of one recording, by the model's names
 
 
 class SpeechModel:
@@ -74,13 +77,16 @@ class SpeechModel:
 
     def _states(self, batch: Sequence[np.ndarray]) -> list[np.ndarray]:
         """[layers, time, dim] of each."""
-        inputs = [self._input(samples) for samples in batch]
+        inputs = [self._inputs(samples) for samples in batch]
         states: list[np.ndarray] = [np.zeros(0)] * len(batch)
-        groups = [list(range(len(inputs)))] if self.pads and inputs else of_equal_length(inputs)
-        for group in groups:
+        groups = [list(range(len(batch)))]
+        if not self.pads:
+            groups = of_equal_length([each[self.input] for each in inputs])
+        for group in filter(None, groups):
             computed = self._computed([inputs[position] for position in group])
             for row, position in enumerate(group):
-                states[position] = computed[:, row, : self._frames(len(batch[position]), len(inputs[position]))]
+                frames = self._frames(len(batch[position]), len(inputs[position][self.input]))
+                states[position] = computed[:, row, :frames]
         return states
 
     def _frames(self, samples: int, inputs: int) -> int | None:
@@ -92,23 +98,30 @@ class SpeechModel:
     def _lengths(self, inputs: int) -> int:
         return self.encoder.model._get_feat_extract_output_lengths(inputs)
 
-    def _input(self, samples: np.ndarray) -> np.ndarray:
-        """What the model takes of a recording: float32 [samples], [frames, bins], or Whisper's [bins, frames]."""
+    def _inputs(self, samples: np.ndarray) -> Inputs:
+        """What the model takes of a recording: float32 [samples], [frames, bins], or Whisper's [bins, frames].
+
+        With it the mask of its front end, where that gives one, as [samples] or [frames].
+        """
         if self.sample_rate != SAMPLE_RATE:
             samples = soxr.resample(samples, SAMPLE_RATE, self.sample_rate)
         found = self.front_end(samples, sampling_rate=self.sample_rate, return_tensors="np")
-        return np.asarray(found[self.input][0], np.float32)
+        inputs = {self.input: np.asarray(found[self.input][0], np.float32)}
+        if _MASK in found:
+            inputs[_MASK] = np.asarray(found[_MASK][0], np.int64)
+        return inputs
 
-    def _computed(self, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    def _computed(self, inputs: Sequence[Inputs]) -> np.ndarray:
         """[layers, batch, time, dim] of inputs side by side."""
-        batch = {self.input: padded(inputs)}
-        if len({len(each) for each in inputs}) > 1:
-            batch["attention_mask"] = padded([np.ones(len(each), np.int64) for each in inputs])
+        lengths = [len(each[self.input]) for each in inputs]
+        batch = {name: padded([each[name] for each in inputs]) for name in inputs[0]}
+        if len(set(lengths)) > 1:
+            batch[_MASK] = padded([np.ones(length, np.int64) for length in lengths])
         return self.encoder.hidden_states(batch)
 
     def _probe(self) -> None:
         noise = np.random.default_rng(0).normal(scale=0.1, size=_PROBES[1] * SAMPLE_RATE).astype(np.float32)
-        inputs = [self._input(noise[: seconds * SAMPLE_RATE]) for seconds in _PROBES]
+        inputs = [self._inputs(noise[: seconds * SAMPLE_RATE]) for seconds in _PROBES]
         alone = [self._computed([each])[:, 0] for each in inputs]
         short, long = (states.shape[1] for states in alone)
         self.rate = (long - short) / (_PROBES[1] - _PROBES[0])  # features a second
@@ -125,9 +138,10 @@ class SpeechModel:
             )
         self.pads = self._pads(inputs, alone)
 
-    def _pads(self, inputs: Sequence[np.ndarray], alone: Sequence[np.ndarray]) -> bool:
+    def _pads(self, inputs: Sequence[Inputs], alone: Sequence[np.ndarray]) -> bool:
         """Whether a recording that is padded gets the features that it gets alone."""
-        if inputs[0].ndim != 1 or not hasattr(self.encoder.model, "_get_feat_extract_output_lengths"):
+        short = inputs[0][self.input]
+        if short.ndim != 1 or not hasattr(self.encoder.model, "_get_feat_extract_output_lengths"):
             return False
-        beside = self._computed(inputs)[:, 0, : int(self._lengths(len(inputs[0])))]
+        beside = self._computed(inputs)[:, 0, : int(self._lengths(len(short)))]
         return self.encoder.agrees(beside, alone[0])

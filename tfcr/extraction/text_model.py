@@ -70,14 +70,13 @@ class TextModel:
 
     def _tokens(self, text: str) -> list[Tokens]:
         """The windows of a transcript, nearly always one."""
-        found = self.tokenizer(
-            text,
-            truncation=True,
-            max_length=self.window,
-            stride=self.overlap,
-            return_overflowing_tokens=True,
-            return_special_tokens_mask=True,
-        )
+        if self.tokenizer.is_fast:
+            options = {"max_length": self.window, "stride": self.overlap, "return_overflowing_tokens": True}
+            found = self.tokenizer(text, truncation=True, return_special_tokens_mask=True, **options)
+        else:  # which returns no windows
+            found = self.tokenizer([text], return_special_tokens_mask=True)
+            if (count := len(found["input_ids"][0])) > self.window:
+                raise TfcrError(f"it has {count} tokens, and the model takes {self.window}")
         names = [*self.tokenizer.model_input_names, "special_tokens_mask"]
         columns = {name: found[name] for name in names if name in found}
         windows: list[Tokens] = [

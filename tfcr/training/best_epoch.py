@@ -7,14 +7,14 @@ import keras
 import numpy as np
 
 from tfcr import __version__, files, runs
-from tfcr.features.sets import TOKEN_IDS
 from tfcr.models.network import HEAD
 from tfcr.models.restore import load_network, restore_network
-from tfcr.models.systems import extractors_of, feature_names, system
+from tfcr.models.systems import system
 from tfcr.objectives.calibration import fit_temperature
 from tfcr.training import evaluate
 from tfcr.training.build import fast_layers
 from tfcr.training.checkpoint import Checkpoint, State, save_weights
+from tfcr.training.comparable import features_recorded
 from tfcr.training.evaluate import UtteranceOutputs
 from tfcr.training.experiment import Experiment
 
@@ -83,13 +83,7 @@ def _describe(experiment: Experiment, state: State, parts: dict, means: dict[str
         "dataset_sha256": dataset.sha256,
         "unreadable": len(dataset.info.get("unreadable", [])),
         "emotions": dataset.emotions,
-        "embeddings": dataset.info["embeddings"]["source"],
-        "embeddings_sha256": dataset.info["embeddings"]["sha256"],
-        "transductive": dataset.info["embeddings"]["transductive"],
-        "embedding_dim": dataset.embedding_dim,
-        "own_features": {name: list(shape) for name, shape in experiment.network_sizes.own_features.items()},
-        "extractors": extractors_of(config, dataset),
-        "vocabulary_sha256": dataset.info["vocabulary"]["sha256"] if TOKEN_IDS in feature_names(config) else None,
+        **features_recorded(config, dataset),
         **{name: getattr(config, name) for name in shared},
         "noise": config.to_dict()["noise"],
         "replicas": state.history[-1].get("replicas", 1),
@@ -99,6 +93,7 @@ def _describe(experiment: Experiment, state: State, parts: dict, means: dict[str
         "epochs": state.epochs,
         "seconds": sum(row["seconds"] for row in state.history),
         "sizes": experiment.sizes,
+        "speakers_shared": experiment.speakers_shared,
         "training_means": {name: mean.tolist() for name, mean in means.items()},
         "validation": parts["validation"],
         "test": parts["test"],

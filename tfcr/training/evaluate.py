@@ -70,6 +70,11 @@ def predictions(dataset: Dataset, positions: np.ndarray, outputs: dict[str, np.n
     return Predictions(**known, label=np.array([row.label for row in rows], np.int64), **kept)
 
 
+def among(outputs: dict[str, np.ndarray], columns: Sequence[int]) -> dict[str, np.ndarray]:
+    """Outputs whose scores are those of some classes alone."""
+    return {name: value[:, columns] if name in _SCORES else value for name, value in outputs.items()}
+
+
 def training_means(outputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Mean scores over the training part, float64 [classes]; they centre the conflict rate."""
     return {name: outputs[name].mean(axis=0, dtype=np.float64) for name in _SCORES if name in outputs}

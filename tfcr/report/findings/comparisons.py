@@ -35,7 +35,7 @@ class Difference:
             self.comparison,
             before=within_a_sentence(self.baseline.condition),
             after=within_a_sentence(self.proposed.condition),
-            speakers_were_heard=self.proposed.condition.speakers_were_heard,
+            speakers_were_heard=self.proposed.speakers_were_heard,
         )
 
 

@@ -1,0 +1,65 @@
+"""The commands of docs/pretrained.md: they parse as they stand, and with random small models they lead to a report."""
+
+import importlib.util
+import pathlib
+import re
+import shlex
+
+import pytest
+from test_features_page import write_manifest
+
+from tfcr import cli
+
+_ROOT = pathlib.Path(__file__).parents[1]
+_PAGE = (_ROOT / "docs" / "pretrained.md").read_text(encoding="utf-8")
+_COMMANDS = [shlex.split(line)[1:] for line in re.search(r"```sh\n(.*?)```", _PAGE, re.DOTALL)[1].splitlines()]
+_LACKING = [name for name in ("torch", "transformers", "opensmile") if importlib.util.find_spec(name) is None]
+_SMALL = "conv_filters: 1\nlstm_units: 4\nprojection_units: 4\ndiscriminator_units: 4\nepochs: 1\nthreads: 1\n"
+
+
+def test_every_command_takes_its_options(monkeypatch):
+    monkeypatch.chdir(_ROOT)
+    for name, *arguments in _COMMANDS:
+        command = cli.cli.get_command(None, name)
+        assert command.make_context(name, list(arguments)).params, name
+    sweep = cli.cli.get_command(None, "sweep").make_context("sweep", list(_COMMANDS[5][1:])).params
+    assert list(sweep["systems"]) == ["audio", "text", "fusion"] and list(sweep["alphas"]) == [0, 0.1]
+    assert (sweep["audio_features"], sweep["text_features"], sweep["protocol"]) == ("speech", "words", "speaker")
+
+
+@pytest.mark.full
+@pytest.mark.skipif(
+    bool(_LACKING), reason=f"not installed: {', '.join(_LACKING)} (pip install '.[pretrained,opensmile]')"
+)
+def test_the_page_leads_from_a_manifest_to_a_report(tensorflow, small_corpus, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    write_manifest(tmp_path / "my-corpus", small_corpus)
+    (tmp_path / "configs").symlink_to(_ROOT / "configs")
+    (tmp_path / "small.yaml").write_text(_SMALL)
+    _save_models(tmp_path / "models")
+    for name, *arguments in _COMMANDS:
+        if name == "sweep":
+            arguments += ["--folds", "0", "--workers", "1", "--config", "small.yaml"]
+        with pytest.raises(SystemExit) as end:
+            cli.main([name, *arguments])
+        assert end.value.code == 0, (name, arguments, capfd.readouterr().err)
+    (table,) = (tmp_path / "report").rglob("table1.csv")
+    text = table.read_text()
+    for features in ("speech", "words", "eGeMAPSv02"):
+        assert features in text
+
+
+def _save_models(folder: pathlib.Path) -> None:
+    """A random small wav2vec 2.0 and a random small BERT."""
+    import transformers
+
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    convolutions = {"conv_dim": (8,) * 7, "num_conv_pos_embeddings": 8, "num_conv_pos_embedding_groups": 2}
+    transformers.Wav2Vec2Model(transformers.Wav2Vec2Config(**sizes, **convolutions)).save_pretrained(folder / "speech")
+    transformers.Wav2Vec2FeatureExtractor().save_pretrained(folder / "speech")
+    letters = [*"abcdefghijklmnopqrstuvwxyz", *(f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz")]
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters]
+    config = transformers.BertConfig(**sizes, vocab_size=len(words))
+    transformers.BertModel(config).save_pretrained(folder / "words")
+    (folder / "vocab.txt").write_text("\n".join(words) + "\n")
+    transformers.BertTokenizer(str(folder / "vocab.txt")).save_pretrained(folder / "words")
