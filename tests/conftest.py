@@ -31,7 +31,10 @@ SMALL_UTTERANCES = 120  # 12 in every fold of `random`
 SMALL = {"utterances": SMALL_UTTERANCES}
 
 
-_LONG = ("test_readme", "test_train", "test_sweep", "test_mirrored", "test_features_page", "test_reproduce")
+_LONG = (
+    *("test_readme", "test_train", "test_sweep", "test_mirrored", "test_features_page", "test_reproduce"),
+    *("test_authors_preset", "test_systems_training", "test_leak", "test_ray_sweep", "test_serving_page"),
+)
 
 
 def pytest_collection_modifyitems(items):

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfcr import runs
+from tfcr import protocols, runs
 from tfcr.errors import TfcrError, UsageError
 from tfcr.experiments import sweep as module
 from tfcr.experiments.sweep import Sweep, part, run_sweep, states
@@ -222,14 +222,14 @@ def test_a_failing_cell_stops_no_other_and_is_named(grid, undisturbed, tmp_path)
 
 
 def test_a_fold_without_utterances_fails_alone_and_all_such_folds_at_once(grid, monkeypatch):
-    split = module.protocols.split
+    split = protocols.split
 
     def small(protocol, fold, *arguments):
         if fold in too_small:
             raise TfcrError(f"fold {fold} has no test utterances")
         return split(protocol, fold, *arguments)
 
-    monkeypatch.setattr(module.protocols, "split", small)
+    monkeypatch.setattr(protocols, "split", small)
     too_small = {1}
     assert len(grid(**WORDS).cells()) == 2
     too_small = {0, 1}
