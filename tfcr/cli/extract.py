@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import warnings
 
 import click
 
@@ -102,6 +103,7 @@ def command(data, corpus, root, transcripts, model, revision, opensmile, level, 
     from tfcr.extraction.settings import Settings
     from tfcr.preparation.options import Progress
 
+    warnings.simplefilter("ignore")  # of the libraries, about each other
     settings["batch_size"] = settings.pop("batch", Settings.batch_size)
     asked = Settings(**settings)
     if opensmile is None:
