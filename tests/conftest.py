@@ -1,8 +1,10 @@
 """What the tests share: TensorFlow as a training has it, a small corpus, its dataset, and a model that trains fast."""
 
 import dataclasses
+import fcntl
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -14,16 +16,31 @@ import hypothesis
 import numpy as np
 import pytest
 import soundfile
+import yaml
 from glove import LACKING, Glove, read_glove
 
 from tfcr import schema
 from tfcr.config import PRESETS, Config
-from tfcr.dataset_info import Dataset
+from tfcr.dataset_info import Dataset, open_dataset
+from tfcr.runs import CONFIG, Run, open_run
 
 hypothesis.settings.register_profile("tfcr", deadline=None, derandomize=True)  # a busy machine is no bug
 hypothesis.settings.load_profile("tfcr")
 
 SMALL_UTTERANCES = 120  # 12 in every fold of `random`
+SMALL = {"utterances": SMALL_UTTERANCES}
+
+
+_LONG = (
+    *("test_readme", "test_train", "test_sweep", "test_mirrored", "test_features_page", "test_reproduce"),
+    *("test_authors_preset", "test_systems_training", "test_leak", "test_ray_sweep", "test_serving_page"),
+)
+
+
+def pytest_collection_modifyitems(items):
+    """The longest files come first, so that no process begins one of them when the others have ended."""
+    place = {name: number for number, name in enumerate(_LONG)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(_LONG)))
 
 
 def pytest_collection_finish(session):
@@ -47,6 +64,30 @@ def cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TFCR_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory):
+    """`made_once(name, make)`: a folder that `make(folder)` has filled once for all processes of a run of the tests.
+
+    Each process has a copy, so that none sees what another leaves in it.
+    """
+    base, run = tmp_path_factory.getbasetemp(), os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    shared = pathlib.Path(os.environ.setdefault("TFCR_TESTS_MADE", str(base.parent / f"made-{run}" if run else base)))
+    shared.mkdir(exist_ok=True)
+
+    def copied(name, make):
+        whole, half = shared / f"{name}-made", shared / f"{name}-half-made"
+        with open(shared / f"{name}.lock", "a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not whole.exists():
+                shutil.rmtree(half, ignore_errors=True)
+                half.mkdir()
+                make(half)
+                half.rename(whole)
+        return pathlib.Path(shutil.copytree(whole, tmp_path_factory.mktemp(name), dirs_exist_ok=True))
+
+    return copied
 
 
 @pytest.fixture(scope="session")
@@ -108,30 +149,35 @@ def iemocap_tree(tmp_path_factory) -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
-def small_dataset(tensorflow, small_corpus, tmp_path_factory) -> Dataset:
+def small_dataset(tensorflow, small_corpus, made_once) -> Dataset:
     """The small corpus, prepared. Not to be changed; a test that breaks something copies the folder."""
     from tfcr.preparation.options import Preparation
     from tfcr.preparation.prepare import prepare
 
-    out = tmp_path_factory.mktemp("small-dataset")
-    return prepare(Preparation("synthetic", small_corpus, out, "small", options={"utterances": SMALL_UTTERANCES}))
+    def make(out):
+        prepare(Preparation("synthetic", small_corpus, out, "small", options=SMALL))
+
+    return open_dataset(made_once("small-dataset", make))
 
 
 @pytest.fixture(scope="session")
-def full_dataset(tensorflow, small_corpus, tmp_path_factory) -> Dataset:
+def full_dataset(tensorflow, small_corpus, made_once) -> Dataset:
     """The small corpus with the features of every system. Not to be changed."""
     from tfcr.features.sets import SETS
     from tfcr.preparation.options import Preparation
     from tfcr.preparation.prepare import prepare
 
-    out, options = tmp_path_factory.mktemp("full-dataset"), {"utterances": SMALL_UTTERANCES}
-    return prepare(Preparation("synthetic", small_corpus, out, "small", features=tuple(SETS), options=options), 2)
+    def make(out):
+        prepare(Preparation("synthetic", small_corpus, out, "small", features=tuple(SETS), options=SMALL), 2)
+
+    return open_dataset(made_once("full-dataset", make))
 
 
 @pytest.fixture(scope="session")
 def small_config() -> Config:
     """A model so small that an epoch over the small dataset takes a second or so."""
     return Config(
+        conv_blocks=2,
         conv_filters=2,
         lstm_layers=1,
         lstm_units=8,
@@ -143,19 +189,49 @@ def small_config() -> Config:
 
 
 @pytest.fixture(scope="session")
-def authors_dataset(tensorflow, small_corpus, tmp_path_factory) -> Dataset:
+def authors_dataset(tensorflow, small_corpus, made_once) -> Dataset:
     """The small corpus, prepared with the preset `authors`. Not to be changed."""
     from tfcr.preparation.options import Preparation
     from tfcr.preparation.prepare import prepare
 
-    out, options = tmp_path_factory.mktemp("authors-dataset"), {"utterances": SMALL_UTTERANCES}
-    return prepare(Preparation("synthetic", small_corpus, out, "small", preset="authors", options=options))
+    def make(out):
+        prepare(Preparation("synthetic", small_corpus, out, "small", preset="authors", options=SMALL))
+
+    return open_dataset(made_once("authors-dataset", make))
+
+
+@pytest.fixture(scope="session")
+def trained_run(small_config, small_dataset, made_once) -> Run:
+    """A run of the system `fusion` and the preset `paper`. Not to be changed."""
+    from tfcr.training.experiment import plan
+    from tfcr.training.train import train_fold
+
+    experiment = plan(dataclasses.replace(small_config, alpha=0.1, epochs=1), small_dataset.folder)
+    run = made_once("trained", lambda folder: train_fold(experiment, folder / "run")) / "run"
+    config = yaml.safe_load((run / CONFIG).read_text()) | {"data": str(small_dataset.folder.resolve())}
+    (run / CONFIG).write_text(yaml.safe_dump(config, sort_keys=False))
+    return open_run(run)
+
+
+@pytest.fixture(scope="session")
+def exported(trained_run, made_once) -> pathlib.Path:
+    """A version of the run's export. Not to be changed."""
+    from tfcr.serving.export.saved_model import export_run
+
+    return made_once("exported", lambda folder: export_run(trained_run, folder / "tfcr")) / "tfcr" / "1"
 
 
 @pytest.fixture(scope="session")
 def small_authors() -> Config:
     """The preset `authors`, small."""
-    sizes = {"conv_filters": 2, "lstm_units": 8, "discriminator_units": 8, "batch_size": 32, "epochs": 2}
+    sizes = {
+        "conv_blocks": 2,
+        "conv_filters": 2,
+        "lstm_units": 8,
+        "discriminator_units": 8,
+        "batch_size": 32,
+        "epochs": 2,
+    }
     return dataclasses.replace(PRESETS["authors"], **sizes)
 
 

@@ -8,13 +8,14 @@ import shlex
 import pytest
 
 from tfcr import cli, corpora
+from tfcr.experiments import sweep
 from tfcr.features.sets import SETS
 
 _PAGE = (pathlib.Path(__file__).parents[1] / "docs" / "features.md").read_text(encoding="utf-8")
 _BLOCKS = re.findall(r"```(sh|python)\n(.*?)```", _PAGE, re.DOTALL)
 _SMALL = (
-    "lstm_units: 4\nconv_filters: 1\nprojection_units: 4\nepochs: 1\ndiscriminator_units: 4\nthreads: 2\n"
-    "shuffle_buffer: 64\n"
+    "lstm_units: 4\nlstm_layers: 1\nconv_blocks: 2\nconv_filters: 1\nprojection_units: 4\nepochs: 1\n"
+    "discriminator_units: 4\nthreads: 2\nshuffle_buffer: 64\n"
 )
 
 
@@ -36,6 +37,7 @@ def write_manifest(root: pathlib.Path, small_corpus: pathlib.Path) -> None:
 
 def test_everything_on_the_page_works(tensorflow, small_corpus, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sweep, "forecast", lambda *arguments: "a forecast")
     write_manifest(tmp_path / "my-corpus", small_corpus)
     small = tmp_path / "small.yaml"
     small.write_text(_SMALL)
@@ -49,7 +51,7 @@ def test_everything_on_the_page_works(tensorflow, small_corpus, tmp_path, monkey
             if arguments[0] in ("train", "sweep"):
                 arguments += ["--config", str(small)]
             if arguments[0] == "sweep":
-                arguments += ["--workers", "1"]
+                arguments += ["--workers", "1", "--alphas", "0"]
             with pytest.raises(SystemExit) as end:
                 cli.main(arguments)
             assert end.value.code == 0, (line, capfd.readouterr().err)

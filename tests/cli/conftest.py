@@ -64,7 +64,7 @@ def workspace(tensorflow, small_config, tmp_path_factory) -> Workspace:
     """A folder after `tfcr prepare-tfrecords` and `tfcr train --fold 3 --alpha 0.1`, both small. Not to be changed."""
     folder = tmp_path_factory.mktemp("workspace")
     config = folder / "small.yaml"
-    names = ("conv_filters", "lstm_layers", "lstm_units", "discriminator_units", "batch_size", "epochs")
+    names = ("conv_blocks", "conv_filters", "lstm_layers", "lstm_units", "discriminator_units", "batch_size", "epochs")
     fields = {name: getattr(small_config, name) for name in (*names, "shuffle_buffer")}
     config.write_text(yaml.safe_dump({"utterances": 120, **fields}))
     before = os.getcwd()

@@ -355,10 +355,12 @@ def test_a_config_beside_a_run_that_is_no_longer_valid(fails, workspace, tmp_pat
 
 
 def test_a_dataset_of_other_emotions_is_not_evaluated(fails, tfcr, workspace, tiny_corpus, tmp_path):
-    assert tfcr(*MANIFEST, "--root", tiny_corpus, "--emotions", "neutral,anger", "--out", tmp_path / "two").code == 0
-    assert open_dataset(tmp_path / "two").emotions == ["neutral", "anger"]
+    manifest = tiny_corpus / "manifest.csv"
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace(",anger,", ",fear,"), encoding="utf-8")
+    assert tfcr(*MANIFEST, "--root", tiny_corpus, "--emotions", "neutral,fear", "--out", tmp_path / "two").code == 0
+    assert open_dataset(tmp_path / "two").emotions == ["neutral", "fear"]
     line = fails("evaluate", workspace.run, "--data", tmp_path / "two", code=1, below=workspace.folder / "runs")
-    assert "emotions" in line
+    assert "they share ['neutral'], and a test needs 2" in line
 
 
 def test_metrics_are_json_without_nan(workspace):

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from tfcr import schema
-from tfcr.cli.display import counts_table, metrics_table, print_table
+from tfcr.cli.tables import counts_table, metrics_table, print_table
 from tfcr.corpora import iemocap
 
 Row = collections.namedtuple("Row", "session speaker emotion")

@@ -7,7 +7,7 @@ import sys
 
 from rich.table import Table
 
-from tfcr.cli import display
+from tfcr.cli import display, tables
 
 
 def test_a_pipe_gets_plain_lines_though_a_kernel_sets_force_color(monkeypatch):
@@ -16,7 +16,7 @@ def test_a_pipe_gets_plain_lines_though_a_kernel_sets_force_color(monkeypatch):
     monkeypatch.setattr("sys.stderr", io.StringIO())
     monkeypatch.setattr("sys.stdout", io.StringIO())
     assert not display.console().is_terminal
-    display.print_table(Table("system"))
+    tables.print_table(Table("system"))
     assert "system" in sys.stdout.getvalue() and "\x1b" not in sys.stdout.getvalue()
 
 

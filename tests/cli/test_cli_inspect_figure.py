@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from tfcr.cli import inspect
-from tfcr.cli.display import durations_table, print_table
+from tfcr.cli.tables import durations_table, print_table
 from tfcr.dataset_info import Dataset, open_dataset
 from tfcr.errors import TfcrError
 from tfcr.report.figures.drawing import Drawing

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras import layers
+from sklearn.utils.class_weight import compute_class_weight
 
 from tfcr.models.contrastive import ContrastiveModel
 from tfcr.models.heads.pair_discriminator import PairDiscriminator
 from tfcr.objectives.negatives import negative_weights
+from tfcr.objectives.weighting import balanced_class_weights
 
 CLASSES, AUDIO_UNITS, TEXT_UNITS, HIDDEN = 4, 3, 2, 4
 SEED = 11
@@ -142,6 +144,39 @@ def test_loss_and_gradient_are_those_of_eq_5_to_7(batch, negatives, weighting, a
     np.testing.assert_allclose(loss, expected(), rtol=1e-5, atol=1e-5)
     for name, gradient in finite_differences(expected, p).items():
         np.testing.assert_allclose(gradients[name], gradient, rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+def test_class_weights_weigh_eq_5_alone(batch):
+    labels, utterances = batch
+    weights = (0.5, 1.0, 2.0, 4.0)
+    outputs = {
+        name: tf.constant(p, tf.float32) for name, p in random_parameters(len(labels)).items() if "_" not in name
+    }
+    outputs = {"logits": outputs["logits"], "audio_embedding": outputs["audio"], "text_embedding": outputs["text"]}
+    branches = {"branch_logits": tf.stack([outputs["logits"], 2 * outputs["logits"]], axis=1)}
+    y = {"label": labels, "utterance": utterances}
+    plain, weighed = make_model(alpha=0.3), make_model(alpha=0.3, class_weights=weights)
+    for found in (outputs, outputs | branches):
+        (l1, _), (weighed_l1, _) = plain.losses_of(found, y), weighed.losses_of(found, y)
+        np.testing.assert_allclose(weighed_l1, l1 * np.array(weights)[labels], rtol=1e-6)
+    weighed.discriminator = plain.discriminator
+    np.testing.assert_array_equal(weighed.losses_of(outputs, y)[1], plain.losses_of(outputs, y)[1])
+    halves = {name: tf.cast(value, tf.float16) for name, value in outputs.items()}
+    assert weighed.losses_of(halves, y)[0].dtype == tf.float32
+
+
+def test_class_weights_are_one_a_class():
+    with pytest.raises(ValueError, match=r"`class_weights` must have 4 numbers.* Received: class_weights=\(1, 2\)"):
+        make_model(class_weights=(1, 2))
+
+
+def test_balanced_weights_are_inverse_to_frequencies():
+    # 3, 1, 0 and 2 of 6: 6/3 times 1/3, 1/1, none, 1/2; the class that lacks weighs 1. Each class weighs 2 in all.
+    labels = np.array([0, 0, 0, 1, 3, 3])
+    assert balanced_class_weights(labels, CLASSES).tolist() == pytest.approx([2 / 3, 2, 1, 1])
+    assert balanced_class_weights(labels, CLASSES)[labels].mean() == pytest.approx(1)
+    expected = compute_class_weight("balanced", classes=np.array([0, 1, 3]), y=labels)
+    assert balanced_class_weights(labels, CLASSES)[[0, 1, 3]] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("weighting", ["uniform", "balanced"])

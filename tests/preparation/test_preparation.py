@@ -297,6 +297,17 @@ def test_other_transcripts_are_refused(prepared, tiny_corpus, tmp_path):
     assert "from other transcripts or labels; remove" in refused(tmp_path, lambda: prepared(transcripts=words))
 
 
+def test_parts_that_a_corpus_has_now_are_refused_in_a_dataset_without_them(prepared, tiny_corpus, tmp_path):
+    before = prepared().sha256
+    manifest = tiny_corpus / "manifest.csv"
+    header, *rows = manifest.read_text().splitlines()
+    manifest.write_text("\n".join([f"{header},part", *(f"{row},train" for row in rows)]) + "\n")
+    with pytest.raises(TfcrError, match="a dataset prepared from other official parts; remove it, or choose another"):
+        prepared()
+    manifest.write_text("\n".join([header, *rows]) + "\n")
+    assert prepared().sha256 == before
+
+
 def test_other_word_vectors_are_refused(prepared, tmp_path):
     prepared()
     vectors = tmp_path / "vectors.txt"

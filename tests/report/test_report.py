@@ -90,7 +90,7 @@ def test_every_file_is_where_the_report_says(report):
     assert {path.name for path in report.tables} == {
         *("table1.csv", "table1.md", "table1.tex", "alpha.csv", "alpha.tex", "comparison.csv"),
         *("confusion.csv", "conflicts.csv", "agreement.csv", "modalities.tex"),
-        *("measures.tex", "classes.csv", "calibration.csv"),
+        *("measures.tex", "classes.csv", "calibration.csv", "noise.csv", "noise.md"),
     }
     assert {path.suffix for path in report.figures} == {".svg", ".png"}
     assert [path.stem for path in report.figures if path.suffix == ".svg"] == [

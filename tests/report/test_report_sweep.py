@@ -1,7 +1,6 @@
 """A report over a grid: choice, curve, comparison and tables of many runs."""
 
 import csv
-import time
 
 import pytest
 from fabricated_sweeps import fabricated_sweep
@@ -116,9 +115,8 @@ def test_systems_of_one_modality_and_unknown_ones_stand_beside_the_others(make_r
 
 
 @pytest.mark.full
-def test_a_whole_grid_is_reported_in_a_minute_and_ten_megabytes(tmp_path):
+def test_a_whole_grid_has_the_figures_of_a_few_cells_and_ten_megabytes(report, tmp_path):
     fabricated_sweep(tmp_path / "runs", systems=["fusion"], utterances=550)
-    began = time.process_time()
-    report = write_report(find_runs([tmp_path / "runs"]), tmp_path / "report")
-    assert time.process_time() - began < 60
-    assert report.page.stat().st_size < 10e6
+    whole = write_report(find_runs([tmp_path / "runs"]), tmp_path / "report")
+    assert [path.name for path in whole.figures] == [path.name for path in report.figures]  # 330 cells, and 18
+    assert whole.page.stat().st_size < 10e6

@@ -8,9 +8,9 @@ import json
 import os
 import pathlib
 import re
+import runpy
 import shlex
 import shutil
-import subprocess
 import sys
 import threading
 from concurrent import futures
@@ -84,7 +84,7 @@ def ports(exported):
     server.stop(None)
 
 
-def test_every_command_and_call_of_the_page_works(readers_folder, ports, capfd):
+def test_every_command_and_call_of_the_page_works(readers_folder, ports, monkeypatch, capfd):
     pytest.importorskip("onnxruntime")
     ran = []
     for line in _COMMANDS:
@@ -95,8 +95,13 @@ def test_every_command_and_call_of_the_page_works(readers_folder, ports, capfd):
             continue
         if program == "python":
             script = pathlib.Path(__file__).parents[2] / arguments[0]
-            timed = [sys.executable, str(script), *arguments[1:], "--quick"]
-            printed = subprocess.run(timed, capture_output=True, text=True, check=True).stdout
+            capfd.readouterr()
+            with monkeypatch.context() as patch, pytest.raises(SystemExit) as end:
+                patch.syspath_prepend(script.parent)
+                patch.setattr(sys, "argv", [str(script), *arguments[1:], "--quick"])
+                runpy.run_path(str(script), run_name="__main__")
+            printed = capfd.readouterr().out
+            assert not end.value.code
             for what in ("`serving_default`, from WAV bytes", "`features`", "ONNX of `features`"):
                 assert f"| {what}: one recording |" in printed
                 assert f"| {what}: batches of 32 |" in printed

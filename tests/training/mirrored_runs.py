@@ -21,7 +21,16 @@ from tfcr.training.train import train_fold
 
 distribution.divide_processor()  # before TensorFlow computes anything
 
-_SMALL = ("conv_filters", "lstm_layers", "lstm_units", "discriminator_units", "batch_size", "epochs", "shuffle_buffer")
+_SMALL = (
+    "conv_blocks",
+    "conv_filters",
+    "lstm_layers",
+    "lstm_units",
+    "discriminator_units",
+    "batch_size",
+    "epochs",
+    "shuffle_buffer",
+)
 
 
 def mirrored(config, **fields):

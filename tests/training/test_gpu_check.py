@@ -66,7 +66,8 @@ def test_a_training_on_a_gpu_begins_with_the_check(small_config, small_dataset, 
         def on_gpu(self, run, found):
             said.append(found)
 
-    experiment = plan(dataclasses.replace(small_config, epochs=1, precision="mixed_bfloat16"), small_dataset.folder)
+    config = dataclasses.replace(small_config, system="text", epochs=1, precision="mixed_bfloat16")
+    experiment = plan(config, small_dataset.folder)
     run = train_fold(experiment, tmp_path / "run", Hear())
     assert said[0].startswith("gradients on the GPU are those of float32 on the CPU: PackedLSTM in bfloat16")
     assert gpu.grows

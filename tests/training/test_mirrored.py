@@ -11,7 +11,7 @@ CASES = [str(pathlib.Path(__file__).with_name(name)) for name in ("mirrored_step
 
 
 @pytest.mark.parametrize("cases", ["not full", pytest.param("full", marks=pytest.mark.full)])
-def test_two_devices_train_as_one(cases):
+def test_two_devices_train_as_one(cases, small_dataset):  # which the other process copies
     environment = {**os.environ, "TFCR_CPU_DEVICES": "2"}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", cases, *CASES]
     ended = subprocess.run(command, env=environment, capture_output=True, text=True)

@@ -107,6 +107,7 @@ def test_a_run_tests_the_official_test_part_and_trains_on_no_test(official, rele
         part: list(parts.values()).count(part) for part in ("train", "validation", "test")
     }
     assert (official.metrics["protocol"], official.metrics["num_folds"]) == ("official", 1)
+    assert official.metrics["speakers_shared"]  # every tenth utterance is tested, of whichever speaker
 
 
 @pytest.mark.full
@@ -134,6 +135,15 @@ def test_a_further_test_part_is_tested_on_request(official, released):
             UsageError, match=f"no utterance of a part '{part}'; its parts: test, test2, train, validation"
         ):
             evaluate_run(official, part=part)
+
+
+def test_a_part_of_a_dataset_that_took_the_place_of_the_runs_is_refused(official, prepared, tmp_path):
+    emotion = {official.predictions.id[0]: "anger" if official.predictions.label[0] != 3 else "sadness"}
+    moved = shutil.copytree(official.folder, tmp_path / "run")
+    config = (moved / runs.CONFIG).read_text()
+    (moved / runs.CONFIG).write_text(config.replace(official.config["data"], str(prepared(emotion).folder)))
+    with pytest.raises(UsageError, match="the configuration names"):
+        evaluate_run(runs.open_run(moved), part="test2")
 
 
 def test_a_dataset_that_was_prepared_before_is_divided_as_ever_and_has_no_official_parts(released, words, tmp_path):
@@ -263,6 +273,17 @@ def test_folds_of_a_file_are_swept_on_a_subset_and_travel_to_workers_and_nodes(w
         Sweep(small_dataset, fields, tmp_path, systems=("text",), folds=(3,), split_file=split)
 
 
+def test_a_stage_starts_from_runs_on_the_same_file(small_config, small_dataset, tmp_path):
+    split = SplitFile("gone.csv", table(small_dataset, lambda position: position % 3, "fold"))
+    config = dataclasses.replace(
+        small_config, protocol="file", split_sha256=split.sha256, start="unimodal", alpha=0.0, epochs=1
+    )
+    train_fold(plan(config, small_dataset.folder, split), tmp_path / "run")
+    trained = [runs.open_run(metrics.parent) for metrics in tmp_path.glob("*/metrics.json")]
+    assert {run.metrics["system"] for run in trained} == {"audio", "fusion", "text"}
+    assert {run.metrics["split_sha256"] for run in trained} == {split.sha256}
+
+
 # ---- subsets --------------------------------------------------------------------------------------------------------
 
 
@@ -274,7 +295,7 @@ def test_a_subset_is_divided_and_nothing_else(words, small_dataset):
     chosen = {row.id for row in small_dataset.index if row.session in sessions}
     assert set.union(*(ids_of(experiment, part) for part in ("train", "validation", "test"))) == chosen
     assert {id for id, _, _ in experiment.rows()} == chosen
-    assert experiment.num_folds == 3
+    assert experiment.num_folds == 3 and not experiment.speakers_shared
 
 
 def test_a_run_of_another_subset_is_another_run(random_fold, words, small_dataset):

@@ -2,7 +2,6 @@
 
 import dataclasses
 import shutil
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -165,6 +164,20 @@ def test_a_system_trains_tests_and_is_the_same_when_it_is_tested_again(full_data
     assert evaluation.figures["wa"] == run.metrics["test"]["wa"]
 
 
+@pytest.mark.full
+@pytest.mark.parametrize("name", systems.names())
+def test_a_system_trains_with_class_weights_in_half_precision_and_stops_by_macro_f1(full_dataset, tmp_path, name):
+    settings = {"class_weights": "balanced", "precision": "mixed_bfloat16", "stop_on": "macro-f1", "epochs": 2}
+    experiment = plan(tiny(name, **settings), full_dataset.folder)
+    labels = experiment.labels(experiment.split.train)
+    weights = build_model(experiment).class_weights
+    assert np.bincount(labels) * weights == pytest.approx(np.full(4, len(labels) / 4))
+    run = train_fold(experiment, tmp_path / "run")
+    by_epoch = [row["val_macro_f1"] for row in run.history]
+    assert run.metrics["best_epoch"] == 1 + int(np.argmax(by_epoch))
+    assert run.metrics["validation"]["macro_f1"] == pytest.approx(max(by_epoch), abs=0.2)  # evaluated in float32
+
+
 def of_different_words(dataset, positions):
     """The first utterance of each sentence: nothing can tell two emotions from the same words."""
     pipeline = Pipeline(dataset, ["token_ids"], features=dataset.feature_sets(["token_ids"]))
@@ -264,25 +277,21 @@ def test_features_that_are_prepared_anew_in_the_middle_of_a_training_leave_no_fi
     ],
 )
 def test_a_run_is_not_tested_on_features_that_mean_something_else(full_dataset, tmp_path, metrics, message):
-    from tfcr.training.evaluate_run import _refuse_unlike
+    from tfcr.training.comparable import refuse_unlike
 
     config = systems.resolve(tiny("mdre"))
     own = {"vocabulary_sha256": full_dataset.info["vocabulary"]["sha256"], "own_features": {}}
-    run = SimpleNamespace(folder=tmp_path, emotions=full_dataset.emotions, metrics=own)
-    _refuse_unlike(run, config, full_dataset)  # its own are right
-    run.metrics = {**own, **metrics}
+    refuse_unlike("a run", own, config, full_dataset)  # its own are right
     with pytest.raises(TfcrError, match=message):
-        _refuse_unlike(run, config, full_dataset)
+        refuse_unlike("a run", {**own, **metrics}, config, full_dataset)
 
 
-def test_a_run_is_not_tested_on_features_of_another_extractor(full_dataset, tmp_path, monkeypatch):
-    from tfcr.training import evaluate_run
+def test_a_run_is_not_tested_on_features_of_another_extractor(full_dataset, monkeypatch):
+    from tfcr.training import comparable
 
-    monkeypatch.setattr(evaluate_run, "extractors_of", lambda config, dataset: {"audio_features": {"layer": "last"}})
-    metrics = {"own_features": {}}
-    run = SimpleNamespace(folder=tmp_path, emotions=full_dataset.emotions, metrics=metrics, extractors={})
+    monkeypatch.setattr(comparable, "extractors_of", lambda config, dataset: {"audio_features": {"layer": "last"}})
     config = systems.resolve(tiny("audio"))
-    evaluate_run._refuse_unlike(run, config, full_dataset)  # nobody knows what made those of the run
-    run.extractors = {"audio_features": {"layer": 3}}
+    comparable.refuse_unlike("a run", {"own_features": {}}, config, full_dataset)  # nobody knows what made its own
+    recorded = {"own_features": {}, "extractors": {"audio_features": {"layer": 3}}}
     with pytest.raises(TfcrError, match=r"has audio_features made by layer last; .* those made by layer 3"):
-        evaluate_run._refuse_unlike(run, config, full_dataset)
+        comparable.refuse_unlike("a run", recorded, config, full_dataset)

@@ -37,7 +37,7 @@ def test_metrics_have_every_key_of_the_interface(finished):
     for part in ("test", "validation"):
         assert {
             *("wa", "ua", "recall", "confusion", "conflict_rate", "conflict_rate_centred", "wa_audio", "wa_text"),
-            "absent",
+            *("macro_f1", "weighted_f1", "precision", "f1", "ece", "ece_scaled", "absent"),
         } <= set(finished.metrics[part])
         assert np.sum(finished.metrics[part]["confusion"]) == finished.metrics["sizes"][part]
 
@@ -116,11 +116,11 @@ def test_the_resolved_configuration_trains_the_same_bits(finished, small_dataset
     assert (again.folder / runs.PREDICTIONS).read_bytes() == (finished.folder / runs.PREDICTIONS).read_bytes()
 
 
-def test_another_seed_gives_other_bits_on_the_same_fold(finished, small_config, small_dataset, tmp_path):
-    config = dataclasses.replace(small_config, alpha=0.1, seed=1)
+def test_another_seed_gives_other_bits_on_the_same_fold(audio_run, small_config, small_dataset, tmp_path):
+    config = dataclasses.replace(small_config, system="audio", epochs=1, seed=1)
     other = train_fold(plan(config, small_dataset.folder), tmp_path / "other")
-    assert list(other.predictions.id) == list(finished.predictions.id)
-    assert not np.array_equal(other.predictions.logits, finished.predictions.logits)
+    assert list(other.predictions.id) == list(audio_run.predictions.id)
+    assert not np.array_equal(other.predictions.logits, audio_run.predictions.logits)
 
 
 def _without_times(history):
@@ -138,15 +138,20 @@ class _Interrupt(Observer):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("negatives_per_anchor", [None, pytest.param(5, marks=pytest.mark.full)])
-def test_a_resumed_run_has_the_bits_of_an_undisturbed_one(small_config, small_dataset, tmp_path, negatives_per_anchor):
-    config = dataclasses.replace(
-        small_config, alpha=0.3, epochs=3, negatives_per_anchor=negatives_per_anchor, segments="random"
-    )
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"system": "audio", "epochs": 2},
+        pytest.param({"alpha": 0.3, "epochs": 3}, marks=pytest.mark.full),
+        pytest.param({"alpha": 0.3, "epochs": 3, "negatives_per_anchor": 5}, marks=pytest.mark.full),
+    ],
+)
+def test_a_resumed_run_has_the_bits_of_an_undisturbed_one(small_config, small_dataset, tmp_path, fields):
+    config = dataclasses.replace(small_config, segments="random", **fields)
     experiment = plan(config, small_dataset.folder)
     undisturbed = train_fold(experiment, tmp_path / "undisturbed")
     with pytest.raises(KeyboardInterrupt):
-        train_fold(experiment, tmp_path / "resumed", _Interrupt(epoch=2, step=1))
+        train_fold(experiment, tmp_path / "resumed", _Interrupt(epoch=config.epochs - 1, step=1))
     assert not (tmp_path / "resumed" / runs.METRICS).exists()
     resumed = train_fold(experiment, tmp_path / "resumed")
     assert (resumed.folder / runs.PREDICTIONS).read_bytes() == (undisturbed.folder / runs.PREDICTIONS).read_bytes()
@@ -186,13 +191,14 @@ def _kill_and_resume(config, dataset, folder, steps: int, delay: float) -> None:
     process.wait()
 
 
-def test_a_killed_run_has_the_bits_of_an_undisturbed_one(small_config, small_dataset, tmp_path):
-    config = dataclasses.replace(small_config, alpha=0.1, epochs=3)
+def test_a_killed_run_has_the_bits_of_an_undisturbed_one(finished, small_config, small_dataset, tmp_path):
+    config = dataclasses.replace(small_config, alpha=0.1)
     experiment = plan(config, small_dataset.folder)
-    undisturbed = train_fold(experiment, tmp_path / "undisturbed")
-    _kill_and_resume(config, small_dataset, tmp_path / "killed", steps=5, delay=0.05)
+    _kill_and_resume(config, small_dataset, tmp_path / "killed", steps=8, delay=0.05)  # of six an epoch
+    assert list((tmp_path / "killed" / "checkpoints").glob("last-0001.*"))
+    assert not (tmp_path / "killed" / runs.METRICS).exists()
     killed = train_fold(experiment, tmp_path / "killed")
-    assert (killed.folder / runs.PREDICTIONS).read_bytes() == (undisturbed.folder / runs.PREDICTIONS).read_bytes()
+    assert (killed.folder / runs.PREDICTIONS).read_bytes() == (finished.folder / runs.PREDICTIONS).read_bytes()
     assert not list(killed.folder.rglob("*.tmp"))
 
 
@@ -306,7 +312,7 @@ def test_a_system_of_one_modality_has_null_where_it_defines_nothing(name, small_
 
 def test_early_stopping_watches_the_validation_part(small_config, small_dataset, tmp_path):
     """With patience 1 a training ends after the first epoch that is no better than the best before it."""
-    config = dataclasses.replace(small_config, alpha=0.0, epochs=40, patience=1)
+    config = dataclasses.replace(small_config, system="text", epochs=40, patience=1)
     run = train_fold(plan(config, small_dataset.folder), tmp_path / "run")
     values = [row["val_ua"] for row in run.history]
     assert len(values) == run.metrics["best_epoch"] + 1 < 40
@@ -346,7 +352,7 @@ def test_a_configuration_that_names_another_dataset_is_refused(small_config, sma
 
 
 def test_a_loss_that_is_not_finite_ends_in_one_line(small_config, small_dataset, tmp_path):
-    config = dataclasses.replace(small_config, alpha=0.0, learning_rate=1e30)
+    config = dataclasses.replace(small_config, system="audio", learning_rate=1e30)
     with pytest.raises(TfcrError, match="lower learning_rate"):
         train_fold(plan(config, small_dataset.folder), tmp_path / "run")
 
@@ -389,8 +395,24 @@ def test_evaluate_on_another_dataset_tests_every_utterance(audio_run, tmp_path):
     assert np.sum(evaluation.figures["confusion"]) == 60 and evaluation.left_out == 0
     assert evaluation.folder == audio_run.folder / "evaluation-other"
     three = _prepared(tmp_path, "three", seed=5, utterances=60, emotions=("neutral", "sadness", "anger"))
-    with pytest.raises(TfcrError, match="has the emotions"):
-        evaluate_run(audio_run, three.folder)
+    among = evaluate_run(audio_run, three.folder)
+    assert among.emotions == ["neutral", "sadness", "anger"]
+    every, shared = (runs.read_predictions(each.folder / runs.PREDICTIONS) for each in (evaluation, among))
+    kept = every.label != schema.EMOTIONS.index("happiness")
+    assert list(shared.id) == list(every.id[kept])
+    np.testing.assert_allclose(shared.logits, every.logits[kept][:, [0, 2, 3]], atol=1e-5)  # happiness is no answer
+    assert [among.emotions[label] for label in shared.label] == [schema.EMOTIONS[label] for label in every.label[kept]]
+    assert among.figures["ece_scaled"] is not None
+
+
+def test_evaluate_refuses_a_dataset_that_shares_one_class(audio_run):
+    from types import SimpleNamespace
+
+    from tfcr.training.comparable import shared_emotions
+
+    other = SimpleNamespace(folder="data/other", emotions=["fear", "anger"])
+    with pytest.raises(TfcrError, match=r"they share \['anger'\], and a test needs 2"):
+        shared_emotions("a run", audio_run.emotions, [other])
 
 
 def test_evaluate_never_tests_what_the_run_was_trained_or_stopped_by(audio_run, small_corpus, tmp_path):
@@ -486,7 +508,8 @@ def test_three_classes_in_another_order_follow_through(small_config, tmp_path):
             options={"utterances": 200},
         )
     )
-    run = train_fold(plan(dataclasses.replace(small_config, epochs=1), dataset.folder), tmp_path / "run")
+    config = dataclasses.replace(small_config, system="text", epochs=1)
+    run = train_fold(plan(config, dataset.folder), tmp_path / "run")
     assert run.emotions == list(emotions)
     assert run.predictions.logits.shape[1] == 3
     version = export_run(run, tmp_path / "serving")

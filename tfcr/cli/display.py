@@ -1,36 +1,27 @@
-"""Progress and tables: bars with the time left on a terminal, plain lines in a log."""
+"""Progress: bars with the time left on a terminal, plain lines in a log."""
 
 import pathlib
-import re
-import statistics
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
-from rich.table import Table
 from rich.text import Text
 
-from tfcr.schema import SAMPLE_RATE
 from tfcr.wording import counted, duration
 
 _EPOCHS_BETWEEN_SIGNS = 5
 _LOG_EVERY = 10.0  # seconds between two lines of a log
 _MOST_WAITING = 0.2, 1.0  # what share of an epoch, and seconds, its steps may wait for data without a word
-_MOST_SPEAKERS = 30  # that a table gives rows to
-_MOST_NAMED = 4  # speakers of a session
-_WIDEST = 10_000  # columns of a table that nothing cuts
 
 
 def console() -> Console:
     """The error stream: results go to standard output, everything else here."""
-    return Console(stderr=True, highlight=False, soft_wrap=True, force_terminal=_is_terminal(sys.stderr))
+    return Console(stderr=True, highlight=False, soft_wrap=True, force_terminal=is_terminal(sys.stderr))
 
 
-def _is_terminal(stream) -> bool | None:
+def is_terminal(stream) -> bool | None:
     """No for a pipe or a file, even where FORCE_COLOR is set, as in a notebook's cells; else rich finds out."""
     return None if stream is not None and stream.isatty() else False
 
@@ -246,110 +237,6 @@ def _of_input(row) -> str:
         f"input holds this training back: in epoch {row['epoch']:.0f} it waited {row['seconds_waiting']:.1f} of "
         f"{row['seconds']:.1f} s for data; a faster disk helps, or more --threads"
     )
-
-
-def metrics_table(parts: dict[str, dict]) -> Table:
-    """WA, UA, F1, the modalities alone, the conflict rates and the calibration errors of some parts, in per cent."""
-    names = {
-        "wa": "WA", "ua": "UA", "macro_f1": "macro F1", "weighted_f1": "weighted F1",
-        "wa_audio": "WA of s_a", "wa_text": "WA of s_t",
-        "conflict_rate": "conflicts", "conflict_rate_centred": "conflicts, centred",
-        "ece": "calibration error (ECE)", "ece_scaled": "ECE, with its temperature",
-    }  # fmt: skip
-    table = Table("in %")
-    for part in parts:
-        table.add_column(Text(part), justify="right")
-    for name, label in names.items():
-        values = (figures.get(name) for figures in parts.values())  # of earlier versions without F1
-        table.add_row(label, *("–" if value is None else f"{100 * value:.2f}" for value in values))
-    return table
-
-
-def counts_table(rows: Sequence, emotions: Sequence[str]) -> Table:
-    """How many utterances every session has, of each emotion and speaker; without sessions, how many every speaker has.
-
-    Speakers whose names end in a digit and F or M, as IEMOCAP's do, have a column for each letter. Of others a session
-    names up to four; more are counted. Beyond 30 speakers without sessions there is one row for all.
-
-    Args:
-        rows: one an utterance, with `session`, `speaker` and `emotion`.
-        emotions: the columns.
-    """
-    names = {row.speaker for row in rows}
-    by_session = any(row.session for row in rows)
-    by_speaker = not by_session and len(names) <= _MOST_SPEAKERS
-    lettered = not by_speaker and all(re.search(r"\d[FM]$", name) for name in names)
-    letters = sorted({name[-1] for name in names}) if lettered else []
-    groups: dict[str, list] = {}
-    if by_session or by_speaker:
-        for row in rows:
-            groups.setdefault((row.session if by_session else row.speaker) or "none", []).append(row)
-
-    table = Table("session" if by_session else "speaker", box=box.MARKDOWN)
-    for name in "total", *emotions, *(f"{letter} speaker" for letter in letters):
-        table.add_column(_cell(name), justify="right")
-    if not by_speaker and not lettered:
-        table.add_column("speakers")
-    for name, members in [*sorted(groups.items(), key=_natural), ("all", rows)]:
-        of_emotion = Counter(row.emotion for row in members)
-        of_letter = Counter(row.speaker[-1:] for row in members)
-        counts = [
-            len(members),
-            *(of_emotion[emotion] for emotion in emotions),
-            *(of_letter[letter] for letter in letters),
-        ]
-        who = [] if by_speaker or lettered else [_speakers(Counter(row.speaker or "none" for row in members))]
-        table.add_row(*map(_cell, (name, *map(str, counts), *who)))
-    return table
-
-
-def durations_table(rows: Sequence, emotions: Sequence[str]) -> Table:
-    """How long the utterances of every emotion last, and how long all do.
-
-    Args:
-        rows: one an utterance, with `num_samples` and `emotion`.
-        emotions: the rows of the table.
-    """
-    measures = {"shortest": min, "median": statistics.median, "mean": statistics.mean, "longest": max}
-    table = Table("seconds", box=box.MARKDOWN)
-    for name in measures:
-        table.add_column(name, justify="right")
-    groups = [(emotion, [row for row in rows if row.emotion == emotion]) for emotion in emotions]
-    for name, members in [*groups, ("all", rows)]:
-        seconds = [row.num_samples / SAMPLE_RATE for row in members]
-        table.add_row(_cell(name), *(f"{measure(seconds):.2f}" for measure in measures.values()))
-    return table
-
-
-def _cell(text: str) -> Text:
-    """A cell of Markdown, in which a stroke would end it."""
-    return Text(text.replace("|", "\\|"))
-
-
-def _speakers(counts: Counter) -> str:
-    if len(counts) > _MOST_NAMED:
-        return str(len(counts))
-    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items(), key=_natural))
-
-
-def _natural(item: tuple[str, object]) -> list[tuple]:
-    """Sorts by name, s2 before s10."""
-    parts = re.split(r"([0-9]+)", item[0])
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
-
-
-def print_table(table: Table, to_log: bool = False) -> None:
-    """Prints a table whole: a narrow terminal or a pipe loses no figure of it.
-
-    Args:
-        to_log: whether it goes to the error stream; results go to standard output.
-    """
-    stream = sys.stderr if to_log else sys.stdout
-    wide = Console(file=stream, highlight=False, width=_WIDEST, force_terminal=_is_terminal(stream))
-    wide.width = wide.measure(table).maximum
-    with wide.capture() as capture:
-        wide.print(table)
-    print(capture.get().strip(), file=stream)  # some boxes have blank edges
 
 
 def _hours(seconds: float) -> str:

@@ -117,7 +117,7 @@ def describe_dataset(dataset, place: str | os.PathLike | None = None) -> None:
     Args:
         place: where it is, if not in its folder.
     """
-    from tfcr.cli.display import counts_table, durations_table, print_table
+    from tfcr.cli.tables import counts_table, durations_table, print_table
 
     info = dataset.info
     click.echo(
@@ -207,7 +207,7 @@ def describe_protocols(dataset) -> None:
     from tfcr import protocols, published
 
     folds = protocols.folds_of_all(dataset.labelled)
-    possible = [f"{name} ({number} folds)" for name, number in folds.items() if isinstance(number, int)]
+    possible = [f"{name} ({counted(number, 'fold')})" for name, number in folds.items() if isinstance(number, int)]
     click.echo(f"protocols: {', '.join(possible)}")
     for reason in folds.values():
         if isinstance(reason, str):

@@ -31,7 +31,11 @@ from tfcr.wording import counted
 
 _SHARED_OPTIONS = (
     click.option(
-        "--data", type=PATH, help="A prepared dataset.  [default: the one under data/ that was prepared last]"
+        "--data",
+        type=PATH,
+        multiple=True,
+        help="A prepared dataset; again for several, each of which is trained on, and tested on the others.  "
+        "[default: the one under data/ that was prepared last]",
     ),
     click.option(
         "--protocol",
@@ -106,36 +110,62 @@ def run(context: click.Context, axes: Callable[[], Mapping[str, Any]], options: 
     split_file = split_file_of(context, fields, split)
     from_mapping(fields)  # wrong usage is said before anything is read
 
-    from tfcr.cli.display import CellsProgress, say
+    from tfcr.cli.display import say
     from tfcr.cli.tensorflow import import_quietly
 
-    dataset = _open(context, data, say)
+    datasets = [_open(context, each, say) for each in data or [None]]
     import_quietly()
-    from tfcr.experiments.sweep import THREADS, Sweep, run_sweep, states
-    from tfcr.runs import HISTORY
+    from tfcr.experiments.cross_corpus import check_comparable, evaluate_across
+    from tfcr.experiments.sweep import THREADS, Sweep, states
+    from tfcr.report import write_cross_corpus
 
     further = {} if seeds is None else {"seeds": seeds}
-    out = out or pathlib.Path("sweeps") / dataset.name
     fields = {"threads": THREADS, **fields}
     further |= {"folds": None if folds == "all" else folds, "split_file": split_file}
-    sweep = Sweep(dataset, fields, out, **axes(), **further)
-    say_departures(context, dict.fromkeys(sweep.systems), sweep.config.preset, say)
-    listed = states(sweep, shard)
+    across = len(datasets) > 1
+
+    def place(given: pathlib.Path | None, default: str, dataset) -> pathlib.Path:
+        return (given or pathlib.Path(default)) / dataset.name if across or given is None else given
+
+    sweeps = [Sweep(each, fields, place(out, "sweeps", each), **axes(), **further) for each in datasets]
+    say_departures(context, dict.fromkeys(sweeps[0].systems), sweeps[0].config.preset, say)
+    listed = [states(sweep, shard) for sweep in sweeps]
+    shared = check_comparable(sweeps) if across else []
+    if across:
+        say(f"{len(shared)} classes are shared, and tested across datasets: {', '.join(shared)}")
     if dry_run:
-        _print_states(listed, say)
+        _print_states([state for states_of_one in listed for state in states_of_one], say)
         return
 
-    progress = CellsProgress([cell.run / HISTORY for cell, _ in listed])
-    report = (report or pathlib.Path("report") / dataset.name) if wants_report else None
+    ends = []
+    for sweep, its_states in zip(sweeps, listed, strict=True):
+        its_report = place(report, "report", sweep.dataset) if wants_report else None
+        ends.append(_train(sweep, [cell for cell, _ in its_states], workers, shard, its_report, backend))
+        _print_end(ends[-1], sweep.out, wants_report, shard != (1, 1), say)
+    _raise_failures(ends, sum(map(len, listed)))
+    if across and wants_report and not any(swept.missing for swept in ends):
+        written = write_cross_corpus(evaluate_across(sweeps, shared, say), shared, report or pathlib.Path("report"))
+        click.echo(written.summary)
+        for path in written.tables:
+            click.echo(path)
+
+
+def _train(sweep, cells, workers: int | None, shard: tuple[int, int], report: pathlib.Path | None, backend: dict):
+    """Trains what is missing of one dataset's sweep."""
+    from tfcr.cli.display import CellsProgress
+    from tfcr.cli.tensorflow import import_quietly
+    from tfcr.experiments.sweep import run_sweep
+    from tfcr.runs import HISTORY
+
+    progress = CellsProgress([cell.run / HISTORY for cell in cells])
     try:
         with results_alone():
-            swept = run_sweep(
+            return run_sweep(
                 *(sweep, workers, shard, report, progress.say, progress.ended, import_quietly, progress.on_epoch),
                 open_backend(**backend),
             )
     finally:
         progress.stop()
-    _print_end(swept, len(listed), out, wants_report, shard != (1, 1), say)
 
 
 def _open(context: click.Context, data: pathlib.Path | None, say: Callable[[str], None]):
@@ -161,18 +191,13 @@ def _print_states(listed, say: Callable[[str], None]) -> None:
     )
 
 
-def _print_end(
-    swept, count: int, out: pathlib.Path, wants_report: bool, in_shards: bool, say: Callable[[str], None]
-) -> None:
+def _print_end(swept, out: pathlib.Path, wants_report: bool, in_shards: bool, say: Callable[[str], None]) -> None:
     for folder in swept.elsewhere:
         say(f"in work elsewhere: {folder}")
     for folder, failure in swept.failures.items():
         say(f"failed: {folder}: {failure}")
     if swept.failures:
-        names = ", ".join(folder.name for folder in swept.failures)
-        raise TfcrError(
-            f"{len(swept.failures)} of {count} trainings failed: {names}; the same command tries them again"
-        )
+        return
     if swept.missing and wants_report:
         which = ": the last shard, or the same command without --shard" if in_shards else ""
         reports = f"the command that finds all of them reports{which}"
@@ -182,6 +207,14 @@ def _print_end(
         click.echo(swept.report.page)
     else:
         click.echo(out)
+
+
+def _raise_failures(ends, count: int) -> None:
+    failed = [folder.name for swept in ends for folder in swept.failures]
+    if failed:
+        raise TfcrError(
+            f"{len(failed)} of {count} trainings failed: {', '.join(failed)}; the same command tries them again"
+        )
 
 
 def _no_report_is_meant(context: click.Context, no_report: bool) -> bool:

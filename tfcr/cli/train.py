@@ -59,7 +59,8 @@ def command(context, data, run, split, **options):
     split_file = split_file_of(context, fields, split, run)
     from_mapping(fields)  # wrong usage is said before anything is read
 
-    from tfcr.cli.display import TrainingProgress, metrics_table, print_table, say
+    from tfcr.cli.display import TrainingProgress, say
+    from tfcr.cli.tables import metrics_table, print_table
     from tfcr.cli.tensorflow import import_quietly
     from tfcr.dataset_info import latest_dataset, open_dataset
 

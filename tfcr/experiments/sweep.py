@@ -67,14 +67,14 @@ class Sweep:
         self._check_own_features()
         self._check_folds()
         for name in self.systems:
-            systems.check_features(self._config_of(name), self.dataset)
+            systems.check_features(self.config_of(name), self.dataset)
 
     @cached_property
     def config(self) -> Config:
         """What the cells share, as a configuration of the first system."""
-        return self._config_of(self.systems[0]) if self.systems else from_mapping(self.fields)
+        return self.config_of(self.systems[0]) if self.systems else from_mapping(self.fields)
 
-    def _config_of(self, system: str) -> Config:
+    def config_of(self, system: str) -> Config:
         fields = {name: value for name, value in self.fields.items() if name not in _AXES}
         own = {name for modality, name in systems.OWN_FIELDS.items() if modality not in systems.own_features(system)}
         kept = {name: value for name, value in fields.items() if name not in own}  # others of the sweep take them
@@ -120,7 +120,7 @@ class Sweep:
         for seed in self.seeds:
             for fold in self._all_folds:
                 for system in self.systems:
-                    for config in self._row(replace(self._config_of(system), fold=fold, seed=seed)):
+                    for config in self._row(replace(self.config_of(system), fold=fold, seed=seed)):
                         found[config] = cell_of(config, self.dataset, self.out, self.split_file)
         return sorted(found.values(), key=lambda cell: cell.config.start == "baseline")
 

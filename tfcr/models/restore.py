@@ -24,9 +24,18 @@ def restore_network(
     """
     float32 = keras.DTypePolicy("float32")
     network = system(config.system).build(config, num_classes, sizes, dtype=float32, use_cudnn=use_cudnn)
+    load_network(network, weights)
+    return network
+
+
+def load_network(network: keras.Model, weights: pathlib.Path) -> None:
+    """Gives a network the weights of a file.
+
+    Raises:
+        TfcrError: the weights are missing, broken or of another network.
+    """
     try:
         network.load_weights(weights)
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         raise TfcrError(f"{weights} is missing, broken or of another network ({reason})") from None
-    return network

@@ -7,7 +7,7 @@ from tfcr.protocols.labelled import Labelled
 from tfcr.protocols.parts import NO_PART, PARTS, TEST, VALIDATION
 
 MEANING = "the parts or folds that a file says (--split); whether they share speakers is the file's matter"
-SHARES_SPEAKERS = True  # it may be so
+SHARES_SPEAKERS = True  # that may be; a run says whether it is so
 
 
 def num_folds(utterances: Labelled) -> int:

@@ -7,7 +7,7 @@ from tfcr.protocols.labelled import Labelled
 from tfcr.protocols.parts import PARTS, TEST, VALIDATION
 
 MEANING = "the parts that the corpus was released with; whether they share speakers is the corpus's matter"
-SHARES_SPEAKERS = True  # it may be so
+SHARES_SPEAKERS = True  # that may be; a run says whether it is so
 FOLDS = 1
 
 

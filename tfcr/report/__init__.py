@@ -4,21 +4,22 @@
 """
 
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tfcr import files
 from tfcr.report.figures.drawing import Drawing
 from tfcr.report.findings.conditions import group_by_condition
 from tfcr.report.findings.sections import divide
+from tfcr.report.findings.transfers import find_transfers
 from tfcr.report.page.chapters import illustrate
 from tfcr.report.page.render import render_page
-from tfcr.report.tables import csv_tables, latex, noise_tables
+from tfcr.report.tables import cross_corpus, csv_tables, latex, noise_tables
 from tfcr.report.tables.markdown import table_1_markdown
 from tfcr.report.tables.summary import summary_text
 from tfcr.runs import Run
 
-__all__ = ["Report", "write_report"]
+__all__ = ["CrossCorpus", "Report", "write_cross_corpus", "write_report"]
 
 PAGE = "report.html"
 FIGURES = "figures"
@@ -87,6 +88,32 @@ def write_report(runs: Iterable[Run], out: pathlib.Path) -> Report:
         figures=figures,
         summary=summary_text(sections),
     )
+
+
+@dataclass(frozen=True)
+class CrossCorpus:
+    """What was written.
+
+    Attributes:
+        tables: CSV, Markdown and LaTeX files.
+        summary: plain text for a terminal.
+    """
+
+    tables: tuple[pathlib.Path, ...]
+    summary: str
+
+
+def write_cross_corpus(runs_of: Mapping[str, Sequence[Run]], emotions: Sequence[str], out: pathlib.Path) -> CrossCorpus:
+    """Writes `cross-corpus.csv`, `.md` and `.tex` into `out`; the arguments are those of `find_transfers`."""
+    transfers = find_transfers(runs_of, emotions)
+    contents = {
+        "cross-corpus.csv": cross_corpus.cross_corpus_csv,
+        "cross-corpus.md": cross_corpus.cross_corpus_markdown,
+        "cross-corpus.tex": cross_corpus.cross_corpus_latex,
+    }
+    for name, content in contents.items():
+        files.write_text(out / name, content(transfers, emotions))
+    return CrossCorpus(tuple(out / name for name in contents), cross_corpus.cross_corpus_text(transfers))
 
 
 def _write_drawing(folder: pathlib.Path, drawing: Drawing) -> list[pathlib.Path]:

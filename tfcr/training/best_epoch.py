@@ -7,27 +7,30 @@ import keras
 import numpy as np
 
 from tfcr import __version__, files, runs
-from tfcr.data.pipeline import Pipeline
-from tfcr.features.sets import TOKEN_IDS
 from tfcr.models.network import HEAD
-from tfcr.models.restore import restore_network
-from tfcr.models.systems import extractors_of, feature_names, system
+from tfcr.models.restore import load_network, restore_network
+from tfcr.models.systems import system
 from tfcr.objectives.calibration import fit_temperature
 from tfcr.training import evaluate
 from tfcr.training.build import fast_layers
 from tfcr.training.checkpoint import Checkpoint, State, save_weights
+from tfcr.training.comparable import features_recorded
+from tfcr.training.evaluate import UtteranceOutputs
 from tfcr.training.experiment import Experiment
 
 
 def evaluate_best_epoch(
-    experiment: Experiment, run: pathlib.Path, pipeline: Pipeline, checkpoint: Checkpoint, state: State
+    experiment: Experiment, run: pathlib.Path, outputs: UtteranceOutputs, checkpoint: Checkpoint, state: State
 ) -> None:
-    """The best epoch's weights, rebuilt in float32, on the validation and the test part; `metrics.json` comes last."""
+    """The best epoch's weights, in float32, on the validation and the test part; `metrics.json` comes last.
+
+    Args:
+        outputs: of the network that was trained.
+    """
     dataset, split = experiment.dataset, experiment.split
     config = experiment.config
-    best = checkpoint.best_weights(state)
-    network = restore_network(config, len(dataset.emotions), best, experiment.network_sizes)
-    outputs = evaluate.UtteranceOutputs(network, pipeline)
+    outputs = _with_weights(experiment, outputs, checkpoint.best_weights(state))
+    network = outputs.network
     if config.decision_weights == "validation" and hasattr(system(config.system), "choose_share"):
         _choose_share(network, system(config.system), outputs(split.validation), experiment.labels(split.validation))
     save_weights(network, run / runs.WEIGHTS)
@@ -42,6 +45,19 @@ def evaluate_best_epoch(
     content |= {"temperature": temperature, "fast_layers": fast_layers(network)}
     content["weights_sha256"] = files.sha256_of_file(run / runs.WEIGHTS)
     files.write_json(run / runs.METRICS, content)
+
+
+def _with_weights(experiment: Experiment, outputs: UtteranceOutputs, weights: pathlib.Path) -> UtteranceOutputs:
+    """The trained network's outputs with other weights; another network's where it is not one of float32 on one device.
+
+    What was traced while it was trained is not traced again.
+    """
+    config = experiment.config
+    if config.precision == "float32" and config.distribution == "none":
+        load_network(outputs.network, weights)
+        return outputs
+    network = restore_network(config, len(experiment.dataset.emotions), weights, experiment.network_sizes)
+    return UtteranceOutputs(network, outputs.pipeline)
 
 
 def _choose_share(network: keras.Model, module: ModuleType, outputs: dict, labels: np.ndarray) -> None:
@@ -67,13 +83,7 @@ def _describe(experiment: Experiment, state: State, parts: dict, means: dict[str
         "dataset_sha256": dataset.sha256,
         "unreadable": len(dataset.info.get("unreadable", [])),
         "emotions": dataset.emotions,
-        "embeddings": dataset.info["embeddings"]["source"],
-        "embeddings_sha256": dataset.info["embeddings"]["sha256"],
-        "transductive": dataset.info["embeddings"]["transductive"],
-        "embedding_dim": dataset.embedding_dim,
-        "own_features": {name: list(shape) for name, shape in experiment.network_sizes.own_features.items()},
-        "extractors": extractors_of(config, dataset),
-        "vocabulary_sha256": dataset.info["vocabulary"]["sha256"] if TOKEN_IDS in feature_names(config) else None,
+        **features_recorded(config, dataset),
         **{name: getattr(config, name) for name in shared},
         "noise": config.to_dict()["noise"],
         "replicas": state.history[-1].get("replicas", 1),
@@ -83,6 +93,7 @@ def _describe(experiment: Experiment, state: State, parts: dict, means: dict[str
         "epochs": state.epochs,
         "seconds": sum(row["seconds"] for row in state.history),
         "sizes": experiment.sizes,
+        "speakers_shared": experiment.speakers_shared,
         "training_means": {name: mean.tolist() for name, mean in means.items()},
         "validation": parts["validation"],
         "test": parts["test"],

@@ -21,9 +21,10 @@ from tfcr.models.layers.standardization import Standardization
 from tfcr.objectives.confusions import macro_f1, weighted_f1
 from tfcr.objectives.metrics import confusion, unweighted_accuracy, weighted_accuracy
 from tfcr.objectives.weighting import combine
-from tfcr.training import distribution, evaluate
+from tfcr.training import distribution
 from tfcr.training.build import layers_of_kind
 from tfcr.training.checkpoint import Checkpoint, State
+from tfcr.training.evaluate import UtteranceOutputs
 from tfcr.training.experiment import Experiment
 from tfcr.training.observer import Observer
 from tfcr.training.waiting import InputTimer
@@ -33,20 +34,23 @@ def train_epochs(
     experiment: Experiment,
     run: pathlib.Path,
     model: ContrastiveModel,
-    pipeline: Pipeline,
+    outputs: UtteranceOutputs,
     checkpoint: Checkpoint,
     state: State,
     observer: Observer,
 ) -> None:
-    """Trains until validation no longer improves, or the epochs are over."""
-    config, split = experiment.config, experiment.split
+    """Trains until validation no longer improves, or the epochs are over.
+
+    Args:
+        outputs: of the model's network.
+    """
+    config, split, pipeline = experiment.config, experiment.split, outputs.pipeline
     steps = pipeline.steps_per_epoch(split.train, config.batch_size, config.segments)
     observer.started(run, experiment.sizes, steps, config.epochs, state.epochs)
     if config.distribution == "mirrored":
         observer.mirrored(distribution.devices_of_host())
     validation = pipeline.validation(split.validation, batch_size=config.batch_size)
     utterances = pipeline.utterances(split.validation, keep=True)
-    outputs = evaluate.UtteranceOutputs(model.network, pipeline)
     labels = experiment.labels(split.validation)
     input_timer = InputTimer(model, by_xla=compiles(model.network))
     with tf.summary.create_file_writer(str(run / runs.TENSORBOARD)).as_default():

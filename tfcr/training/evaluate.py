@@ -26,10 +26,13 @@ class UtteranceOutputs:
     """
 
     def __init__(self, network: keras.Model, pipeline: Pipeline):
+        self.network = network
         self.pipeline = pipeline
         over_utterances = network_module.over_utterances(network)
         inputs = {name: tf.TensorSpec(tensor.shape, tensor.dtype) for name, tensor in over_utterances.input.items()}
-        self._call = tf.function(lambda x: over_utterances(x, training=False), input_signature=[inputs])
+        self._call = tf.function(
+            lambda x: over_utterances(x, training=False), input_signature=[inputs], autograph=False
+        )
 
     def __call__(self, positions: np.ndarray) -> dict[str, np.ndarray]:
         """Every output for the utterances at `positions`, ascending: name → float32 [utterances, …] in that order."""
@@ -65,6 +68,11 @@ def predictions(dataset: Dataset, positions: np.ndarray, outputs: dict[str, np.n
     known = {name: np.array([getattr(row, name) for row in rows]) for name in ("id", "speaker", "session", "script")}
     kept = {name: value for name, value in outputs.items() if name in _STORED}
     return Predictions(**known, label=np.array([row.label for row in rows], np.int64), **kept)
+
+
+def among(outputs: dict[str, np.ndarray], columns: Sequence[int]) -> dict[str, np.ndarray]:
+    """Outputs whose scores are those of some classes alone."""
+    return {name: value[:, columns] if name in _SCORES else value for name, value in outputs.items()}
 
 
 def training_means(outputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

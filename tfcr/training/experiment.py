@@ -50,6 +50,14 @@ class Experiment:
         """Utterances of each part."""
         return {part: len(getattr(self.split, part)) for part in ("train", "validation", "test")}
 
+    @property
+    def speakers_shared(self) -> bool:
+        """Whether a speaker who is tested trains too."""
+        trained, tested = (
+            {self.dataset.index[position].speaker for position in part} for part in (self.split.train, self.split.test)
+        )
+        return not trained.isdisjoint(tested)
+
     def rows(self) -> list[tuple[str, str, str]]:
         """Id, recording and part of every utterance that is in one, by id."""
         parts = {position: part for part in self.sizes for position in getattr(self.split, part).tolist()}

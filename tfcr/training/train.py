@@ -18,6 +18,7 @@ from tfcr.training.best_epoch import evaluate_best_epoch
 from tfcr.training.build import build_model
 from tfcr.training.checkpoint import Checkpoint, State
 from tfcr.training.epochs import train_epochs
+from tfcr.training.evaluate import UtteranceOutputs
 from tfcr.training.experiment import Experiment, pipeline_of
 from tfcr.training.gpu_check import check_recurrent_layers
 from tfcr.training.observer import Observer
@@ -93,12 +94,12 @@ def _train_and_test(experiment: Experiment, run: pathlib.Path, observer: Observe
         _load_checkpoint(model, checkpoint.last_weights(state), run)
     for origin in origins:
         copy_encoders(model.network, origin, len(experiment.dataset.emotions), experiment.network_sizes)
-    pipeline = pipeline_of(config, experiment.dataset, model.network)
     if gpus():
         observer.on_gpu(run, check_recurrent_layers(model.network))
-    train_epochs(experiment, run, model, pipeline, checkpoint, state, observer)
+    outputs = UtteranceOutputs(model.network, pipeline_of(config, experiment.dataset, model.network))
+    train_epochs(experiment, run, model, outputs, checkpoint, state, observer)
     verify(experiment.dataset, feature_names(config))  # one's own features may have been prepared anew meanwhile
-    evaluate_best_epoch(experiment, run, pipeline, checkpoint, state)
+    evaluate_best_epoch(experiment, run, outputs, checkpoint, state)
 
 
 def _load_checkpoint(model: keras.Model, weights: pathlib.Path, run: pathlib.Path) -> None:

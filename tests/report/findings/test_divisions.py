@@ -63,7 +63,13 @@ def test_the_published_test_set_is_no_subset(make_run):
     [group] = group_by_condition([make_run(protocol="authors", subset="improvised")])
     assert group.condition.protocol == "authors on improvised" and group.num_folds == 5
     [other] = group_by_condition([make_run("other", protocol="speaker", subset="session=1")])
-    assert not other.condition.speakers_were_heard and group.condition.speakers_were_heard
+    assert not other.speakers_were_heard and group.speakers_were_heard
+
+
+def test_a_run_knows_better_than_its_protocol_whether_training_heard_the_test_speakers(make_run):
+    for shared in (True, False):
+        [group] = group_by_condition([make_run(str(shared), **BY_FILE, speakers_shared=shared)])
+        assert group.speakers_were_heard is shared
 
 
 def test_two_runs_of_one_subset_and_fold_are_one_cell(make_run):

@@ -63,6 +63,29 @@ def test_ua_is_over_the_classes_that_occur(make_run):
     assert result.folds_with_absent == [0]
 
 
+def test_a_run_of_the_schema_before_has_f1_by_its_confusion_matrix_and_no_temperature(make_run):
+    # True 0 0 1 1 2, predicted 0 0 1 0 3. F1 = 2 right / (true + predicted): 4/5, 2/3, 0, of the classes that occur.
+    three = [0, 0, 1, 1, 2]
+    run = make_run(label=three, predicted=[0, 0, 1, 0, 3], audio=three, text=three)
+    assert "macro_f1" not in run.metrics["test"] and "temperature" not in run.metrics
+    result = measured(run)
+    assert result.macro_f1.mean == pytest.approx((4 / 5 + 2 / 3) / 3)
+    assert result.weighted_f1.mean == pytest.approx((2 * 4 / 5 + 2 * 2 / 3) / 5)
+    assert list(result.f1.values()) == [pytest.approx(4 / 5), pytest.approx(2 / 3), 0, None]
+    assert list(result.precision.values()) == [pytest.approx(2 / 3), 1, None, 0]
+    # Every confidence is e/(e + 3), and 3 of 5 are right.
+    assert result.ece.mean == pytest.approx(3 / 5 - math.e / (math.e + 3))
+    assert result.ece_scaled is None and result.calibration.after is None
+
+
+def test_each_run_is_calibrated_by_its_own_temperature(make_run):
+    # 7 of 8 are right, at confidence t / (t + 3) for logits log t: 1/2 of log 3, and 3/4 of log 9.
+    runs = [make_run(f"f{k}", fold=k, temperature=1 / math.log(t)) for k, t in enumerate((3, 9))]
+    result = measured(*runs)
+    assert result.ece_scaled.by_fold == {0: pytest.approx(7 / 8 - 1 / 2), 1: pytest.approx(7 / 8 - 3 / 4)}
+    assert result.calibration.after.count.sum() == 16 and result.calibration.before.count.max() == 16
+
+
 def test_a_system_without_audio_has_no_conflicts(make_run):
     result = measured(make_run(system="text", audio=None))
     assert result.conflict is None and result.conflict_rate is None and result.wa_audio is None

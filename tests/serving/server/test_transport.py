@@ -14,6 +14,7 @@ pytest.importorskip("fastapi", reason="needs the extra serve")
 
 from servers import asked, running
 
+from tfcr import cli
 from tfcr.serving.server import app
 from tfcr.serving.server.bodies import BodyMemory
 
@@ -121,6 +122,15 @@ def test_scripts_of_the_named_site_alone_may_read_answers(client):
         answer = ask(client, "OPTIONS", _PREDICT, Origin=origin, **asked_before)
         assert (answer.status, answer.headers[allowed]) == (200 if wanted else 400, wanted)
     assert ask(client, "GET", "/nowhere", Origin=_ORIGIN).headers[allowed] == _ORIGIN
+
+
+@pytest.mark.parametrize("origin", ["example.org", "https://example.org/", "https://", "ftp://example.org", ""])
+def test_what_is_no_origin_is_wrong_usage(origin, capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main(["serve", "export", "--cors-origin", "https://example.org:8080", "--cors-origin", origin])
+    err = capsys.readouterr().err
+    assert end.value.code == 2 and err.count("\n") == 1
+    assert f"{origin!r} is no origin; expected https://HOST, https://HOST:PORT or *" in err
 
 
 def test_bodies_come_compressed_by_gzip_within_bounds(client):

@@ -13,25 +13,24 @@ _STYLES = ((BLUE, "o", "-"), (ORANGE, "D", "-"), (BLUE, "s", "--"), (ORANGE, "^"
 _COLUMNS = 4
 _WIDTH, _HEIGHT = 9.6, 2.5  # inches, of the figure and of a row
 _UNITS = {"dB": "signal to noise ratio, dB", "s": "reverberation time, s", "share": "share of the words, %"}
-_FEWER_IS_BETTER = (CONFLICTS, CENTRED)
+_FEWER_IS_BETTER = {CONFLICTS: "Conflicts", CENTRED: "Centred conflicts"}  # and how a sentence begins with them
 
 
 def draw_noise(name: str, title: str, findings: NoiseFindings, measure: str) -> Drawing:
     """One measure of every condition, against each degradation; the mildest grade stands on the left."""
     ungraded = [kind for kind in findings.kinds if not kind.is_graded]
-    panels: list[Kind | list[Kind]] = [*findings.graded, *([ungraded] if ungraded else [])]
-    rows = -(-len(panels) // _COLUMNS)
-    columns = min(len(panels), _COLUMNS)
+    panels = len(findings.graded) + bool(ungraded)
+    rows, columns = -(-panels // _COLUMNS), min(panels, _COLUMNS)
     with styled():
         figure = new_figure(_WIDTH * columns / _COLUMNS + (1.5 if columns == 1 else 0), _HEIGHT * rows + 0.5)
         axes = figure.subplots(rows, columns, squeeze=False, sharey=True).flatten()
-        for axis, panel in zip(axes, panels, strict=False):
-            if isinstance(panel, Kind):
-                _draw_curves(axis, findings.systems, panel, measure)
-            else:
-                _draw_points(axis, findings.systems, panel, measure)
+        for axis, kind in zip(axes, findings.graded, strict=False):
+            _draw_curves(axis, findings.systems, kind, measure)
+        if ungraded:
+            _draw_points(axes[panels - 1], findings.systems, ungraded, measure)
+        for axis in axes[:panels]:
             light_grid(axis)
-        for axis in axes[len(panels) :]:
+        for axis in axes[panels:]:
             axis.set_visible(False)
         for axis in axes[::columns]:
             axis.set_ylabel(f"{measure}, %")
@@ -67,7 +66,8 @@ def _draw_points(axis: Axes, systems: Sequence[UnderNoise], kinds: Sequence[Kind
             low, high = _ends(share)
             axis.vlines(x, low, high, color=colour, linewidth=1.2, alpha=0.6)
             filled = {} if number < 2 else {"markerfacecolor": "white"}
-            axis.plot([x], [100 * share.value], marker, color=colour, markersize=4.5, **filled)
+            label = None if place else system.condition.name
+            axis.plot([x], [100 * share.value], marker, color=colour, markersize=4.5, label=label, **filled)
     axis.set_xticks(range(len(kinds)), [kind.meaning.replace(" ", "\n") for kind in kinds], fontsize=7.5)
     axis.set_xlim(-0.6, len(kinds) - 0.4)
     axis.set_title("without grades", fontsize=8.5, loc="left")
@@ -81,7 +81,8 @@ def _ends(share: Share) -> tuple[float, float]:
 def _caption(findings: NoiseFindings, measure: str) -> str:
     direction = "lower" if measure in _FEWER_IS_BETTER else "higher"
     return (
-        f"{measure} of the test utterances as speech (noise added to the {findings.place}) or words get worse, from "
-        f"left to right; {direction} is better. All conditions heard the very same noise. Bands and bars are 95 % "
-        "bootstrap intervals over speakers, which say nothing of what training again would change."
+        f"{_FEWER_IS_BETTER.get(measure, measure)} of the test utterances as speech (noise added to the "
+        f"{findings.place}) or words get worse, from left to right; {direction} is better. All conditions heard the "
+        "very same noise. Bands and bars are 95 % bootstrap intervals over speakers, which say nothing of what "
+        "training again would change."
     )

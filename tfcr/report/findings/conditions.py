@@ -103,11 +103,6 @@ class Condition:
         return self.protocol.split()[0]
 
     @property
-    def speakers_were_heard(self) -> bool:
-        """Whether training may have had other utterances of the test speakers."""
-        return protocols.shares_speakers(self.protocol_name)
-
-    @property
     def setting(self) -> tuple:
         """All but alpha: conditions that agree in it can be paired."""
         return self.dataset_sha256, self.preset, self.protocol, self.fold_seed, self.system, self.start, self.noise
@@ -140,6 +135,12 @@ class Group:
         """How many folds the protocol has on this corpus, where the runs or the protocol say so."""
         recorded = (run.metrics.get("num_folds") for run in self.runs.values())
         return next((number for number in recorded if number), protocols.fixed_folds(self.condition.protocol_name))
+
+    @property
+    def speakers_were_heard(self) -> bool:
+        """Whether training had other utterances of the test speakers, as the runs say, or as the protocol allows it."""
+        recorded = [run.metrics.get("speakers_shared") for run in self.runs.values()]
+        return protocols.shares_speakers(self.condition.protocol_name) if None in recorded else any(recorded)
 
     @property
     def split(self) -> str:

@@ -48,7 +48,7 @@ class FusionComparison:
         """What the sentence does not show."""
         here = self.differences[0]
         one = "The other modality was not trained on these folds, so which of the two is better is open."
-        limits = statistics.caveats(here.comparison, self.fusion.condition.speakers_were_heard)
+        limits = statistics.caveats(here.comparison, self.fusion.speakers_were_heard)
         return [one, *limits] if here.role == ONLY else limits
 
 

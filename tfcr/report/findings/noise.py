@@ -44,11 +44,13 @@ class UnderNoise:
         cells: the folds and seeds that every condition of the findings has.
         results: by cell, with every grade that all have.
         centre: by cell, the training means by which conflicts are centred; None where a run has none.
+        speakers_were_heard: whether training heard the test speakers.
     """
 
     condition: Condition
     results: Mapping[Cell, NoiseResults] = field(repr=False)
     centre: Mapping[Cell, Mapping[str, np.ndarray] | None] = field(repr=False)
+    speakers_were_heard: bool
 
     @property
     def cells(self) -> list[Cell]:
@@ -90,6 +92,17 @@ class UnderNoise:
         return {cell: self._values(cell, WA, weights_of(kinds)) for cell in self.cells}
 
     def _share(self, measure: str, weights: Mapping[str, float]) -> Share:
+        key = (measure, *weights.items())
+        if key not in self._known:
+            self._known[key] = self._measured(measure, weights)
+        return self._known[key]
+
+    @cached_property
+    def _known(self) -> dict[tuple, Share]:
+        """What has been measured: page, tables and figures ask for the same."""
+        return {}
+
+    def _measured(self, measure: str, weights: Mapping[str, float]) -> Share:
         by_fold = [
             np.mean([self._values(cell, measure, weights) for cell in self.cells if cell[0] == fold], axis=0)
             for fold in self.folds
@@ -163,7 +176,7 @@ class NoiseFindings:
         if not found:
             return ""
         opening = f"WA averaged over {counted(len(self.graded), 'kind')} of degradation at all their grades:"
-        heard = found[0].after.condition.speakers_were_heard
+        heard = found[0].after.speakers_were_heard
         limits = statistics.caveats(found[0].comparison, heard)  # all share their folds and seeds
         return " ".join([opening, *map(_sentence, found), *limits])
 
@@ -236,12 +249,13 @@ def under_noise(label: str, groups: Sequence[Group]) -> NoiseFindings | None:
     kinds = _kinds_of_all([by_cell[cell] for by_cell in comparable.values() for cell in cells])
     if not kinds:
         return None
-    runs = {group.condition: group.runs for group in groups}
+    by_condition = {group.condition: group for group in groups}
     systems = [
         UnderNoise(
             condition,
             {cell: by_cell[cell] for cell in sorted(cells)},
-            {cell: _centre(runs[condition][cell]) for cell in cells},
+            {cell: _centre(by_condition[condition].runs[cell]) for cell in cells},
+            by_condition[condition].speakers_were_heard,
         )
         for condition, by_cell in comparable.items()
     ]

@@ -118,10 +118,10 @@ def measure(group: Group) -> Result:
     calibration = find_calibration(group)
     return Result(
         group=group,
-        wa=_over_folds({cell: accuracy(counts) for cell, counts in confusions.items()}),
-        ua=_over_folds({cell: unweighted_accuracy(counts) for cell, counts in confusions.items()}),
-        macro_f1=_over_folds({cell: float(macro_f1(counts)) for cell, counts in confusions.items()}),
-        weighted_f1=_over_folds({cell: float(weighted_f1(counts)) for cell, counts in confusions.items()}),
+        wa=over_folds({cell: accuracy(counts) for cell, counts in confusions.items()}),
+        ua=over_folds({cell: unweighted_accuracy(counts) for cell, counts in confusions.items()}),
+        macro_f1=over_folds({cell: float(macro_f1(counts)) for cell, counts in confusions.items()}),
+        weighted_f1=over_folds({cell: float(weighted_f1(counts)) for cell, counts in confusions.items()}),
         pooled=pool(group.predictions),
         conflict_rate=recorded(group, "conflict_rate"),
         conflict_rate_centred=recorded(group, "conflict_rate_centred"),
@@ -132,8 +132,8 @@ def measure(group: Group) -> Result:
         precision=_by_class(group, precisions(confusion)),
         f1=_by_class(group, f1s(confusion)),
         calibration=calibration,
-        ece=_over_folds(calibration.errors),
-        ece_scaled=None if calibration.errors_scaled is None else _over_folds(calibration.errors_scaled),
+        ece=over_folds(calibration.errors),
+        ece_scaled=None if calibration.errors_scaled is None else over_folds(calibration.errors_scaled),
         folds_with_absent=sorted({fold for (fold, _), counts in confusions.items() if (counts.sum(axis=1) == 0).any()}),
         conflict=find_conflicts(group),
         styles=_styles(group),
@@ -182,10 +182,10 @@ def _by_class(group: Group, values: np.ndarray) -> dict[str, float | None]:
 def recorded(group: Group, name: str) -> Spread | None:
     """A figure of metrics.json over folds; None where the system does not define it."""
     values = {cell: run.metrics["test"].get(name) for cell, run in group.runs.items()}
-    return None if any(value is None for value in values.values()) else _over_folds(values)
+    return None if any(value is None for value in values.values()) else over_folds(values)
 
 
-def _over_folds(values: Mapping[Cell, float]) -> Spread:
+def over_folds(values: Mapping[Cell, float]) -> Spread:
     by_fold: dict[int, list[float]] = {}
     for (fold, _), value in values.items():
         by_fold.setdefault(fold, []).append(value)

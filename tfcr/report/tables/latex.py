@@ -62,6 +62,13 @@ def measures_latex(sections: Iterable[Section]) -> str:
     return _HEAD + "\n".join(_measures(section, number) for number, section in enumerate(sections, start=1))
 
 
+def document(
+    columns: Sequence[str], header: Sequence[str], rows: Iterable[Sequence[str]], caption: str, label: str
+) -> str:
+    """One table of plain text."""
+    return _HEAD + _table(columns, header, rows, caption, label, [])
+
+
 def escape(text: str) -> str:
     """Text that LaTeX sets as it stands; letters of any script stay."""
     return "".join(_ESCAPED.get(character, character) for character in text).replace(r"$\alpha$ = ", r"$\alpha$~=~")

@@ -52,6 +52,7 @@ def _markdown_row(result: Result) -> list[str]:
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a table of plain text."""
     return [_markdown_line(cells) for cells in (header, ["---"] * len(header), *rows)]
 
 

@@ -86,7 +86,7 @@ def model_card(
         has_text=system != "audio" and "text_features" not in run.own_features,
         num_words=num_words,
         vocabulary="assets.extra/vocabulary.h5" if run.own_features else "assets/vocabulary.txt",
-        speakers_shared=protocols.shares_speakers(metrics["protocol"]),
+        speakers_shared=metrics.get("speakers_shared", protocols.shares_speakers(metrics["protocol"])),
         figures=_figures(run, predictions, clusters),
         classes=_classes(run),
         ece=calibration_error(predictions.label, predictions.logits),

@@ -21,6 +21,7 @@ _MOST = 4096
 _TURNS = 4  # of the event loop, from opening a connection to having closed another in its place
 _NEWCOMERS_SECONDS = 1.0  # that a connection has to begin with a request before another may take its place
 _OWN_FILES = 32  # that the process may come to have open beside connections
+_STALLED_SECONDS = 60  # that a client has to read an answer before another may take its place
 _SILENT_SECONDS = 30  # for a request to begin, and for its head to arrive
 
 _log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class Connections:
     @property
     def are_too_busy(self) -> bool:
         """Whether more of them have requests than there may be."""
-        return len(self.open) > self.most and sum(not each.is_silent for each in self.open) > self.most
+        return len(self.open) > self.most and sum(each.is_asking for each in self.open) > self.most
 
     def add(self, new: "Connection") -> None:
         """Takes a connection in."""
@@ -59,15 +60,17 @@ class Connections:
                 self.most,
             )
         patience = _NEWCOMERS_SECONDS if before < self.most + RESERVE else 0.0
-        silent = [each for each in self.open if each.is_silent and new.since - each.since >= patience]
-        if silent:
-            longest = min(silent, key=lambda each: each.since)
+        idle = {each: new.since - each.since for each in self.open if not each.is_asking}
+        silent = [each for each, seconds in idle.items() if each.has_read and seconds >= patience]
+        stalled = [each for each, seconds in idle.items() if seconds > _STALLED_SECONDS]
+        if silent or stalled:
+            longest = max(silent or stalled, key=idle.__getitem__)
             self.open.remove(longest)  # not only once it has closed: several may come at once
             longest.transport.abort()
 
     def close_silent(self, now: float) -> None:
         """Closes those that have been silent for too long, or whose request is still beginning."""
-        for each in [each for each in self.open if each.is_silent and now - each.since > _SILENT_SECONDS]:
+        for each in [each for each in self.open if not each.is_asking and now - each.since > _SILENT_SECONDS]:
             each.end()
 
 
@@ -83,9 +86,14 @@ class Connection(H11Protocol):
     since: float
 
     @property
-    def is_silent(self) -> bool:
-        """Whether no request is being read or answered."""
-        return self.cycle is None or self.cycle.response_complete
+    def is_asking(self) -> bool:
+        """Whether a request is being read or answered."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+    @property
+    def has_read(self) -> bool:
+        """Whether its client has taken all that was answered."""
+        return self.transport.get_write_buffer_size() == 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.since = self.loop.time()
