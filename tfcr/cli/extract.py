@@ -147,12 +147,12 @@ def _sources(modality, data, corpus, root, transcripts, say):
     """What features are wanted of."""
     from tfcr.extraction import sources
 
+    if transcripts is not None and (corpus is None or modality == "audio"):
+        raise UsageError("--transcripts is for a model of words, and of a --corpus: a dataset has its words")
     if corpus is not None:
         if modality == "audio":
             return sources.recordings_of_corpus(corpus, root, {})
         return sources.transcripts_of_corpus(corpus, root, {}, transcripts)
-    if transcripts is not None:
-        raise UsageError("--transcripts is of --corpus; a dataset has its words")
 
     from tfcr.dataset_info import latest_dataset, open_dataset, verify
 
