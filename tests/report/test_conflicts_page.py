@@ -36,7 +36,7 @@ def test_its_commands_are_understood_and_belong_together():
         options = cli.cli.get_command(None, name).make_context(name, list(arguments)).params
         if name == "prepare-tfrecords" and arguments:
             prepared.append((f"{options['conflict_rate']:g}", options["name"]))
-        elif options.get("data") and "conflict" in options["data"].name:
+        elif "data" in options and "conflict" in options["data"].name:
             assert (options["folds"], options["seeds"], options["alphas"]) == ((0,), (0, 1, 2, 3, 4), (0, 0.1))
             trained.append(options["data"])
         elif name == "sweep":
