@@ -28,7 +28,7 @@ _COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", _TEXT, re.DOTALL) 
 _PYTHON = re.findall(r"```python\n(.*?)```", _TEXT, re.DOTALL)
 _SMALL = (
     "lstm_units: 4\nlstm_layers: 1\nconv_blocks: 2\nconv_filters: 1\nepochs: 1\ndiscriminator_units: 4\n"
-    "hidden_units: 4\n"
+    "hidden_units: 4\nthreads: 2\n"  # which this process runs with
 )
 
 
