@@ -163,7 +163,7 @@ def test_every_preset_has_a_file_that_spells_it_out(preset):
 
 def test_presets_have_features_and_every_file_is_known():
     assert set(PRESETS) == set(features.PRESETS)
-    assert {path.stem for path in CONFIGS.glob("*.yaml")} == {*PRESETS, "table1"}
+    assert {path.stem for path in CONFIGS.glob("*.yaml")} == {*PRESETS, "table1", "pretrained"}
 
 
 def test_table_1_has_every_system_and_every_row_of_the_paper():
@@ -225,3 +225,9 @@ def test_a_file_that_does_not_exist_is_named(tmp_path):
     for path in (tmp_path / "none.yaml", tmp_path):
         with pytest.raises(UsageError, match=str(path)):
             read_yaml(path)
+
+
+def test_a_subset_is_the_same_in_whatever_order_its_groups_stand():
+    assert {Config(subset=subset) for subset in ("session=1,2", "session=2,1", "session=1,1,2")} == {
+        Config(subset="session=1,2")
+    }

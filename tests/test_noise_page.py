@@ -50,6 +50,7 @@ def test_training_under_noise_has_the_defaults_shown():
     assert from_mapping(yaml.safe_load(block)).noise == TrainingNoise()
 
 
+@pytest.mark.full
 def test_the_commands_work(tensorflow, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     small = tmp_path / "small.yaml"
@@ -70,7 +71,11 @@ def test_the_commands_work(tensorflow, tmp_path, monkeypatch, capfd):
     assert "is right" in (tmp_path / "report" / "noise.md").read_text(encoding="utf-8")
 
 
-def test_noises_options_belong_to_noise(capfd):
+def test_noises_options_belong_to_noise(capfd, tmp_path):
+    (tmp_path / "shared.yaml").write_text("root: corpora/mine\n")  # for `tfcr prepare-tfrecords`, say
+    with pytest.raises(SystemExit):
+        cli.main(["evaluate", "runs/none", "--config", str(tmp_path / "shared.yaml")])
+    assert "runs/none is not a run" in capfd.readouterr().err
     for option in (["--kinds", "white"], ["--root", "x"], ["--list"], ["--noise-seed", "1"]):
         with pytest.raises(SystemExit) as end:
             cli.main(["evaluate", "runs/none", *option])

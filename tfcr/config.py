@@ -190,7 +190,7 @@ class Config:
         if self.negatives_scope == "replica" and self.distribution == "none":
             raise UsageError("negatives_scope replica needs distribution mirrored; one device has the whole batch")
         if self.subset is not None:
-            subsets.check(self.subset)
+            object.__setattr__(self, "subset", subsets.checked(self.subset))
         if (self.protocol == protocols.FILE) != (self.split_sha256 is not None):
             raise UsageError(
                 f"protocol {protocols.FILE!r} and a file that says the folds need each other (--split FILE.csv); "

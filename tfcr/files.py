@@ -96,7 +96,8 @@ def _full_elsewhere(error: Exception, folder: pathlib.Path) -> pathlib.Path | No
     """The full folder, if it is not `folder`: that of the file the error names, or that of temporary files."""
     named = getattr(error, "filename", None)
     if isinstance(named, str):
-        return None if pathlib.Path(named).is_relative_to(folder) else pathlib.Path(named).parent
+        within = pathlib.Path(os.path.abspath(named)).is_relative_to(os.path.abspath(folder))
+        return None if within else pathlib.Path(named).parent
     temporary = pathlib.Path(tempfile.tempdir or os.environ.get("TMPDIR", "/tmp"))
     return temporary if _has_room(folder) and not _has_room(temporary) else None
 

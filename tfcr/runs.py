@@ -1,6 +1,7 @@
 """The run folder: one trained and tested fold, as `tfcr train` leaves it and all else reads it. No TensorFlow."""
 
 import csv
+import hashlib
 import math
 import os
 import pathlib
@@ -28,7 +29,8 @@ PROTOCOL = "protocol.csv"  # the file of --split, where one stands for the proto
 TENSORBOARD = "tensorboard"
 WHERE = ("data", "split")  # what config.yaml has beside the configuration: where dataset and file of --split lay
 METRICS_SCHEMA = 1
-SHOWN_DIGITS = 8  # of the SHA-256 of a file of --split
+SHOWN_DIGITS = 8  # of the SHA-256 of a file of --split, or of a subset too long for the name of a folder
+_LONGEST_SUBSET = 60  # characters, in the name of a folder
 _KIND = "tfcr predictions"
 _NO_NAME = re.compile(r"[^\w.,=-]+")  # what a subset may hold and the name of a folder had better not
 
@@ -154,13 +156,19 @@ def folder_of(dataset: str, config: Config) -> pathlib.Path:
     features stand behind the system, a run under noise ends in `-noise`, and a baseline that was trained on in
     `-continued`.
     """
-    drawn = (config.protocol, (config.split_sha256 or "")[:SHOWN_DIGITS], _NO_NAME.sub("_", config.subset or ""))
+    drawn = (config.protocol, (config.split_sha256 or "")[:SHOWN_DIGITS], _in_a_name(config.subset or ""))
     own = "".join(f"-{name}" for name in (config.audio_features, config.text_features) if name)
     continued = "-continued" if config.alpha == 0 and config.start == "baseline" else ""
     parts = f"a{config.alpha:.12g}", f"f{config.fold}", f"s{config.seed}"
     ending = ("-noise" if config.noise else "") + continued
     name = f"{'-'.join(filter(None, drawn))}-{config.system}{own}-{'-'.join(parts)}{ending}"
     return pathlib.Path("runs") / dataset / name
+
+
+def _in_a_name(subset: str) -> str:
+    if len(subset) > _LONGEST_SUBSET:
+        return f"{subset.partition('=')[0]}={hashlib.sha256(subset.encode()).hexdigest()[:SHOWN_DIGITS]}"
+    return _NO_NAME.sub("_", subset)
 
 
 def refuse_other(folder: str | os.PathLike, config: Config) -> None:

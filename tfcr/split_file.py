@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from tfcr import files, runs
-from tfcr.corpora import tables
 from tfcr.errors import TfcrError
 from tfcr.protocols import parts
 from tfcr.wording import counted, first_of, printable
@@ -78,6 +77,8 @@ class SplitFile:
 
     def _said(self) -> tuple[str, dict[str, str]]:
         """Which column the file has, and what it says of each id."""
+        from tfcr.corpora import tables  # what a training by another protocol has no need of
+
         table = tables.table(self.source, tables.decoded(self.source, self.content), ["id"], COLUMNS)
         there = [column for column in COLUMNS if column in map(str.lower, table.columns)]
         if len(there) != 1:

@@ -68,8 +68,8 @@ def test_noise_in_the_graph_has_the_mean_and_spread_of_the_room_of_noise(example
             random = np.random.default_rng(0)
             noise = spectrogram.spectrum_of(getattr(speech, kind)(spectrogram.num_samples(count), random))
             expected = 10 * np.log10(spectrogram.at_snr(density_of(flat.reshape(-1, NUM_BINS)), noise, snr, random))
-            np.testing.assert_allclose(found.mean(axis=0), expected.mean(axis=0), atol=1.0)
-            np.testing.assert_allclose(found.std(axis=0), expected.std(axis=0), atol=1.0)
+            np.testing.assert_allclose(found.mean(axis=0), expected.mean(axis=0), atol=1.5)
+            np.testing.assert_allclose(found.std(axis=0), expected.std(axis=0), atol=1.5)
             assert abs(found.mean() - expected.mean()) < 0.1 and abs(found.std() - expected.std()) < 0.1
 
 
@@ -128,9 +128,15 @@ def test_systems_of_other_features_are_refused(small_config, small_dataset):
         plan(dataclasses.replace(small_config, system="mdre", noise=TrainingNoise()), small_dataset.folder)
 
 
-def test_a_training_under_noise_resumes_to_the_same_bits_and_has_a_folder_of_its_own(
-    small_config, small_dataset, tmp_path
-):
+def test_a_run_under_noise_has_a_folder_of_its_own(small_config, small_dataset):
+    from tfcr.training.experiment import plan
+
+    experiment = plan(dataclasses.replace(small_config, alpha=0.0, noise=TrainingNoise()), small_dataset.folder)
+    assert experiment.folder.name == "random-fusion-a0-f0-s0-noise"
+
+
+@pytest.mark.full
+def test_a_training_under_noise_resumes_to_the_same_bits(small_config, small_dataset, tmp_path):
     from tfcr import runs
     from tfcr.training.experiment import plan
     from tfcr.training.observer import Observer
@@ -142,7 +148,6 @@ def test_a_training_under_noise_resumes_to_the_same_bits_and_has_a_folder_of_its
                 raise KeyboardInterrupt
 
     experiment = plan(dataclasses.replace(small_config, alpha=0.0, noise=TrainingNoise()), small_dataset.folder)
-    assert experiment.folder.name == "random-fusion-a0-f0-s0-noise"
     undisturbed = train_fold(experiment, tmp_path / "undisturbed")
     with pytest.raises(KeyboardInterrupt):
         train_fold(experiment, tmp_path / "resumed", Interrupt())

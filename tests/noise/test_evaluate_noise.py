@@ -1,29 +1,28 @@
 """A run under noise: the clean grade is its own test, what is cut off goes on, and nothing else changes."""
 
 import csv
-import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
 
-from tfcr import runs
+from tfcr import cli, runs
 from tfcr.errors import TfcrError, UsageError
 from tfcr.noise.grades import KINDS
 from tfcr.noise.results import NOISE, read_noise
 from tfcr.training.degradation import TRANSCRIPTS
 from tfcr.training.evaluate_noise import SUMMARY, evaluate_noise
-from tfcr.training.experiment import plan
-from tfcr.training.train import train_fold
 
 KINDS_OF_TEST = ("white", "babble", "silence", "deleted", "no-words")
 
 
 @pytest.fixture(scope="module")
-def run(small_config, small_dataset, tmp_path_factory):
-    """A run of one epoch at alpha 0.1."""
-    config = dataclasses.replace(small_config, alpha=0.1, epochs=1)
-    return train_fold(plan(config, small_dataset.folder), tmp_path_factory.mktemp("runs") / "run")
+def run(trained_run, tmp_path_factory):
+    """A copy of the run that tests share, for files are put beside it."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    shutil.copytree(trained_run.folder, folder)
+    return runs.Run(folder)
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +67,6 @@ def test_the_same_call_tests_nothing_again_and_other_kinds_are_added(run, evalua
 
 
 def test_what_is_cut_off_goes_on_to_the_same_bytes(run, tmp_path):
-    import shutil
-
     whole, cut = (runs.Run(tmp_path / name) for name in ("whole", "cut"))
     for each in (whole, cut):
         shutil.copytree(run.folder, each.folder, ignore=shutil.ignore_patterns("noise*"))
@@ -105,9 +102,15 @@ def test_the_transcript_of_every_degraded_utterance_is_listed(run, evaluated):
     assert not any(words["no-words"].values())
 
 
-def test_noise_in_recordings_and_in_spectrograms_is_told_apart(run, small_corpus, tmp_path):
-    import shutil
+def test_the_command_lists_the_words_and_shows_the_figures(run, evaluated, capfd):
+    with pytest.raises(SystemExit) as end:
+        cli.main(["evaluate", str(run.folder), "--noise", "--kinds", "no-words", "--list"])
+    said = capfd.readouterr()
+    assert end.value.code == 0 and "Noise was added to the spectrograms" in said.err and "deleted-0.4" in said.err
+    assert said.out == (run.folder / TRANSCRIPTS).read_text(encoding="utf-8")
 
+
+def test_noise_in_recordings_and_in_spectrograms_is_told_apart(run, small_corpus, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(run.folder, folder, ignore=shutil.ignore_patterns("noise*"))
     found = evaluate_noise(runs.Run(folder), root=small_corpus, kinds=["babble"])

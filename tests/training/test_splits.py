@@ -137,6 +137,15 @@ def test_a_further_test_part_is_tested_on_request(official, released):
             evaluate_run(official, part=part)
 
 
+def test_a_part_of_a_dataset_that_took_the_place_of_the_runs_is_refused(official, prepared, tmp_path):
+    emotion = {official.predictions.id[0]: "anger" if official.predictions.label[0] != 3 else "sadness"}
+    moved = shutil.copytree(official.folder, tmp_path / "run")
+    config = (moved / runs.CONFIG).read_text()
+    (moved / runs.CONFIG).write_text(config.replace(official.config["data"], str(prepared(emotion).folder)))
+    with pytest.raises(UsageError, match="the configuration names"):
+        evaluate_run(runs.open_run(moved), part="test2")
+
+
 def test_a_dataset_that_was_prepared_before_is_divided_as_ever_and_has_no_official_parts(released, words, tmp_path):
     """As earlier versions wrote it: no column `part`, and no counts of parts."""
     before = tmp_path / "before"
@@ -262,6 +271,17 @@ def test_folds_of_a_file_are_swept_on_a_subset_and_travel_to_workers_and_nodes(w
     assert evaluate_run(run).figures["confusion"] == run.metrics["test"]["confusion"]
     with pytest.raises(UsageError, match="fold must be from 0 to 2"):
         Sweep(small_dataset, fields, tmp_path, systems=("text",), folds=(3,), split_file=split)
+
+
+def test_a_stage_starts_from_runs_on_the_same_file(small_config, small_dataset, tmp_path):
+    split = SplitFile("gone.csv", table(small_dataset, lambda position: position % 3, "fold"))
+    config = dataclasses.replace(
+        small_config, protocol="file", split_sha256=split.sha256, start="unimodal", alpha=0.0, epochs=1
+    )
+    train_fold(plan(config, small_dataset.folder, split), tmp_path / "run")
+    trained = [runs.open_run(metrics.parent) for metrics in tmp_path.glob("*/metrics.json")]
+    assert {run.metrics["system"] for run in trained} == {"audio", "fusion", "text"}
+    assert {run.metrics["split_sha256"] for run in trained} == {split.sha256}
 
 
 # ---- subsets --------------------------------------------------------------------------------------------------------

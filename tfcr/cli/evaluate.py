@@ -1,11 +1,12 @@
 """`tfcr evaluate`."""
 
 import click
+from click.core import ParameterSource
 
 from tfcr.cli.options import PATH, Names, config_option
 from tfcr.errors import UsageError
 
-_OF_NOISE = ("root", "kinds", "noise_seed", "list_words")
+_OF_NOISE = {"root": "--root", "kinds": "--kinds", "noise_seed": "--noise-seed", "list_words": "--list"}
 
 
 @click.command("evaluate")
@@ -31,14 +32,17 @@ _OF_NOISE = ("root", "kinds", "noise_seed", "list_words")
 @click.option("--noise-seed", type=click.IntRange(0), help="Of --noise: draws it.  [default: 0]")
 @click.option("--list", "list_words", is_flag=True, help="Of --noise: print what is left of every utterance's words.")
 @config_option
-def command(run, data, part, noise, **of_noise):
+@click.pass_context
+def command(context, run, data, part, noise, **of_noise):
     """Test a trained run again, on its own test fold, on a released part or on another dataset.
 
     With --noise it is tested on its own test fold under noise, babble, reverberation, a telephone and without speech,
     and with words deleted or replaced; the same command again goes on where it stopped.
     """
-    if not noise and (given := [name for name in _OF_NOISE if of_noise[name]]):
-        raise UsageError(f"--{given[0].replace('_words', '').replace('_', '-')} belongs to --noise")
+    sources = {option: context.get_parameter_source(name) for name, option in _OF_NOISE.items()}
+    typed = [option for option, source in sources.items() if source is ParameterSource.COMMANDLINE]
+    if typed and not noise:  # in a file they wait for --noise
+        raise UsageError(f"{typed[0]} belongs to --noise")
     if noise and part:
         raise UsageError("--noise tests the run's own test fold; leave --part out")
     from tfcr.runs import open_run

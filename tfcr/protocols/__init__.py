@@ -97,9 +97,11 @@ def num_folds(name: str, utterances: Labelled) -> int:
 
 
 def folds_of_all(utterances: Labelled) -> dict[str, int | str]:
-    """Every protocol with its number of folds on this corpus, or with the reason why it has none."""
+    """Every protocol that draws by itself, with its number of folds on this corpus, or the reason why it has none."""
     found: dict[str, int | str] = {}
     for name in names():
+        if name == FILE:
+            continue
         try:
             found[name] = num_folds(name, utterances)
         except TfcrError as error:

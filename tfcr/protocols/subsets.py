@@ -15,14 +15,19 @@ _GROUPS = ("speaker", "session")
 _NAMED = 5  # of the groups that there are
 
 
-def check(subset: str) -> None:
-    """Raises `UsageError` for what is no subset."""
+def checked(subset: str) -> str:
+    """The subset as it is compared: each group once, in order.
+
+    Raises:
+        UsageError: it is no subset.
+    """
     field, _, names = subset.partition("=")
     if subset not in STYLES.values() and not (field in _GROUPS and all(names.split(","))):
         raise UsageError(
             f"subset must be {', '.join(STYLES.values())}, or speaker= or session= and names with commas between them; "
             f"received {subset!r}"
         )
+    return subset if subset in STYLES.values() else f"{field}={','.join(sorted({*names.split(',')}))}"
 
 
 def style_of(id: str) -> str | None:

@@ -59,10 +59,10 @@ def evaluate_run(
     dataset = open_dataset(run.config["data"] if data is None else data)
     runtime.configure(config.threads, config.op_threads)
     is_own = data is None or dataset.sha256 == config.dataset_sha256
+    own = plan(config, dataset.folder, split_file.kept_in(run.folder)) if is_own else None  # which refuses another one
     classes = run.emotions
-    if is_own and part is None:
-        experiment = plan(config, dataset.folder, split_file.kept_in(run.folder))
-        positions, name, folder, left_out = experiment.split.test, "test", run.folder, 0
+    if own is not None and part is None:
+        positions, name, folder, left_out = own.split.test, "test", run.folder, 0
     else:
         verify(dataset, feature_names(config))
         comparable.refuse_unlike(str(run.folder), run.metrics, config, dataset)

@@ -15,7 +15,7 @@ from tfcr.models.restore import restore_network
 from tfcr.models.sizes import Sizes
 from tfcr.models.systems import resolve
 from tfcr.models.systems.fusion import STARTS_FROM
-from tfcr.runs import WEIGHTS, Run, check_weights
+from tfcr.runs import WEIGHTS, WHERE, Run, check_weights
 
 
 def origins_of(config: Config) -> list[Config]:
@@ -37,7 +37,7 @@ def copy_encoders(network: keras.Model, origin: Run, num_classes: int, sizes: Si
         TfcrError: the run's weights are broken or were changed.
     """
     check_weights(origin)
-    config = from_mapping({name: value for name, value in origin.config.items() if name != "data"})
+    config = from_mapping({name: value for name, value in origin.config.items() if name not in WHERE})
     trained = restore_network(config, num_classes, origin.folder / WEIGHTS, sizes)
     names = {layer.name for layer in trained.layers}
     for encoder in (AUDIO, TEXT):

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from tfcr import statistics
 from tfcr.config import REGULARISER
 from tfcr.report.findings.conditions import BASELINE_SYSTEM, UNDER_NOISE, Condition, Group, differing
+from tfcr.runs import WHERE
 from tfcr.statistics import Comparison
 
-_MAY_DIFFER = {"alpha", "run", "data", "threads", "distribution", *REGULARISER}  # the baseline has no regulariser
+_MAY_DIFFER = {"alpha", "run", *WHERE, "threads", "distribution", *REGULARISER}  # the baseline has no regulariser
 _OF_SYSTEM = {"system", "start", "audio_features", "text_features", "features_sha256"}  # may differ between two systems
 
 
