@@ -24,8 +24,8 @@ METRICS = "metrics.json"
 HISTORY = "history.csv"
 PREDICTIONS = "predictions.h5"
 WEIGHTS = "model.weights.h5"
-SPLIT = "split.csv"
-PROTOCOL = "protocol.csv"  # the file of --split, where one stands for the protocol
+SPLIT_FILE = "protocol.csv"  # the copy of the file of --split, where one stands for the protocol
+DRAWN = "split.csv"  # which part each utterance was in
 TENSORBOARD = "tensorboard"
 WHERE = ("data", "split")  # what config.yaml has beside the configuration: where dataset and file of --split lay
 METRICS_SCHEMA = 1
@@ -214,7 +214,7 @@ def write_split(folder: pathlib.Path, rows: Iterable[tuple[str, str, str]]) -> N
     Args:
         rows: id, recording (by which it is known again in another dataset) and part.
     """
-    with files.written_whole(folder / SPLIT) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+    with files.written_whole(folder / DRAWN) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("id", "recording", "part"))
         writer.writerows(rows)
@@ -223,12 +223,12 @@ def write_split(folder: pathlib.Path, rows: Iterable[tuple[str, str, str]]) -> N
 def read_split(folder: pathlib.Path) -> dict[str, str]:
     """`split.csv`: recording → part."""
     try:
-        with open(folder / SPLIT, encoding="utf-8", newline="") as file:
+        with open(folder / DRAWN, encoding="utf-8", newline="") as file:
             rows = [(row["recording"], row["part"]) for row in csv.DictReader(file)]
         # a recording that has two ids was seen if one of them was
         return dict(sorted(rows, key=lambda row: row[1] != "test"))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise TfcrError(f"{folder / SPLIT} is missing or broken ({error}); train the run again") from None
+        raise TfcrError(f"{folder / DRAWN} is missing or broken ({error}); train the run again") from None
 
 
 def read_config(folder: str | os.PathLike) -> dict:

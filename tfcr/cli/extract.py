@@ -152,7 +152,8 @@ def _sources(modality, data, corpus, root, transcripts, say):
     if transcripts is not None:
         raise UsageError("--transcripts is of --corpus; a dataset has its words")
 
-    from tfcr.dataset_info import latest_dataset, open_dataset, verify
+    from tfcr.dataset_info import latest_dataset, open_dataset
+    from tfcr.verification import verify
 
     if data is None:
         data = latest_dataset()

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tfcr import files, runs, split_file
-from tfcr.dataset_info import Dataset, open_dataset, verify
+from tfcr.dataset_info import Dataset, open_dataset
 from tfcr.errors import TfcrError, UsageError
 from tfcr.models.restore import restore_network
 from tfcr.models.systems import feature_names, sizes_of
 from tfcr.protocols.parts import part_named
 from tfcr.training import comparable, evaluate, runtime
 from tfcr.training.experiment import pipeline_of, plan, read_run_config
+from tfcr.verification import verify
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,13 @@ import numpy as np
 from tfcr import protocols, runs
 from tfcr.config import Config, from_mapping
 from tfcr.data.pipeline import Pipeline
-from tfcr.dataset_info import Dataset, open_dataset, verify
+from tfcr.dataset_info import Dataset, open_dataset
 from tfcr.errors import TfcrError, UsageError
 from tfcr.folds import folds_of
 from tfcr.models.sizes import Sizes
 from tfcr.models.systems import check_features, feature_names, on_dataset, resolve, sizes_of
 from tfcr.split_file import SplitFile
+from tfcr.verification import verify
 from tfcr.wording import counted
 
 
