@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import json
 import math
 import os
 import pathlib
@@ -15,7 +16,7 @@ import numpy as np
 import yaml
 
 from tfcr import checked_hdf5, files
-from tfcr.config import Config
+from tfcr.config import Config, TrainingNoise
 from tfcr.errors import TfcrError
 from tfcr.schema import EMBEDDING_DIM
 
@@ -29,7 +30,7 @@ DRAWN = "split.csv"  # which part each utterance was in
 TENSORBOARD = "tensorboard"
 WHERE = ("data", "split")  # what config.yaml has beside the configuration: where dataset and file of --split lay
 METRICS_SCHEMA = 1
-SHOWN_DIGITS = 8  # of the SHA-256 of a file of --split, or of a subset too long for the name of a folder
+SHOWN_DIGITS = 8  # of the SHA-256 of a file of --split, of a noise, or of a subset too long for a folder's name
 _LONGEST_SUBSET = 60  # characters, in the name of a folder
 _KIND = "tfcr predictions"
 _NO_NAME = re.compile(r"[^\w.,=-]+")  # what a subset may hold and the name of a folder had better not
@@ -153,16 +154,27 @@ def folder_of(dataset: str, config: Config) -> pathlib.Path:
     """`runs/<dataset>/<protocol>-<system>-a<alpha>-f<fold>-s<seed>` of a resolved configuration.
 
     A subset stands behind the protocol, and behind protocol `file` the beginning of its file's SHA-256; one's own
-    features stand behind the system, a run under noise ends in `-noise`, and a baseline that was trained on in
-    `-continued`.
+    features stand behind the system. A run whose cross-entropy is weighed ends in `-balanced`; one under noise in
+    `-noise`, and behind it the beginning of the noise's SHA-256 where it is another than the default's; and a baseline
+    that was trained on in `-continued`.
     """
     drawn = (config.protocol, (config.split_sha256 or "")[:SHOWN_DIGITS], _in_a_name(config.subset or ""))
     own = "".join(f"-{name}" for name in (config.audio_features, config.text_features) if name)
-    continued = "-continued" if config.alpha == 0 and config.start == "baseline" else ""
     parts = f"a{config.alpha:.12g}", f"f{config.fold}", f"s{config.seed}"
-    ending = ("-noise" if config.noise else "") + continued
+    balanced = "-balanced" if config.class_weights == "balanced" else ""
+    continued = "-continued" if config.alpha == 0 and config.start == "baseline" else ""
+    ending = balanced + _noise_in_a_name(config) + continued
     name = f"{'-'.join(filter(None, drawn))}-{config.system}{own}-{'-'.join(parts)}{ending}"
     return pathlib.Path("runs") / dataset / name
+
+
+def _noise_in_a_name(config: Config) -> str:
+    if config.noise is None:
+        return ""
+    if config.noise == TrainingNoise():
+        return "-noise"
+    content = json.dumps(config.to_dict()["noise"], sort_keys=True)
+    return f"-noise-{hashlib.sha256(content.encode()).hexdigest()[:SHOWN_DIGITS]}"
 
 
 def _in_a_name(subset: str) -> str:
