@@ -174,7 +174,7 @@ def test_every_preset_has_a_file_that_spells_it_out(preset):
 
 def test_presets_have_features_and_every_file_is_known():
     assert set(PRESETS) == set(features.PRESETS)
-    assert {path.stem for path in CONFIGS.glob("*.yaml")} == {*PRESETS, "table1"}
+    assert {path.stem for path in CONFIGS.glob("*.yaml")} == {*PRESETS, "table1", "pretrained"}
 
 
 def test_table_1_has_every_system_and_every_row_of_the_paper():

@@ -254,7 +254,7 @@ def test_a_real_sentence_encoder_knows_which_sentences_are_alike():
     extractor = pretrained(folder, Settings(pool="mean"))
     sentences = ["I am so happy for you!", "What wonderful news, I am delighted.", "The lid lies on the table."]
     glad, delighted, table = (each / np.linalg.norm(each) for each in map(extractor.features, sentences))
-    assert glad.shape == (384,) and glad @ delighted > 0.5 > glad @ table
+    assert glad.shape == (384,) and glad @ delighted > 2 * abs(glad @ table)
     batch = extractor.features_of(sentences)
     for sentence, features in zip(sentences, batch, strict=True):
         np.testing.assert_allclose(features, extractor.features(sentence), atol=1e-5)

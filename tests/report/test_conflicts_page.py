@@ -36,9 +36,9 @@ def test_its_commands_are_understood_and_belong_together():
         options = cli.cli.get_command(None, name).make_context(name, list(arguments)).params
         if name == "prepare-tfrecords" and arguments:
             prepared.append((f"{options['conflict_rate']:g}", options["name"]))
-        elif "data" in options and "conflict" in options["data"].name:
+        elif name == "sweep" and "conflict" in str(options["data"]):
             assert (options["folds"], options["seeds"], options["alphas"]) == ((0,), (0, 1, 2, 3, 4), (0, 0.1))
-            trained.append(options["data"])
+            trained += options["data"]
         elif name == "sweep":
             assert (options["folds"], options["alphas"]) == ((0, 1, 2), tuple(step / 10 for step in range(11)))
     assert prepared == [(rate, f"conflict-{rate}") for rate in RATES]

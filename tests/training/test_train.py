@@ -194,8 +194,8 @@ def _kill_and_resume(config, dataset, folder, steps: int, delay: float) -> None:
 def test_a_killed_run_has_the_bits_of_an_undisturbed_one(finished, small_config, small_dataset, tmp_path):
     config = dataclasses.replace(small_config, alpha=0.1)
     experiment = plan(config, small_dataset.folder)
-    _kill_and_resume(config, small_dataset, tmp_path / "killed", steps=8, delay=0.05)  # of six an epoch
-    assert list((tmp_path / "killed" / "checkpoints").glob("last-0001.*"))
+    _kill_and_resume(config, small_dataset, tmp_path / "killed", steps=7, delay=0)  # of six an epoch
+    assert list((tmp_path / "killed" / "checkpoints").glob("last-*"))
     assert not (tmp_path / "killed" / runs.METRICS).exists()
     killed = train_fold(experiment, tmp_path / "killed")
     assert (killed.folder / runs.PREDICTIONS).read_bytes() == (finished.folder / runs.PREDICTIONS).read_bytes()

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import warnings
 
 import click
 
@@ -102,6 +103,7 @@ def command(data, corpus, root, transcripts, model, revision, opensmile, level, 
     from tfcr.extraction.settings import Settings
     from tfcr.preparation.options import Progress
 
+    warnings.simplefilter("ignore")  # of the libraries, about each other
     settings["batch_size"] = settings.pop("batch", Settings.batch_size)
     asked = Settings(**settings)
     if opensmile is None:
@@ -145,12 +147,12 @@ def _sources(modality, data, corpus, root, transcripts, say):
     """What features are wanted of."""
     from tfcr.extraction import sources
 
+    if transcripts is not None and (corpus is None or modality == "audio"):
+        raise UsageError("--transcripts is for a model of words, and of a --corpus: a dataset has its words")
     if corpus is not None:
         if modality == "audio":
             return sources.recordings_of_corpus(corpus, root, {})
         return sources.transcripts_of_corpus(corpus, root, {}, transcripts)
-    if transcripts is not None:
-        raise UsageError("--transcripts is of --corpus; a dataset has its words")
 
     from tfcr.dataset_info import latest_dataset, open_dataset
     from tfcr.verification import verify

@@ -34,7 +34,7 @@ def wav_files(draw):
     """RIFF files, most of whose fields are right."""
 
     def mostly(right, *wrong):
-        return draw(st.sampled_from([right] * (4 * len(wrong)) + [*wrong]))
+        return draw(st.sampled_from([right] * (12 * len(wrong)) + [*wrong]))
 
     samples = draw(st.binary(max_size=64)) * draw(st.sampled_from([0, 1, 10, 100, 500]))
     channels, bits = mostly(1, 2, 0, 3, 65535), mostly(16, 8, 24, 32, 0, 12)

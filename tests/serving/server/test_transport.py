@@ -31,8 +31,8 @@ class Model:
         content = json.dumps({"predictions": [len(body)]}).encode()
         return SimpleNamespace(content=content, signature="serving_default", rows=1, bad_rows=0)
 
-files, bodies._SECONDS, connections._SILENT_SECONDS, *origins = sys.argv[1:]
-bodies._SECONDS, connections._SILENT_SECONDS = int(bodies._SECONDS), int(connections._SILENT_SECONDS)
+files, bodies._SECONDS, connections.SILENT_SECONDS, *origins = sys.argv[1:]
+bodies._SECONDS, connections.SILENT_SECONDS = int(bodies._SECONDS), int(connections.SILENT_SECONDS)
 resource.setrlimit(resource.RLIMIT_NOFILE, (int(files), int(files)))
 with app.listen("127.0.0.1", 0) as listener:
     app.serve(

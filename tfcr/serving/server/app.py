@@ -26,6 +26,7 @@ from tfcr.serving.server.bodies import BodyMemory, InTime, check_headers, read_b
 from tfcr.serving.server.connections import (
     ACCEPTED_AT_ONCE,
     HEALTH,
+    SILENT_SECONDS,
     Connections,
     NotTooMany,
     counted_by,
@@ -230,9 +231,8 @@ def serve(
     """
     model.warm_up()
     with ThreadPoolExecutor(threads, "model") as pool, contextlib.ExitStack() as stack:
-        connections = Connections(
-            most_connections(files_of_each=2 if page else 1)
-        )  # a recording is dropped into a file
+        files_of_each = 2 if page else 1  # what is dropped on the page is kept in a file
+        connections = Connections(most_connections(files_of_each))
         app = create_app(model, pool, max_body, connections, origins)
         if page:
             from tfcr.serving.server.page import mount_page
@@ -247,6 +247,7 @@ def serve(
             backlog=ACCEPTED_AT_ONCE,
             log_level="error",  # requests that are no HTTP are no matter of the log
             access_log=False,
+            timeout_keep_alive=SILENT_SECONDS,
             timeout_graceful_shutdown=_GRACE_SECONDS,
             server_header=False,
         )

@@ -15,6 +15,7 @@ from tfcr.serving.server.rest import write_error
 
 ACCEPTED_AT_ONCE = 32  # connections that are opened before one is looked at
 RESERVE = 32  # connections beyond those that may be
+SILENT_SECONDS = 30  # for a request to begin, and for its head to arrive
 HEALTH = "/health"
 
 _MOST = 4096
@@ -22,7 +23,6 @@ _TURNS = 4  # of the event loop, from opening a connection to having closed anot
 _NEWCOMERS_SECONDS = 1.0  # that a connection has to begin with a request before another may take its place
 _OWN_FILES = 32  # that the process may come to have open beside connections
 _STALLED_SECONDS = 60  # that a client has to read an answer before another may take its place
-_SILENT_SECONDS = 30  # for a request to begin, and for its head to arrive
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class Connections:
 
     def close_silent(self, now: float) -> None:
         """Closes those that have been silent for too long, or whose request is still beginning."""
-        for each in [each for each in self.open if not each.is_asking and now - each.since > _SILENT_SECONDS]:
+        for each in [each for each in self.open if not each.is_asking and now - each.since > SILENT_SECONDS]:
             each.end()
 
 
