@@ -9,11 +9,12 @@ import pytest
 import yaml
 
 from tfcr import published
-from tfcr.config import FIELDS, PRESETS, Config, TrainingNoise, from_mapping, read_yaml
+from tfcr.config import FIELDS, PRESETS, Config, from_mapping, read_yaml
 from tfcr.errors import UsageError
 from tfcr.experiments.ranges import decimals
 from tfcr.features import presets as features
 from tfcr.models import systems
+from tfcr.training_noise import TrainingNoise
 
 CONFIGS = pathlib.Path(__file__).parent.parent / "configs"
 

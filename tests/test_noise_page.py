@@ -8,11 +8,12 @@ import pytest
 import yaml
 
 from tfcr import cli
-from tfcr.config import TrainingNoise, from_mapping
+from tfcr.config import from_mapping
 from tfcr.noise import words
 from tfcr.noise.grades import KINDS
 from tfcr.noise.speech import PINK_FROM, TELEPHONE_BAND
 from tfcr.noise.voices import POOL, VOICES
+from tfcr.training_noise import TrainingNoise
 
 _PAGE = (pathlib.Path(__file__).parents[1] / "docs" / "noise.md").read_text(encoding="utf-8")
 _SMALL = (

@@ -16,9 +16,10 @@ import numpy as np
 import yaml
 
 from tfcr import checked_hdf5, files
-from tfcr.config import Config, TrainingNoise
+from tfcr.config import Config
 from tfcr.errors import TfcrError
 from tfcr.schema import EMBEDDING_DIM
+from tfcr.training_noise import TrainingNoise
 
 CONFIG = "config.yaml"
 METRICS = "metrics.json"
