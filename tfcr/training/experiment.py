@@ -102,10 +102,6 @@ def plan(config: Config, data: str | os.PathLike, split_file: SplitFile | None =
         raise UsageError(
             f"preset {config.preset!r} contradicts dataset {dataset.folder}, which has {dataset.info['preset']!r}"
         )
-    if config.noise and (beyond := feature_names(config)):
-        raise UsageError(
-            f"noise reaches spectrograms and word embeddings alone; system {config.system!r} takes {', '.join(beyond)}"
-        )
     if config.dataset_sha256 not in (None, dataset.sha256):
         raise UsageError(
             f"dataset {dataset.folder} is {dataset.sha256[:12]}…; the configuration names {config.dataset_sha256[:12]}…"
