@@ -11,7 +11,7 @@ from tfcr import files, runs, split_file
 from tfcr.dataset_info import Dataset, open_dataset
 from tfcr.errors import TfcrError, UsageError
 from tfcr.models.restore import restore_network
-from tfcr.models.systems import feature_names, sizes_of
+from tfcr.models.systems import feature_names, on_dataset, sizes_of
 from tfcr.protocols.parts import part_named
 from tfcr.training import comparable, evaluate, runtime
 from tfcr.training.experiment import pipeline_of, plan, read_run_config
@@ -92,7 +92,9 @@ def evaluate_run(
         tested = {
             "dataset": dataset.name,
             "dataset_sha256": dataset.sha256,
+            "features_sha256": on_dataset(config, dataset).features_sha256,
             "emotions": classes,
+            "left_out": left_out,
             "weights_sha256": run.metrics.get("weights_sha256"),
             **({"part": part_named(part)} if part else {}),
         }
