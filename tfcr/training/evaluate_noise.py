@@ -121,11 +121,11 @@ def _kept(run: runs.Run, identity: Identity) -> NoiseResults:
     if found is None or found.identity.weights_sha256 != identity.weights_sha256:
         return NoiseResults(identity, {})
     if found.identity != identity:
+        there, remedy = found.identity, "name" if found.identity.place == "recordings" else "leave out"
         raise TfcrError(
-            f"{run.folder / NOISE} has noise in the {found.identity.place} by seed {found.identity.seed}, and this would "
-            f"be in the {identity.place} by seed {identity.seed}; "
-            f"{'name --root' if found.identity.place == 'recordings' else 'leave --root out'} and take that seed to go "
-            "on with it, or move the file away"
+            f"{run.folder / NOISE} has noise in the {there.place} by seed {there.seed}, and this would be in the "
+            f"{identity.place} by seed {identity.seed}; to go on with it, take that seed and {remedy} --root, or move the "
+            "file away"
         )
     return found
 
