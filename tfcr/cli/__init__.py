@@ -22,7 +22,10 @@ _COMMANDS = {
         "Write features of recordings or transcripts, by a pretrained model or by openSMILE, to HDF5.",
     ),
     "train": ("train", "Train and test one fold."),
-    "evaluate": ("evaluate", "Test a trained run again, on its own test fold or on another dataset."),
+    "evaluate": (
+        "evaluate",
+        "Test a trained run again, on its own test fold, on a released part or on another dataset.",
+    ),
     "cross-validate": ("cross_validate", "Train and test every fold of a protocol for one system and alpha."),
     "sweep": ("sweep", "Train and test systems × alphas × folds × seeds, and report."),
     "report": ("report", "Compare runs with each other and with the paper: HTML, figures, CSV, Markdown and LaTeX."),

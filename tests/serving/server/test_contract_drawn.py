@@ -95,7 +95,7 @@ def test_a_recording_is_answered_or_refused_in_one_sentence(in_process, asked):
     assert status in (200, 400)
 
 
-_MB_MORE = 100  # that 8,000 requests may add to the most memory of the first 2,000
+_MB_MORE = 50  # that 8,000 requests may add to the most memory of the first 2,000
 
 
 @pytest.mark.full
