@@ -124,8 +124,8 @@ def _kept(run: runs.Run, identity: Identity) -> NoiseResults:
         there, remedy = found.identity, "name" if found.identity.place == "recordings" else "leave out"
         raise TfcrError(
             f"{run.folder / NOISE} has noise in the {there.place} by seed {there.seed}, and this would be in the "
-            f"{identity.place} by seed {identity.seed}; to go on with it, take that seed and {remedy} --root, or move the "
-            "file away"
+            f"{identity.place} by seed {identity.seed}; to go on with it, take that seed and {remedy} --root, "
+            "or move the file away"
         )
     return found
 
