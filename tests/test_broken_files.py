@@ -34,11 +34,12 @@ from tfcr.config import Config, from_mapping, read_yaml
 from tfcr.corpora import iemocap
 from tfcr.corpora.audio import num_samples, read_audio
 from tfcr.corpora.utterance import Utterance
-from tfcr.dataset_info import INDEX, INFO, open_dataset, verify
+from tfcr.dataset_info import INDEX, INFO, open_dataset
 from tfcr.errors import TfcrError, UsageError
 from tfcr.features.embeddings import load_word_vectors
 from tfcr.preparation import transcripts
 from tfcr.schema import EMBEDDING_DIM
+from tfcr.verification import verify
 
 SECONDS = 20  # that one file may take
 MEGABYTES = 500  # by which it may make the process larger

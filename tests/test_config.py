@@ -1,6 +1,7 @@
 """A configuration is checked once, and its errors name the field."""
 
 import dataclasses
+import json
 import pathlib
 import re
 
@@ -8,11 +9,12 @@ import pytest
 import yaml
 
 from tfcr import published
-from tfcr.config import FIELDS, PRESETS, Config, TrainingNoise, from_mapping, read_yaml
+from tfcr.config import FIELDS, PRESETS, Config, from_mapping, read_yaml
 from tfcr.errors import UsageError
 from tfcr.experiments.ranges import decimals
 from tfcr.features import presets as features
 from tfcr.models import systems
+from tfcr.training_noise import TrainingNoise
 
 CONFIGS = pathlib.Path(__file__).parent.parent / "configs"
 
@@ -98,13 +100,21 @@ def test_the_ends_of_a_range_belong_to_it(name, value):
     [
         *(("share", value) for value in (-0.1, 1.1, "0.5", None, True, float("nan"))),
         *(("words", value) for value in (-0.1, 1.1, None)),
-        *(("kinds", value) for value in ([], ["brown"], "white", None)),
+        *(("kinds", value) for value in ([], ["brown"], "white", None, [["white"]], ["pink", "pink"])),
         *(("snr", value) for value in ([20, 0], [0], 5, [0, "5"], [0, float("inf")], None, [True, 3])),
+        *(("snr", value) for value in ([-31, 0], [0, 61], [-400, 0])),
     ],
 )
 def test_a_wrong_value_within_noise_names_its_field(name, value):
     with pytest.raises(UsageError, match=f"noise: {name} must be .*; received {re.escape(repr(value))}"):
         from_mapping({"noise": {name: value}})
+
+
+def test_the_same_noise_is_the_same_however_it_is_written():
+    one = {"share": 1, "kinds": ["pink", "white"], "snr": [-0.0, 60], "words": -0.0}
+    other = {"share": 1.0, "kinds": ["white", "pink"], "snr": [0, 60.0], "words": 0}
+    found = [json.dumps(from_mapping({"noise": noise}).to_dict()["noise"]) for noise in (one, other)]
+    assert found[0] == found[1] == '{"share": 1.0, "kinds": ["white", "pink"], "snr": [0.0, 60.0], "words": 0.0}'
 
 
 def test_noise_comes_back_from_a_file_as_it_was(written):
@@ -115,6 +125,8 @@ def test_noise_comes_back_from_a_file_as_it_was(written):
     assert from_mapping({"noise": {}}).noise == TrainingNoise()
     with pytest.raises(UsageError, match="unknown config key 'shares'; did you mean 'share'"):
         from_mapping({"noise": {"shares": 0.5}})
+    with pytest.raises(UsageError, match="unknown config key '1'; expected one of kinds, share, snr, words"):
+        from_mapping({"noise": {1: 2}})
     with pytest.raises(UsageError, match="preset 'authors' has other pictures"):
         from_mapping({"noise": {}}, "authors")
 

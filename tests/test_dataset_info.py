@@ -14,10 +14,10 @@ from tfcr.dataset_info import (
     latest_dataset,
     open_dataset,
     read_index,
-    verify,
     write_index,
 )
 from tfcr.errors import TfcrError
+from tfcr.verification import verify
 
 ROWS = [
     IndexRow('ä,"1"', "anger", 3, "s", "", 'a "quoted", script\nof two lines', 16000, 124, 1, 0, "00ff"),

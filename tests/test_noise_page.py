@@ -8,11 +8,12 @@ import pytest
 import yaml
 
 from tfcr import cli
-from tfcr.config import TrainingNoise, from_mapping
+from tfcr.config import from_mapping
 from tfcr.noise import words
 from tfcr.noise.grades import KINDS
 from tfcr.noise.speech import PINK_FROM, TELEPHONE_BAND
 from tfcr.noise.voices import POOL, VOICES
+from tfcr.training_noise import TrainingNoise
 
 _PAGE = (pathlib.Path(__file__).parents[1] / "docs" / "noise.md").read_text(encoding="utf-8")
 _SMALL = (
@@ -72,11 +73,14 @@ def test_the_commands_work(tensorflow, tmp_path, monkeypatch, capfd):
 
 
 def test_noises_options_belong_to_noise(capfd, tmp_path):
-    (tmp_path / "shared.yaml").write_text("root: corpora/mine\n")  # for `tfcr prepare-tfrecords`, say
-    with pytest.raises(SystemExit):
-        cli.main(["evaluate", "runs/none", "--config", str(tmp_path / "shared.yaml")])
-    assert "runs/none is not a run" in capfd.readouterr().err
-    for option in (["--kinds", "white"], ["--root", "x"], ["--list"], ["--noise-seed", "1"]):
+    # one file serves several commands: corpus for `tfcr prepare-tfrecords`, noise for `tfcr train`
+    for shared in ("root: corpora/mine\nkinds: [white]\npart: test2\nnoise: {share: 0.5}\n", "noise: {}\n"):
+        (tmp_path / "shared.yaml").write_text(shared)
+        for noise in ([], ["--noise"]):
+            with pytest.raises(SystemExit) as end:
+                cli.main(["evaluate", "runs/none", "--config", str(tmp_path / "shared.yaml"), *noise])
+            assert end.value.code == 1 and "runs/none is not a run" in capfd.readouterr().err
+    for option in (["--kinds", "white"], ["--root", "x"], ["--list"], ["--noise-seed", "1"], ["--noise-seed", "0"]):
         with pytest.raises(SystemExit) as end:
             cli.main(["evaluate", "runs/none", *option])
         assert end.value.code == 2 and f"{option[0]} belongs to --noise" in capfd.readouterr().err

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import re
 
 import numpy as np
 import pytest
@@ -146,6 +147,17 @@ def test_the_default_folder_says_what_was_trained():
     assert runs.folder_of("x", words).name == "authors-text-a0-f0-s7"
     own = Config(alpha=0.0, audio_features="hubert", text_features="bert")
     assert runs.folder_of("x", own).name == "random-fusion-hubert-bert-a0-f0-s0"
+    both = Config(alpha=0.0, class_weights="balanced", noise={}, start="baseline")
+    assert runs.folder_of("x", both).name == "random-fusion-a0-f0-s0-balanced-noise-continued"
+
+
+def test_runs_under_different_noises_have_different_folders():
+    default, louder, same = (
+        runs.folder_of("x", Config(alpha=0.0, noise=noise)).name
+        for noise in ({"share": 0.5}, {"share": 1, "kinds": ["pink", "white"]}, {"share": 1.0})
+    )
+    assert default == "random-fusion-a0-f0-s0-noise" and louder == same
+    assert re.fullmatch(r"random-fusion-a0-f0-s0-noise-[0-9a-f]{8}", louder)
 
 
 @pytest.mark.parametrize(("alpha", "other"), [(0.1, 0.2), (0.0, 1e-9)])

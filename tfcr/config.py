@@ -20,46 +20,12 @@ from tfcr import protocols
 from tfcr.errors import UsageError
 from tfcr.protocols import subsets
 from tfcr.schema import NUM_BINS, SEGMENT_FRAMES
+from tfcr.training_noise import TrainingNoise
 
 Precision = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 Preset = Literal["paper", "authors"]
 Distribution = Literal["none", "mirrored"]
 NegativesScope = Literal["global", "replica"]
-NOISES = ("white", "pink")  # that a training can add
-
-
-@dataclass(frozen=True)
-class TrainingNoise:
-    """What a training adds to its examples, drawn anew in every epoch; validation and test stay as they are.
-
-    Attributes:
-        share: of the utterances of an epoch that are degraded; drawn for speech and for words apart.
-        kinds: of noise, one of which is drawn for an utterance: `white`, `pink`.
-        snr: the range in dB that its signal to noise ratio is drawn from, evenly.
-        words: the probability that a word of a degraded utterance is not heard.
-
-    Raises:
-        UsageError: a value outside its range, or of another type.
-    """
-
-    share: float = 0.5
-    kinds: tuple[str, ...] = NOISES
-    snr: tuple[float, float] = (0.0, 20.0)
-    words: float = 0.2
-
-    def __post_init__(self) -> None:
-        for name in ("share", "words"):
-            value = getattr(self, name)
-            if type(value) not in (int, float) or not 0 <= value <= 1:
-                raise UsageError(f"noise: {name} must be from 0 to 1; received {value!r}")
-        if not isinstance(self.kinds, list | tuple) or not self.kinds or not set(self.kinds) <= set(NOISES):
-            raise UsageError(f"noise: kinds must be some of {', '.join(NOISES)}; received {self.kinds!r}")
-        ends = self.snr if isinstance(self.snr, list | tuple) and len(self.snr) == 2 else ()
-        numbers = [end for end in ends if type(end) in (int, float) and math.isfinite(end)]
-        if len(numbers) != 2 or numbers[0] > numbers[1]:
-            raise UsageError(f"noise: snr must be two numbers of dB, the lower first; received {self.snr!r}")
-        object.__setattr__(self, "kinds", tuple(self.kinds))
-        object.__setattr__(self, "snr", tuple(map(float, numbers)))
 
 
 @dataclass(frozen=True)
@@ -290,7 +256,7 @@ def _noise(value: Any) -> TrainingNoise | None:
     names = [field.name for field in dataclasses.fields(TrainingNoise)]
     if not isinstance(value, Mapping):
         raise UsageError(f"noise must be null or a mapping of {', '.join(names)}; received {value!r}")
-    check_names(value, names)
+    check_names(map(str, value), names)
     return TrainingNoise(**value)
 
 

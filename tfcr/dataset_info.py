@@ -1,6 +1,5 @@
-"""A prepared dataset: what its info file and index say, and whether the shards keep it. No TensorFlow."""
+"""A prepared dataset: what its info file and index say. No TensorFlow."""
 
-import contextlib
 import csv
 import dataclasses
 import hashlib
@@ -15,7 +14,6 @@ from functools import cached_property
 from tfcr import files
 from tfcr.errors import TfcrError
 from tfcr.features.sets import SETS, FeatureSet, Field
-from tfcr.features.vocabulary import VOCABULARY
 from tfcr.protocols import Labelled
 from tfcr.record_order import record_order
 from tfcr.schema import EMBEDDING_DIM
@@ -24,8 +22,7 @@ INFO = "dataset_info.json"
 INDEX = "utterances.csv"
 JOBS = ".beam"  # the folder in a dataset's folder through which launcher and workers of Apache Beam speak
 SCHEMA = 2  # since 2, records stand in an order drawn from their ids
-_VERIFIED = ".verified.json"
-_PREPARE_AGAIN = "`tfcr prepare-tfrecords` with the same options writes it anew"
+PREPARE_AGAIN = "`tfcr prepare-tfrecords` with the same options writes it anew"
 
 
 @dataclass(frozen=True)
@@ -125,7 +122,7 @@ class Dataset:
         try:
             return {name: _features(name, content) for name, content in self.info.get("features", {}).items()}
         except (TypeError, KeyError, AttributeError, ValueError) as error:
-            raise TfcrError(f"{self.folder / INFO}: its features are broken ({error}); {_PREPARE_AGAIN}") from None
+            raise TfcrError(f"{self.folder / INFO}: its features are broken ({error}); {PREPARE_AGAIN}") from None
 
     def feature_sets(self, names: Iterable[str]) -> list[Features]:
         """The named feature sets.
@@ -157,10 +154,10 @@ class Dataset:
         try:
             rows = read_index(path)
         except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
-            raise TfcrError(f"{path} is missing or broken ({error}); {_PREPARE_AGAIN}") from None
+            raise TfcrError(f"{path} is missing or broken ({error}); {PREPARE_AGAIN}") from None
         if len(rows) != self.info["utterances"]:
             raise TfcrError(
-                f"{path} has {len(rows)} rows; expected {self.info['utterances']} utterances; {_PREPARE_AGAIN}"
+                f"{path} has {len(rows)} rows; expected {self.info['utterances']} utterances; {PREPARE_AGAIN}"
             )
         return rows
 
@@ -178,7 +175,7 @@ class Dataset:
 
 
 def open_dataset(folder: str | os.PathLike) -> Dataset:
-    """Opens a prepared dataset; `verify` checks its bytes.
+    """Opens a prepared dataset; `tfcr.verification.verify` checks its bytes.
 
     Raises:
         TfcrError: no dataset there, or one of another schema.
@@ -195,9 +192,9 @@ def open_dataset(folder: str | os.PathLike) -> Dataset:
     keys = {"schema", "name", "emotions", "shards", "dataset_sha256", "utterances", "preset", "embeddings", "counts"}
     _refuse_sorted_records(folder, info)
     if not isinstance(info, dict) or not keys <= set(info) or info["schema"] != SCHEMA:
-        raise TfcrError(f"{folder / INFO} is not of schema {SCHEMA}; {_PREPARE_AGAIN}")
+        raise TfcrError(f"{folder / INFO} is not of schema {SCHEMA}; {PREPARE_AGAIN}")
     if not _keeps_its_sha256(info):
-        raise TfcrError(f"{folder / INFO} was changed since it was written; {_PREPARE_AGAIN}")
+        raise TfcrError(f"{folder / INFO} was changed since it was written; {PREPARE_AGAIN}")
     return Dataset(folder, info)
 
 
@@ -243,34 +240,6 @@ def latest_dataset(below: str | os.PathLike = "data") -> pathlib.Path:
             f"there is no dataset under {below}/; make one with `tfcr prepare-tfrecords`, or name it by --data"
         )
     return found[-1].parent
-
-
-def verify(dataset: Dataset, features: Iterable[str] = (), thoroughly: bool = False) -> None:
-    """Compares every shard's size and SHA-256 with the info file; unchanged shards are read once, not every time.
-
-    Args:
-        features: the feature sets that are looked at too.
-        thoroughly: reads every shard, also one whose size and time have not changed since it was read last.
-
-    Raises:
-        TfcrError: a shard or the index is missing, cut or changed; the message names it.
-    """
-    known = {} if thoroughly else _read_verified(dataset.folder)
-    files_to_check = [*dataset.shards, Shard(INDEX, dataset.info["utterances"], **dataset.info["index"])]
-    if described := dataset.info.get("vocabulary"):
-        files_to_check.append(Shard(VOCABULARY, described["words"], described["bytes"], described["sha256"]))
-    for feature_set in dataset.feature_sets(features):
-        files_to_check += feature_set.shards
-    for shard in files_to_check:
-        reason = _difference(dataset.folder, shard, known)
-        if reason:
-            raise TfcrError(f"{dataset.folder / shard.name} {reason}; {_PREPARE_AGAIN}")
-    _write_verified(dataset.folder, known)
-
-
-def is_intact(folder: pathlib.Path, shard: Shard) -> bool:
-    """Whether a shard is there with its bytes as they were written."""
-    return not _difference(folder, shard, {})
 
 
 def content_sha256(info: dict) -> str:
@@ -332,35 +301,3 @@ def write_index(path: pathlib.Path, rows: list[IndexRow]) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(names)
         writer.writerows([getattr(row, name) for name in names] for row in rows)
-
-
-def _difference(folder: pathlib.Path, shard: Shard, known: dict) -> str:
-    """What is wrong with a shard, or an empty string; adds to `known` what was found right."""
-    path = folder / shard.name
-    if not path.is_file():
-        return "is missing"
-    status = path.stat()
-    if status.st_size != shard.bytes:
-        return f"has {status.st_size} bytes; expected {shard.bytes}"
-    stamp = [status.st_mtime_ns, status.st_ino, shard.sha256]
-    if known.get(shard.name) == stamp:
-        return ""
-    if files.sha256_of_file(path) != shard.sha256:
-        return "was changed since it was written (its SHA-256 differs)"
-    known[shard.name] = stamp
-    return ""
-
-
-def _read_verified(folder: pathlib.Path) -> dict:
-    try:
-        known = json.loads((folder / _VERIFIED).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return known if isinstance(known, dict) else {}
-
-
-def _write_verified(folder: pathlib.Path, known: dict) -> None:
-    if known == _read_verified(folder):
-        return
-    with contextlib.suppress(OSError):  # a read-only dataset is verified every time
-        files.write_json(folder / _VERIFIED, known)

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import json
 import math
 import os
 import pathlib
@@ -18,18 +19,19 @@ from tfcr import checked_hdf5, files
 from tfcr.config import Config
 from tfcr.errors import TfcrError
 from tfcr.schema import EMBEDDING_DIM
+from tfcr.training_noise import TrainingNoise
 
 CONFIG = "config.yaml"
 METRICS = "metrics.json"
 HISTORY = "history.csv"
 PREDICTIONS = "predictions.h5"
 WEIGHTS = "model.weights.h5"
-SPLIT = "split.csv"
-PROTOCOL = "protocol.csv"  # the file of --split, where one stands for the protocol
+SPLIT_FILE = "protocol.csv"  # the copy of the file of --split, where one stands for the protocol
+DRAWN = "split.csv"  # which part each utterance was in
 TENSORBOARD = "tensorboard"
 WHERE = ("data", "split")  # what config.yaml has beside the configuration: where dataset and file of --split lay
 METRICS_SCHEMA = 1
-SHOWN_DIGITS = 8  # of the SHA-256 of a file of --split, or of a subset too long for the name of a folder
+SHOWN_DIGITS = 8  # of the SHA-256 of a file of --split, of a noise, or of a subset too long for a folder's name
 _LONGEST_SUBSET = 60  # characters, in the name of a folder
 _KIND = "tfcr predictions"
 _NO_NAME = re.compile(r"[^\w.,=-]+")  # what a subset may hold and the name of a folder had better not
@@ -153,16 +155,27 @@ def folder_of(dataset: str, config: Config) -> pathlib.Path:
     """`runs/<dataset>/<protocol>-<system>-a<alpha>-f<fold>-s<seed>` of a resolved configuration.
 
     A subset stands behind the protocol, and behind protocol `file` the beginning of its file's SHA-256; one's own
-    features stand behind the system, a run under noise ends in `-noise`, and a baseline that was trained on in
-    `-continued`.
+    features stand behind the system. A run whose cross-entropy is weighed ends in `-balanced`; one under noise in
+    `-noise`, and behind it the beginning of the noise's SHA-256 where it is another than the default's; and a baseline
+    that was trained on in `-continued`.
     """
     drawn = (config.protocol, (config.split_sha256 or "")[:SHOWN_DIGITS], _in_a_name(config.subset or ""))
     own = "".join(f"-{name}" for name in (config.audio_features, config.text_features) if name)
-    continued = "-continued" if config.alpha == 0 and config.start == "baseline" else ""
     parts = f"a{config.alpha:.12g}", f"f{config.fold}", f"s{config.seed}"
-    ending = ("-noise" if config.noise else "") + continued
+    balanced = "-balanced" if config.class_weights == "balanced" else ""
+    continued = "-continued" if config.alpha == 0 and config.start == "baseline" else ""
+    ending = balanced + _noise_in_a_name(config) + continued
     name = f"{'-'.join(filter(None, drawn))}-{config.system}{own}-{'-'.join(parts)}{ending}"
     return pathlib.Path("runs") / dataset / name
+
+
+def _noise_in_a_name(config: Config) -> str:
+    if config.noise is None:
+        return ""
+    if config.noise == TrainingNoise():
+        return "-noise"
+    content = json.dumps(config.to_dict()["noise"], sort_keys=True)
+    return f"-noise-{hashlib.sha256(content.encode()).hexdigest()[:SHOWN_DIGITS]}"
 
 
 def _in_a_name(subset: str) -> str:
@@ -214,7 +227,7 @@ def write_split(folder: pathlib.Path, rows: Iterable[tuple[str, str, str]]) -> N
     Args:
         rows: id, recording (by which it is known again in another dataset) and part.
     """
-    with files.written_whole(folder / SPLIT) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+    with files.written_whole(folder / DRAWN) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("id", "recording", "part"))
         writer.writerows(rows)
@@ -223,12 +236,12 @@ def write_split(folder: pathlib.Path, rows: Iterable[tuple[str, str, str]]) -> N
 def read_split(folder: pathlib.Path) -> dict[str, str]:
     """`split.csv`: recording → part."""
     try:
-        with open(folder / SPLIT, encoding="utf-8", newline="") as file:
+        with open(folder / DRAWN, encoding="utf-8", newline="") as file:
             rows = [(row["recording"], row["part"]) for row in csv.DictReader(file)]
         # a recording that has two ids was seen if one of them was
         return dict(sorted(rows, key=lambda row: row[1] != "test"))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise TfcrError(f"{folder / SPLIT} is missing or broken ({error}); train the run again") from None
+        raise TfcrError(f"{folder / DRAWN} is missing or broken ({error}); train the run again") from None
 
 
 def read_config(folder: str | os.PathLike) -> dict:

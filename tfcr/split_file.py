@@ -154,7 +154,7 @@ def read(path: pathlib.Path) -> SplitFile:
 
 def keep(run: pathlib.Path, split_file: SplitFile) -> None:
     """Leaves a copy in a run's folder, so that nothing needs the file again."""
-    with files.written_whole(run / runs.PROTOCOL) as temporary:
+    with files.written_whole(run / runs.SPLIT_FILE) as temporary:
         temporary.write_bytes(split_file.content)
 
 
@@ -167,7 +167,7 @@ def kept_in(run: pathlib.Path) -> SplitFile | None:
     config = runs.read_config(run)
     if config.get("split_sha256") is None:
         return None
-    path = run / runs.PROTOCOL
+    path = run / runs.SPLIT_FILE
     found = SplitFile(str(config.get("split")), path.read_bytes()) if path.is_file() else None
     if found is None or found.sha256 != config["split_sha256"]:
         raise TfcrError(f"{path} is missing or was changed since {run} was begun; put the file of --split there again")

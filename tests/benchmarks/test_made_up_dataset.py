@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tfcr.dataset_info import verify
+from tfcr.verification import verify
 
 
 @pytest.fixture(scope="module")

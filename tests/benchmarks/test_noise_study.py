@@ -5,7 +5,8 @@ import noise_study
 import pytest
 from noise_study import CONDITIONS, cells
 
-from tfcr.config import TrainingNoise, from_mapping
+from tfcr.config import from_mapping
+from tfcr.training_noise import TrainingNoise
 
 
 def test_after_each_fold_every_condition_has_been_trained_on_the_same_folds():

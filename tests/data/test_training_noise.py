@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tfcr.config import TrainingNoise
 from tfcr.noise.voices import density_of
 from tfcr.schema import FLOOR_DB, NUM_BINS, SEGMENT_FRAMES
+from tfcr.training_noise import TrainingNoise
 
 ALWAYS = TrainingNoise(share=1.0, snr=(5.0, 5.0), words=0.5)
 INPUTS = ("spectrogram", "num_frames", "embeddings", "num_tokens")
@@ -126,6 +126,14 @@ def test_systems_of_other_features_are_refused(small_config, small_dataset):
         UsageError, match="noise reaches spectrograms and word embeddings alone; system 'mdre' takes mfcc"
     ):
         plan(dataclasses.replace(small_config, system="mdre", noise=TrainingNoise()), small_dataset.folder)
+
+
+def test_a_sweep_says_before_its_first_training_that_noise_does_not_reach_a_system(small_dataset, tmp_path):
+    from tfcr.errors import UsageError
+    from tfcr.experiments.sweep import Sweep
+
+    with pytest.raises(UsageError, match=r"noise reaches spectrograms .* system 'mdre' takes mfcc"):
+        Sweep(small_dataset, {"noise": {}}, tmp_path, systems=("fusion", "mdre"), folds=(0,))
 
 
 def test_a_run_under_noise_has_a_folder_of_its_own(small_config, small_dataset):

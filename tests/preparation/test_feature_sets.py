@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from tfcr.corpora.audio import read_audio
-from tfcr.dataset_info import features_sha256, open_dataset, verify
+from tfcr.dataset_info import features_sha256, open_dataset
 from tfcr.errors import TfcrError, UsageError
 from tfcr.features.own import OwnFeatures, write_features
 from tfcr.features.sets import SETS
 from tfcr.features.vocabulary import read_vocabulary
+from tfcr.verification import verify
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 

@@ -12,7 +12,8 @@ import time
 
 import pytest
 
-from tfcr.dataset_info import INDEX, INFO, open_dataset, verify
+from tfcr.dataset_info import INDEX, INFO, open_dataset
+from tfcr.verification import verify
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 

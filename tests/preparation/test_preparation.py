@@ -17,8 +17,9 @@ import soundfile
 
 from tfcr import __version__, files, schema
 from tfcr.corpora.utterance import Utterance
-from tfcr.dataset_info import INDEX, INFO, open_dataset, verify
+from tfcr.dataset_info import INDEX, INFO, open_dataset
 from tfcr.errors import TfcrError, UsageError
+from tfcr.verification import verify
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 

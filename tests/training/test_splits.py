@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tfcr import corpora, files, runs, split_file
-from tfcr.dataset_info import INDEX, INFO, content_sha256, open_dataset, verify
+from tfcr.dataset_info import INDEX, INFO, content_sha256, open_dataset
 from tfcr.errors import TfcrError, UsageError
 from tfcr.experiments.backends.on_node import train_on_node, versions
 from tfcr.experiments.sweep import Sweep
@@ -19,6 +19,7 @@ from tfcr.split_file import SplitFile
 from tfcr.training.evaluate_run import evaluate_run
 from tfcr.training.experiment import plan, read_run_config
 from tfcr.training.train import train_fold
+from tfcr.verification import verify
 
 PARTS = ("train", "train", "train", "dev", "Test1", "train", "Test2", "train", "training", "validation")  # by position
 
@@ -99,7 +100,7 @@ def test_parts_stand_in_index_records_and_counts(released, small_dataset):
 
 def test_a_run_tests_the_official_test_part_and_trains_on_no_test(official, released):
     parts = {row.id: row.part for row in released.index}
-    with open(official.folder / runs.SPLIT, newline="") as file:
+    with open(official.folder / runs.DRAWN, newline="") as file:
         found = {row["id"]: row["part"] for row in csv.DictReader(file)}
     assert found == {id: part for id, part in parts.items() if part != "test2"}
     assert {parts[id] for id in official.predictions.id} == {"test"}
@@ -176,7 +177,7 @@ def random_fold(words, small_dataset, tmp_path_factory):
 @pytest.fixture(scope="module")
 def repeated(random_fold, words, small_dataset, tmp_path_factory):
     """A run by a file that says what fold 0 of `random` is; the file is gone."""
-    with open(random_fold.folder / runs.SPLIT, newline="") as file:
+    with open(random_fold.folder / runs.DRAWN, newline="") as file:
         parts = {row["id"]: row["part"] for row in csv.DictReader(file)}
     folder = tmp_path_factory.mktemp("file")
     (folder / "mine.csv").write_bytes(table(small_dataset, lambda position: parts[small_dataset.index[position].id]))
@@ -192,7 +193,7 @@ def repeated(random_fold, words, small_dataset, tmp_path_factory):
 def test_a_file_that_repeats_a_fold_of_random_gives_the_same_bits(random_fold, repeated):
     for name in ("weights_sha256", "sizes", "test", "validation", "training_means", "best_epoch"):
         assert repeated.metrics[name] == random_fold.metrics[name], name
-    for name in (runs.WEIGHTS, runs.PREDICTIONS, runs.SPLIT):
+    for name in (runs.WEIGHTS, runs.PREDICTIONS, runs.DRAWN):
         assert (repeated.folder / name).read_bytes() == (random_fold.folder / name).read_bytes(), name
 
 
@@ -212,7 +213,7 @@ def test_without_the_file_a_run_is_tested_again_and_resumed(repeated, tmp_path, 
     assert evaluate_run(repeated).figures["confusion"] == repeated.metrics["test"]["confusion"]
     begun = tmp_path / "begun"
     begun.mkdir()
-    for name in (runs.CONFIG, runs.PROTOCOL):  # as if it had been killed in its first epoch, and the folder moved
+    for name in (runs.CONFIG, runs.SPLIT_FILE):  # as if it had been killed in its first epoch, and the folder moved
         shutil.copy(repeated.folder / name, begun)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as ended:
@@ -224,9 +225,9 @@ def test_without_the_file_a_run_is_tested_again_and_resumed(repeated, tmp_path, 
 def test_a_copy_that_was_changed_is_one_line(repeated, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(repeated.folder, copy)
-    with open(copy / runs.PROTOCOL, "a") as file:
+    with open(copy / runs.SPLIT_FILE, "a") as file:
         file.write("x,train\n")
-    for change in (lambda: None, (copy / runs.PROTOCOL).unlink):
+    for change in (lambda: None, (copy / runs.SPLIT_FILE).unlink):
         change()
         with pytest.raises(TfcrError, match=r"protocol\.csv is missing or was changed since .* was begun"):
             evaluate_run(runs.open_run(copy))

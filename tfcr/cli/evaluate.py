@@ -17,7 +17,12 @@ _OF_NOISE = {"root": "--root", "kinds": "--kinds", "noise_seed": "--noise-seed",
     help="Where the run's dataset lies now, or another dataset.  [default: the run's own, its test fold]",
 )
 @click.option("--part", metavar="NAME", help="A part that the corpus was released with, such as test2 of MSP-Podcast.")
-@click.option("--noise", is_flag=True, help="Test the run's test fold as speech and words get worse.")
+@click.option(
+    "--noise",
+    "under_noise",  # a file's `noise` is what a training adds
+    is_flag=True,
+    help="Test the run's test fold as speech and words get worse.",
+)
 @click.option(
     "--root",
     type=PATH,
@@ -33,17 +38,17 @@ _OF_NOISE = {"root": "--root", "kinds": "--kinds", "noise_seed": "--noise-seed",
 @click.option("--list", "list_words", is_flag=True, help="Of --noise: print what is left of every utterance's words.")
 @config_option
 @click.pass_context
-def command(context, run, data, part, noise, **of_noise):
+def command(context, run, data, part, under_noise, **of_noise):
     """Test a trained run again, on its own test fold, on a released part or on another dataset.
 
     With --noise it is tested on its own test fold under noise, babble, reverberation, a telephone and without speech,
     and with words deleted or replaced; the same command again goes on where it stopped.
     """
-    sources = {option: context.get_parameter_source(name) for name, option in _OF_NOISE.items()}
-    typed = [option for option, source in sources.items() if source is ParameterSource.COMMANDLINE]
-    if typed and not noise:  # in a file they wait for --noise
-        raise UsageError(f"{typed[0]} belongs to --noise")
-    if noise and part:
+    typed = {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    of_noise_alone = [option for name, option in _OF_NOISE.items() if name in typed]
+    if of_noise_alone and not under_noise:  # what stands in a file waits for --noise
+        raise UsageError(f"{of_noise_alone[0]} belongs to --noise")
+    if under_noise and "part" in typed:
         raise UsageError("--noise tests the run's own test fold; leave --part out")
     from tfcr.runs import open_run
 
@@ -52,7 +57,7 @@ def command(context, run, data, part, noise, **of_noise):
     from tfcr.cli.tensorflow import import_quietly
 
     import_quietly()
-    if noise:
+    if under_noise:
         _under_noise(trained, data, **of_noise)
     else:
         _again(trained, data, part)

@@ -154,7 +154,8 @@ def _sources(modality, data, corpus, root, transcripts, say):
             return sources.recordings_of_corpus(corpus, root, {})
         return sources.transcripts_of_corpus(corpus, root, {}, transcripts)
 
-    from tfcr.dataset_info import latest_dataset, open_dataset, verify
+    from tfcr.dataset_info import latest_dataset, open_dataset
+    from tfcr.verification import verify
 
     if data is None:
         data = latest_dataset()

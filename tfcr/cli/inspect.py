@@ -25,8 +25,9 @@ _FORMATS = (".png", ".svg")
 @click.option("--no-figure", is_flag=True, help="Draw nothing.")
 def command(folder, figure, no_figure):
     """Say what a dataset, run or export holds, and whether it is intact."""
-    from tfcr.dataset_info import INFO, open_dataset, verify
+    from tfcr.dataset_info import INFO, open_dataset
     from tfcr.runs import CONFIG
+    from tfcr.verification import verify
 
     if figure is not None and no_figure:
         raise UsageError("--figure and --no-figure contradict each other; give one of them")

@@ -11,6 +11,7 @@ from tfcr.cli.backends import BACKEND_OPTIONS
 from tfcr.config import FIELDS, check_names, from_mapping, read_yaml
 from tfcr.errors import UsageError
 from tfcr.experiments.ranges import shard
+from tfcr.protocols import FILE
 
 PATH = click.Path(path_type=pathlib.Path)
 _OTHER_FIELDS = "tfcr.cli.fields"
@@ -26,6 +27,7 @@ _SYNTHETIC = ("conflict_rate", "corpus_seed", "utterances", "allow_partial")
 _TRAIN = ("data", "run", "split", "part")
 _SWEEP = ("systems", "alphas", "folds", "seeds", "shard", "report", "no_report", "dry_run", *BACKEND_OPTIONS)
 _EVALUATE = ("noise_seed", "kinds", "list_words")
+_WHO_TRAINS = ("protocol", "split", "split_sha256")  # a later file with a protocol or a split replaces all three
 _SERVE = ("format", "vocabulary", "transcript", "host", "port", "max_body", "cors_origin", "no_page")
 # one file may serve several commands
 _KNOWN = (*FIELDS, *_PREPARE, *_BEAM, *_EXTRACT, *_SYNTHETIC, *_TRAIN, *_SWEEP, *_EVALUATE, *_SERVE)
@@ -163,8 +165,19 @@ def _content(path: pathlib.Path) -> dict[str, Any]:
     return content
 
 
+def _merged(paths: Iterable[pathlib.Path]) -> dict[str, Any]:
+    """The content of all files, of which the later win: also a `protocol` over the `split` of an earlier one."""
+    content: dict[str, Any] = {}
+    for path in paths:
+        later = _content(path)
+        if later.get("split") is not None or later.get("protocol") not in (None, FILE):
+            content = {name: value for name, value in content.items() if name not in _WHO_TRAINS}
+        content |= later
+    return content
+
+
 def _read(context: click.Context, parameter: click.Parameter, paths: tuple[pathlib.Path, ...]) -> None:
-    content = {name: value for path in paths for name, value in _content(path).items()}
+    content = _merged(paths)
     context.meta[_FILES] = paths
     check_names(content, _KNOWN)
     options = {option.name: option for option in context.command.params}

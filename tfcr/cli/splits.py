@@ -32,8 +32,8 @@ def split_options(command: Callable) -> Callable:
 def split_file_of(context: click.Context, fields: dict, split: pathlib.Path | None, run: pathlib.Path | None = None):
     """The file that stands for a protocol, if one does; `fields` then name it.
 
-    What is typed wins over `--config` files, and `split` over `protocol` among these. `run`, or the run whose
-    `config.yaml` a `--config` is, keeps a copy, which saves looking for the file.
+    What is typed wins over `--config` files, of which the later win, and `split` over `protocol` in one of them. `run`,
+    or the run whose `config.yaml` a `--config` is, keeps a copy, which saves looking for the file.
 
     Returns:
         A `tfcr.split_file.SplitFile`, or None.

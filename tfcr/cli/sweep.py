@@ -115,7 +115,7 @@ def run(context: click.Context, axes: Callable[[], Mapping[str, Any]], options: 
 
     datasets = [_open(context, each, say) for each in data or [None]]
     import_quietly()
-    from tfcr.experiments.cross_corpus import check_comparable, evaluate_across
+    from tfcr.experiments.cross_corpus import check_comparable, evaluate_across, shared_recordings_note
     from tfcr.experiments.sweep import THREADS, Sweep, states
     from tfcr.report import write_cross_corpus
 
@@ -133,6 +133,8 @@ def run(context: click.Context, axes: Callable[[], Mapping[str, Any]], options: 
     shared = check_comparable(sweeps) if across else []
     if across:
         say(f"{len(shared)} classes are shared, and tested across datasets: {', '.join(shared)}")
+        if note := shared_recordings_note(datasets):
+            say(f"Warning: {note}")
     if dry_run:
         _print_states([state for states_of_one in listed for state in states_of_one], say)
         return

@@ -18,7 +18,7 @@ from tfcr.errors import TfcrError, UsageError
 from tfcr.wording import printable
 
 _UNKNOWN = "unknown: ask its owner"
-_PARTS = {  # modules of this folder that are no corpora
+_NO_CORPORA = {  # modules of this folder that are no corpora
     "audio",
     "containers",
     "emotion_names",
@@ -44,7 +44,7 @@ class Corpus:
 
 def names() -> list[str]:
     """The names that `--corpus` takes."""
-    found = {module.name for module in pkgutil.iter_modules(__path__)} - _PARTS
+    found = {module.name for module in pkgutil.iter_modules(__path__)} - _NO_CORPORA
     return sorted(name.replace("_", "-") for name in found)
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from tfcr.config import TrainingNoise
 from tfcr.noise.speech import pink_shape
 from tfcr.schema import FFT_LENGTH, FLOOR_DB, FLOOR_PSD, HOP_LENGTH, MAX_TOKENS, NUM_BINS, SAMPLE_RATE
+from tfcr.training_noise import TrainingNoise
 
 _SHAPES = {  # of amplitudes, float32 [128 bins]
     "white": np.ones(NUM_BINS, np.float32),

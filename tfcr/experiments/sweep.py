@@ -8,7 +8,7 @@ from typing import Any
 
 from tfcr import files, runs
 from tfcr.config import Config, from_mapping
-from tfcr.dataset_info import INFO, Dataset, verify
+from tfcr.dataset_info import INFO, Dataset
 from tfcr.errors import TfcrError, UsageError
 from tfcr.experiments.backends.backend import LOCAL, Backend, train_cells
 from tfcr.experiments.cells import Cell, OnEpoch, nothing
@@ -17,6 +17,7 @@ from tfcr.folds import Folds, folds_of
 from tfcr.models import systems
 from tfcr.report import Report, write_report
 from tfcr.split_file import SplitFile
+from tfcr.verification import verify
 
 _AXES = ("system", "alpha", "fold", "seed")
 THREADS = 1  # of a training, where nothing else is said: several trainings of one thread finish sooner than one of many

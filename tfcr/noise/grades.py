@@ -60,7 +60,7 @@ KINDS = {
     for kind in (
         Kind("white", AUDIO, "white noise", _SNR, "dB"),
         Kind("pink", AUDIO, "pink noise", _SNR, "dB"),
-        Kind("babble", AUDIO, "babble of other speakers", _SNR, "dB"),
+        Kind("babble", AUDIO, "babble", _SNR, "dB"),
         Kind("reverberation", AUDIO, "reverberation", _DECAYS, "s"),
         Kind("telephone", AUDIO, "telephone band"),
         Kind("silence", AUDIO, "no speech"),

@@ -21,7 +21,7 @@ from tfcr import files
 from tfcr.corpora.audio import Heard, hear
 from tfcr.corpora.utterance import Utterance
 from tfcr.data.records import Record, serialise
-from tfcr.dataset_info import IndexRow, Shard, is_intact
+from tfcr.dataset_info import IndexRow, Shard
 from tfcr.errors import TfcrError
 from tfcr.features.embeddings import WordVectors
 from tfcr.features.presets import PRESETS
@@ -29,6 +29,7 @@ from tfcr.preparation.made import Made
 from tfcr.preparation.unreadable import naming
 from tfcr.record_order import record_order, shard_bounds
 from tfcr.schema import FEATURES_REVISION, SAMPLE_RATE
+from tfcr.verification import is_intact
 
 _SAMPLES_DIGITS = 16  # of SHA-256, enough to tell the samples of recordings apart
 

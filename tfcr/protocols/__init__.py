@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 FILE = "file"  # the protocol that --split stands for
-_PARTS = {"drawing", "labelled", "parts", "subsets"}  # modules of this folder that are no protocols
+_NO_PROTOCOLS = {"drawing", "labelled", "parts", "subsets"}  # modules of this folder that are none
 _FIRST = ("random", "authors", "speaker", "session", "script", "official", FILE)  # as lists show them; others follow
 
 
@@ -54,7 +54,7 @@ class Split:
 
 def names() -> list[str]:
     """The names that `--protocol` takes."""
-    found = {module.name for module in pkgutil.iter_modules(__path__)} - _PARTS
+    found = {module.name for module in pkgutil.iter_modules(__path__)} - _NO_PROTOCOLS
     others = sorted(name.replace("_", "-") for name in found.difference(_FIRST))
     return [*(name for name in _FIRST if name in found), *others]
 

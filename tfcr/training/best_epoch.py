@@ -72,6 +72,7 @@ def _describe(experiment: Experiment, state: State, parts: dict, means: dict[str
     shared = (
         *("preset", "system", "protocol", "fold", "alpha", "seed", "fold_seed", "start", "threads", "precision"),
         *("audio_features", "text_features", "features_sha256", "distribution", "subset", "split_sha256"),
+        "class_weights",
     )
     return {
         "schema": runs.METRICS_SCHEMA,

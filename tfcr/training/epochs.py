@@ -3,7 +3,7 @@
 import math
 import pathlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import keras
 import tensorflow as tf
@@ -12,7 +12,6 @@ from tfcr import runs
 from tfcr.config import Config
 from tfcr.data.pipeline import Pipeline, derived_seed
 from tfcr.data.spec_augment import SpecAugment
-from tfcr.data.training_noise import NoiseOnUtterances
 from tfcr.errors import TfcrError
 from tfcr.models.contrastive import ContrastiveModel
 from tfcr.models.keras_internals import layers_within
@@ -96,7 +95,7 @@ def _train_epoch(
         segments=config.segments,
         shuffle_buffer=config.shuffle_buffer,
         augment=_augmentation(config, model),
-        noise=NoiseOnUtterances(config.noise) if config.noise else None,
+        noise=_noise(config),
     )
     history = model.fit(
         distribution.divided(strategy, training),
@@ -149,6 +148,15 @@ def _augmentation(config: Config, model: ContrastiveModel) -> SpecAugment | None
         part for part in layers_of_kind(model.network, Standardization) if part.feature == "spectrogram"
     )
     return SpecAugment(config.freq_mask, config.time_mask, standardization.mean.numpy())
+
+
+def _noise(config: Config) -> Callable | None:
+    """The noise of the configuration, None for none."""
+    if config.noise is None:
+        return None
+    from tfcr.data.training_noise import NoiseOnUtterances  # it loads SciPy's signals and statistics
+
+    return NoiseOnUtterances(config.noise)
 
 
 def _record_epoch(

@@ -10,11 +10,11 @@ import numpy as np
 from tfcr import files, runs, split_file
 from tfcr.config import Config
 from tfcr.dataset_info import open_dataset
-from tfcr.errors import TfcrError
+from tfcr.errors import TfcrError, UsageError
 from tfcr.models.restore import restore_network
 from tfcr.models.systems import feature_names, sizes_of
 from tfcr.noise.grades import CLEAN, Grade, grades
-from tfcr.noise.results import Identity, NoiseResults, read_noise, write_noise
+from tfcr.noise.results import NOISE, Identity, NoiseResults, read_noise, write_noise
 from tfcr.training import evaluate, runtime
 from tfcr.training.degradation import INPUT_OF, Degradation
 from tfcr.training.experiment import pipeline_of, plan, read_run_config
@@ -57,9 +57,9 @@ def evaluate_noise(
         start, advance: called with the utterances ahead and done, an utterance once a grade.
 
     Raises:
-        UsageError: there is no such kind.
-        TfcrError: the dataset is not the run's, the system takes features that cannot be degraded, or `root` does not
-            hold the recordings.
+        UsageError: there is no such kind, or none of the kinds is of what the system takes.
+        TfcrError: the dataset is not the run's, the system takes features that cannot be degraded, `root` does not hold
+            the recordings, or what is there is of another seed or place.
     """
     config = read_run_config(run.folder)
     wanted = grades(kinds)
@@ -77,6 +77,8 @@ def evaluate_noise(
     network = restore_network(config, len(run.emotions), run.folder / runs.WEIGHTS, sizes)
     pipeline = pipeline_of(config, dataset, network)
     wanted = [grade for grade in wanted if INPUT_OF[grade.kind.modality] in pipeline.inputs]
+    if not wanted:
+        raise UsageError(f"system {config.system!r} takes nothing that --kinds {','.join(kinds or ())} would degrade")
     degradation = Degradation(dataset, pipeline, positions, root, seed)
     identity = Identity(run.metrics["weights_sha256"], seed, degradation.place)
     with files.locked(run.folder, "evaluating"):
@@ -110,9 +112,22 @@ def _refuse_other_features(config: Config) -> None:
 
 
 def _kept(run: runs.Run, identity: Identity) -> NoiseResults:
-    """What an earlier call left, unless other weights, another seed or another place of the noise made it."""
+    """What an earlier call left; nothing where there is none, or where it is of other weights.
+
+    Raises:
+        TfcrError: it is of another seed or place, and would be lost.
+    """
     found = read_noise(run.folder)
-    return found if found is not None and found.identity == identity else NoiseResults(identity, {})
+    if found is None or found.identity.weights_sha256 != identity.weights_sha256:
+        return NoiseResults(identity, {})
+    if found.identity != identity:
+        there, remedy = found.identity, "name" if found.identity.place == "recordings" else "leave out"
+        raise TfcrError(
+            f"{run.folder / NOISE} has noise in the {there.place} by seed {there.seed}, and this would be in the "
+            f"{identity.place} by seed {identity.seed}; to go on with it, take that seed and {remedy} --root, "
+            "or move the file away"
+        )
+    return found
 
 
 def _figures(run: runs.Run, results: NoiseResults) -> dict[str, dict]:

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tfcr import files, runs, split_file
-from tfcr.dataset_info import Dataset, open_dataset, verify
+from tfcr.dataset_info import Dataset, open_dataset
 from tfcr.errors import TfcrError, UsageError
 from tfcr.models.restore import restore_network
-from tfcr.models.systems import feature_names, sizes_of
+from tfcr.models.systems import feature_names, on_dataset, sizes_of
 from tfcr.protocols.parts import part_named
 from tfcr.training import comparable, evaluate, runtime
 from tfcr.training.experiment import pipeline_of, plan, read_run_config
+from tfcr.verification import verify
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,9 @@ def evaluate_run(
         tested = {
             "dataset": dataset.name,
             "dataset_sha256": dataset.sha256,
+            "features_sha256": on_dataset(config, dataset).features_sha256,
             "emotions": classes,
+            "left_out": left_out,
             "weights_sha256": run.metrics.get("weights_sha256"),
             **({"part": part_named(part)} if part else {}),
         }

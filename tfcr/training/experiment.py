@@ -11,12 +11,13 @@ import numpy as np
 from tfcr import protocols, runs
 from tfcr.config import Config, from_mapping
 from tfcr.data.pipeline import Pipeline
-from tfcr.dataset_info import Dataset, open_dataset, verify
+from tfcr.dataset_info import Dataset, open_dataset
 from tfcr.errors import TfcrError, UsageError
 from tfcr.folds import folds_of
 from tfcr.models.sizes import Sizes
 from tfcr.models.systems import check_features, feature_names, on_dataset, resolve, sizes_of
 from tfcr.split_file import SplitFile
+from tfcr.verification import verify
 from tfcr.wording import counted
 
 
@@ -100,10 +101,6 @@ def plan(config: Config, data: str | os.PathLike, split_file: SplitFile | None =
     if config.preset != dataset.info["preset"]:
         raise UsageError(
             f"preset {config.preset!r} contradicts dataset {dataset.folder}, which has {dataset.info['preset']!r}"
-        )
-    if config.noise and (beyond := feature_names(config)):
-        raise UsageError(
-            f"noise reaches spectrograms and word embeddings alone; system {config.system!r} takes {', '.join(beyond)}"
         )
     if config.dataset_sha256 not in (None, dataset.sha256):
         raise UsageError(

@@ -9,7 +9,6 @@ import yaml
 
 from tfcr import files, runs, split_file
 from tfcr.config import Config
-from tfcr.dataset_info import verify
 from tfcr.devices import gpus
 from tfcr.errors import TfcrError, UsageError
 from tfcr.models.systems import feature_names
@@ -23,6 +22,7 @@ from tfcr.training.experiment import Experiment, pipeline_of
 from tfcr.training.gpu_check import check_recurrent_layers
 from tfcr.training.observer import Observer
 from tfcr.training.pretraining import copy_encoders, origins_of
+from tfcr.verification import verify
 from tfcr.wording import counted
 
 

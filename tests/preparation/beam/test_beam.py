@@ -18,8 +18,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from tfcr.dataset_info import INFO, open_dataset, verify
+from tfcr.dataset_info import INFO, open_dataset
 from tfcr.features.own import write_features
+from tfcr.verification import verify
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 needs_beam = pytest.mark.skipif(

@@ -175,6 +175,22 @@ def test_settings_that_differ_within_a_cell_are_named(make_run):
     assert "same experiment" not in str(raised.value)
 
 
+def test_balanced_class_weights_are_a_condition_of_their_own(make_run):
+    balanced = {"class_weights": "balanced"}
+    before = make_run("before", settings=balanced)  # by a version that wrote it into config.yaml alone
+    proposed = make_run("proposed", alpha=0.1, settings=balanced, **balanced)
+    groups = group_by_condition([make_run("plain"), before, proposed])
+    assert [group.condition.name for group in groups] == [
+        "Model-level fusion (baseline)",
+        "Model-level fusion (baseline), with balanced class weights",
+        "Contrastive regularization, α = 0.1, with balanced class weights",
+    ]
+    assert [group.condition.published_row is None for group in groups] == [False, True, True]
+    [section] = divide(groups)
+    compared = [setting.primary for setting in section.settings if setting.primary]
+    assert [(each.baseline.condition, each.confounds) for each in compared] == [(groups[1].condition, [])]
+
+
 def test_the_number_of_replicas_is_a_setting_where_each_has_its_own_negatives(make_run):
     def differing(scope, alpha):
         settings = {"negatives_scope": scope}

@@ -27,8 +27,9 @@ def tested(make_run):
         audio=None,
         text=None,
     )
-    for run, other, confusion in ((a, "b", [[3, 1], [0, 4]]), (b, "a", [[1, 1], [2, 0]])):
-        files.write_json(runs.evaluation_folder(run, other) / runs.METRICS, {"confusion": confusion})
+    for run, other, confusion, left_out in ((a, "b", [[3, 1], [0, 4]], 5), (b, "a", [[1, 1], [2, 0]], 0)):
+        found = {"confusion": confusion, "left_out": left_out}
+        files.write_json(runs.evaluation_folder(run, other) / runs.METRICS, found)
     return {"a": [a], "b": [b]}
 
 
@@ -44,6 +45,7 @@ def test_every_dataset_is_trained_on_and_tested_on_among_the_shared_classes(test
     # F1: 6/7 and 8/9; both classes have four utterances
     assert found["a", "b"].macro_f1.mean == found["a", "b"].weighted_f1.mean == pytest.approx((6 / 7 + 8 / 9) / 2)
     assert [each.utterances for each in found.values()] == [4, 8, 4, 2]
+    assert [each.left_out for each in found.values()] == [0, 5, 0, 0]
 
 
 def test_the_table_is_written_as_csv_markdown_and_latex_and_says_which_classes(tested, tmp_path):
@@ -56,10 +58,11 @@ def test_the_table_is_written_as_csv_markdown_and_latex_and_says_which_classes(t
         ("b", "a", "25.000000"),
         ("b", "b", "100.000000"),
     ]
-    assert {row["classes"] for row in rows} == {"neutral anger"}
+    assert {row["classes"] for row in rows} == {"neutral anger"} and [row["left_out"] for row in rows] == [*"0500"]
     for suffix in (".md", ".tex"):
         assert "among the 2 classes that all of them share: neutral, anger" in content[suffix]
     assert "| a | b | Model-level fusion (baseline) | random | 87.50 | 87.50 |" in content[".md"]
+    assert "| 8 | 5 |" in content[".md"]
     assert content[".tex"].count(r" \tabularnewline") == 1 + len(rows)
     assert len(written.summary.splitlines()) == 1 + len(rows)
     assert all(line.startswith(("a  ", "b  ", "Trained on")) for line in written.summary.splitlines())

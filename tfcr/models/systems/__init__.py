@@ -97,8 +97,12 @@ def check_features(config: Config, dataset: Dataset) -> list[Features]:
 
     Raises:
         TfcrError: the dataset was prepared without one; the message names the option that adds it.
-        UsageError: one's own features stand for the other modality.
+        UsageError: one's own features stand for the other modality, or noise in training would not reach them.
     """
+    if config.noise and (beyond := feature_names(config)):
+        raise UsageError(
+            f"noise reaches spectrograms and word embeddings alone; system {config.system!r} takes {', '.join(beyond)}"
+        )
     for modality, name in OWN_FIELDS.items():
         own = getattr(config, name)
         if own in dataset.features and dataset.features[own].modality != modality:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from tfcr import statistics
 from tfcr.config import REGULARISER
-from tfcr.report.findings.conditions import BASELINE_SYSTEM, UNDER_NOISE, Condition, Group, differing
+from tfcr.report.findings.conditions import BASELINE_SYSTEM, Condition, Group, differing
 from tfcr.runs import WHERE
 from tfcr.statistics import Comparison
 
@@ -57,8 +57,8 @@ def difference_of(baseline: Group, proposed: Group, role: str) -> Difference | N
 
 
 def within_a_sentence(condition: Condition) -> str:
-    """The system, its alpha, and whether it was trained under noise, as a noun of a sentence."""
-    return _noun(condition) + (UNDER_NOISE.replace(",", "") if condition.noise else "")
+    """The system, its alpha, and how it was trained, as a noun of a sentence."""
+    return _noun(condition) + condition.trained.replace(",", "")
 
 
 def _noun(condition: Condition) -> str:

@@ -34,6 +34,7 @@ CELL_SETTINGS = {
     "distribution",
     "split",
 }  # may differ within a condition without a word
+BALANCED = ", with balanced class weights"
 UNDER_NOISE = ", trained under noise"
 ON = " on "  # behind it stand one's own features, or a subset
 _CHOSEN = "α chosen per fold on validation"
@@ -51,6 +52,7 @@ class Condition:
             (`tfcr.report.findings.selection`).
         start: whose encoders training started from, for the preset `authors` trains in stages.
         noise: what was added to speech and words in training, as JSON; empty for nothing.
+        class_weights: of the cross-entropy: `none` or `balanced`.
     """
 
     dataset_sha256: str
@@ -61,6 +63,7 @@ class Condition:
     alpha: float | None
     start: str = "fresh"
     noise: str = ""
+    class_weights: str = "none"
 
     @property
     def is_continued(self) -> bool:
@@ -70,12 +73,17 @@ class Condition:
     @property
     def published_row(self) -> published.PublishedRow | None:
         """The row of Table 1 for this system and alpha, if the paper prints one."""
-        return None if self.is_continued or self.noise else published.table_1_row(self.system, self.alpha)
+        return None if self.is_continued or self.trained else published.table_1_row(self.system, self.alpha)
 
     @property
     def name(self) -> str:
         """The system in words."""
-        return self._name + (UNDER_NOISE if self.noise else "")
+        return self._name + self.trained
+
+    @property
+    def trained(self) -> str:
+        """How it was trained otherwise than the paper says, in words behind a name; empty where it was not."""
+        return (BALANCED if self.class_weights == "balanced" else "") + (UNDER_NOISE if self.noise else "")
 
     @property
     def _name(self) -> str:
@@ -105,7 +113,8 @@ class Condition:
     @property
     def setting(self) -> tuple:
         """All but alpha: conditions that agree in it can be paired."""
-        return self.dataset_sha256, self.preset, self.protocol, self.fold_seed, self.system, self.start, self.noise
+        division = self.dataset_sha256, self.preset, self.protocol, self.fold_seed
+        return *division, self.system, self.start, self.noise, self.class_weights
 
     @property
     def order(self) -> tuple:
@@ -115,7 +124,7 @@ class Condition:
         alpha = math.inf if self.alpha is None else self.alpha
         stage = self.start == "baseline"
         rest = self.protocol, self.fold_seed, self.preset
-        return self.dataset_sha256, rank, self.system, alpha, stage, self.noise, *rest
+        return self.dataset_sha256, rank, self.system, alpha, stage, self.class_weights != "none", self.noise, *rest
 
 
 @dataclass(frozen=True)
@@ -241,6 +250,7 @@ def _place(run: Run) -> tuple[Condition, Cell]:
         alpha=float(f"{metrics['alpha']:.12g}"),  # 0.1 + 0.2 is 0.3
         start=metrics.get("start", "fresh"),
         noise=json.dumps(metrics["noise"], sort_keys=True) if metrics.get("noise") else "",
+        class_weights=metrics.get("class_weights", run.config.get("class_weights", "none")),  # earlier: config alone
     )
     return condition, (metrics["fold"], metrics["seed"])
 

@@ -166,10 +166,10 @@ class Section:
         rows: dict[tuple, tuple[PublishedRow | None, list[Result]]] = {}
         for result in self.main_results:
             condition = result.group.condition
-            key = condition.system, condition.alpha, condition.is_continued, condition.noise
+            key = condition.system, condition.alpha, condition.is_continued, condition.trained, condition.noise
             rows.setdefault(key, (condition.published_row, []))[1].append(result)
         for row in published.TABLE_1:
-            rows.setdefault((row.system, row.alpha, False, ""), (row, []))
+            rows.setdefault((row.system, row.alpha, False, "", ""), (row, []))
         return sorted(rows.values(), key=_place_in_table)
 
     @property
@@ -316,7 +316,7 @@ def _differences(baseline: Group, groups: list[Group], chosen: Result | None) ->
 def _setting_label(condition: Condition, name_preset: bool, name_fold_seed: bool) -> str:
     preset = f", preset {condition.preset}" if name_preset else ""
     fold_seed = f", fold seed {condition.fold_seed}" if name_fold_seed else ""
-    start = _STARTS.get(condition.start, "") + (UNDER_NOISE if condition.noise else "")
+    start = _STARTS.get(condition.start, "") + condition.trained
     return f"{condition.system_name}{start}, protocol {condition.protocol}{preset}{fold_seed}"
 
 
@@ -328,7 +328,7 @@ def _place_in_table(row: tuple[PublishedRow | None, list[Result]]) -> tuple:
     alone = system.partition(ON)[0] in MODALITIES  # right below the paper's system, which is made of them
     rank = published.TABLE_1.index(paper) if paper else -1 if alone else len(published.TABLE_1)
     conditions = [result.group.condition for result in results[:1]]
-    stage = sum(int(each.is_continued) + 2 * bool(each.noise) for each in conditions)
+    stage = [(bool(each.noise), each.class_weights != "none", each.is_continued) for each in conditions]
     return (0, alpha, stage, "") if of_paper else (1, 0 if results else 1, rank, f"{system} {alpha:.6f}")
 
 

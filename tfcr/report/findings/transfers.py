@@ -19,6 +19,7 @@ class Transfer:
     Attributes:
         trained_on, tested_on: datasets' names; where they are the same, each run is tested on its own test part.
         utterances: tested, over all runs: an utterance counts once for each run that is tested on it.
+        left_out: likewise, those of another dataset that a run was trained or stopped by, and is not tested on.
     """
 
     trained_on: str
@@ -26,6 +27,7 @@ class Transfer:
     condition: Condition
     runs: int
     utterances: int
+    left_out: int
     wa: Spread
     ua: Spread
     macro_f1: Spread
@@ -48,6 +50,7 @@ def find_transfers(runs_of: Mapping[str, Sequence[Run]], emotions: Sequence[str]
 
 
 def _transfer(trained_on: str, tested_on: str, group: Group, emotions: Sequence[str]) -> Transfer:
+    some = group.runs.values()
     confusions = {
         cell: _of_own_test_part(run, emotions) if tested_on == trained_on else _of_other(run, tested_on)
         for cell, run in group.runs.items()
@@ -58,6 +61,7 @@ def _transfer(trained_on: str, tested_on: str, group: Group, emotions: Sequence[
         condition=group.condition,
         runs=len(confusions),
         utterances=int(sum(counts.sum() for counts in confusions.values())),
+        left_out=0 if tested_on == trained_on else sum(_evaluation(run, tested_on)["left_out"] for run in some),
         wa=over_folds({cell: accuracy(counts) for cell, counts in confusions.items()}),
         ua=over_folds({cell: unweighted_accuracy(counts) for cell, counts in confusions.items()}),
         macro_f1=over_folds({cell: float(macro_f1(counts)) for cell, counts in confusions.items()}),
@@ -77,4 +81,9 @@ def _of_own_test_part(run: Run, emotions: Sequence[str]) -> np.ndarray:
 
 
 def _of_other(run: Run, dataset: str) -> np.ndarray:
-    return np.array(files.read_json(runs.evaluation_folder(run, dataset) / runs.METRICS)["confusion"])
+    return np.array(_evaluation(run, dataset)["confusion"])
+
+
+def _evaluation(run: Run, dataset: str) -> dict:
+    """What was written of its test on another dataset."""
+    return files.read_json(runs.evaluation_folder(run, dataset) / runs.METRICS)

@@ -9,12 +9,15 @@ from tfcr.report.formatting import spread
 from tfcr.report.tables.latex import document
 from tfcr.report.tables.markdown import markdown_table
 
-_HEADER = ("Trained on", "Tested on", "System", "Protocol", "WA", "UA", "Macro F1", "Weighted F1", "Runs", "Tests")
+_HEADER = (
+    *("Trained on", "Tested on", "System", "Protocol", "WA", "UA", "Macro F1", "Weighted F1", "Runs", "Tests"),
+    "Left out",
+)
 _MEASURES = ("wa", "ua", "macro_f1", "weighted_f1")
 _CSV = (
     *("trained_on", "tested_on", "classes", "system", "alpha", "name", "preset", "protocol", "fold_seed"),
     *(f"{measure}_{what}" for measure in _MEASURES for what in ("percent", "deviation")),
-    *("runs", "tests"),
+    *("runs", "tests", "left_out"),
 )
 
 
@@ -24,7 +27,8 @@ def caption(emotions: Sequence[str]) -> str:
         f"Trained on one dataset and tested on another, in %, among the {len(emotions)} classes that all of them "
         f"share: {', '.join(emotions)}. Mean ± standard deviation over folds, seeds averaged within each fold. On "
         "its own dataset a run is tested on its own test part, on another on all utterances that it has not heard. "
-        "Tests: utterances, once for each run."
+        "Tests: utterances, once for each run. Left out: those of another dataset that the run was trained or stopped "
+        "by."
     )
 
 
@@ -65,7 +69,7 @@ def _rows(transfers: Sequence[Transfer]) -> Iterator[list[str]]:
     for each in transfers:
         measures = (spread(getattr(each, measure)) for measure in _MEASURES)
         place = each.trained_on, each.tested_on, each.condition.name, each.condition.protocol
-        yield [*place, *measures, str(each.runs), f"{each.utterances:,}"]
+        yield [*place, *measures, str(each.runs), f"{each.utterances:,}", f"{each.left_out:,}"]
 
 
 def _record(transfer: Transfer, emotions: Sequence[str]) -> dict:
@@ -84,4 +88,5 @@ def _record(transfer: Transfer, emotions: Sequence[str]) -> dict:
         },
         "runs": transfer.runs,
         "tests": transfer.utterances,
+        "left_out": transfer.left_out,
     }

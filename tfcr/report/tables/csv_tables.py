@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from tfcr import published
 from tfcr.published import PublishedRow
 from tfcr.report.findings.comparisons import Difference
-from tfcr.report.findings.conditions import UNDER_NOISE, Condition
+from tfcr.report.findings.conditions import Condition
 from tfcr.report.findings.conflicts import Disagreement
 from tfcr.report.findings.results import Result, Spread
 from tfcr.report.findings.sections import Section, Setting, mixture_of
@@ -310,7 +310,7 @@ def place(section: Section, condition: Condition) -> dict:
         "preset": condition.preset,
         "protocol": condition.protocol,
         "fold_seed": condition.fold_seed,
-        "system": condition.system + (UNDER_NOISE if condition.noise else ""),
+        "system": condition.system + condition.trained,
     }
 
 

@@ -102,6 +102,8 @@ def model_card(
 _UNRECORDED = {  # by runs of earlier versions
     "num_folds": None,
     "split": None,
+    "class_weights": "none",
+    "noise": None,
     "subset": None,
     "transductive": False,
     "unreadable": 0,
