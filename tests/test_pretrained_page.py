@@ -4,6 +4,8 @@ import importlib.util
 import pathlib
 import re
 import shlex
+import subprocess
+import sys
 
 import pytest
 from test_features_page import write_manifest
@@ -40,6 +42,11 @@ def test_the_page_leads_from_a_manifest_to_a_report(tensorflow, small_corpus, tm
     for name, *arguments in _COMMANDS:
         if name == "sweep":
             arguments += ["--folds", "0", "--workers", "1", "--config", "small.yaml"]
+        if (
+            name == "extract"
+        ):  # in a process of its own, as a user types it: openSMILE aborts beside TensorFlow's libraries
+            subprocess.run([sys.executable, "-c", "from tfcr.cli import main; main()", name, *arguments], check=True)
+            continue
         with pytest.raises(SystemExit) as end:
             cli.main([name, *arguments])
         assert end.value.code == 0, (name, arguments, capfd.readouterr().err)
