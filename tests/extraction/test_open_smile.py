@@ -2,6 +2,8 @@
 
 import os
 import pathlib
+import sys
+import types
 
 import h5py
 import numpy as np
@@ -34,6 +36,19 @@ def test_a_set_at_its_level(level, pool, shape):
     expected = direct.mean(axis=0) if pool == "mean" else direct.reshape(shape)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     assert extractor_of(extractor.description).description == extractor.description
+
+
+def test_beside_tensorflow_it_computes_in_a_process_of_its_own(monkeypatch):
+    alone = open_smile("eGeMAPSv02")
+    monkeypatch.setitem(sys.modules, "tensorflow", types.ModuleType("tensorflow"))
+    beside = open_smile("eGeMAPSv02")
+    assert type(beside) is not type(alone) and beside.description == alone.description
+    for mine, its in zip(
+        beside.features_of([noise(1), noise(2)]), alone.features_of([noise(1), noise(2)]), strict=True
+    ):
+        np.testing.assert_array_equal(mine, its)
+    with pytest.raises(UsageError, match="there is no such set"):
+        open_smile("eGeMAPSv99")
 
 
 def test_what_is_not_there_is_one_line():

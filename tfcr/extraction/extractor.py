@@ -2,6 +2,7 @@
 
 import importlib.util
 import pathlib
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -89,6 +90,10 @@ def open_smile(name: str, level: str = "functionals", pool: Pool = "none") -> Ex
         UsageError: there is no such set.
     """
     _refuse_without("opensmile", f"--opensmile {name}")
+    if "tensorflow" in sys.modules:
+        from tfcr.extraction.own_process import OpenSmileInOwnProcess
+
+        return OpenSmileInOwnProcess(name, level, pool)
     from tfcr.extraction.open_smile import OpenSmile
 
     return OpenSmile(name, level, pool)
