@@ -1,5 +1,8 @@
 """The study of recipes: which cells, in which order, what is kept of them, and its table."""
 
+import csv
+import pathlib
+
 import recipes
 from recipes import Cell
 
@@ -52,3 +55,14 @@ def test_the_table_compares_on_the_folds_that_every_recipe_has():
     assert none == "| none | `audio` | 0 | 2 | 60.0 | – | 30.0 | – |"
     # differences 10 and 20: mean 15, standard error √50 / √2 = 5; half of that on the test part
     assert half == "| half | `audio` | 0 | 2 | 75.0 | +15.0 ± 5.0 | 37.5 | +7.5 ± 2.5 |"
+
+
+def test_the_page_prints_the_table_of_its_cells():
+    docs = pathlib.Path(__file__).parents[2] / "docs"
+    with open(docs / "recipes" / "emodb.csv", newline="", encoding="utf-8") as file:
+        (dataset,) = {row["dataset_sha256"] for row in csv.DictReader(file)}
+    found = recipes.read(docs / "recipes" / "emodb.csv", dataset)
+    _, _, *rows = recipes.table({c: r for c, r in found.items() if c.fold < 3}, recipes.RECIPES).splitlines()
+    alone = [row for row in rows if row.startswith(("| authors-unimodal | `audio`", "| authors-unimodal | `text`"))]
+    page = (docs / "presets.md").read_text(encoding="utf-8")
+    assert "\n".join(row for row in rows if row not in alone) in page
