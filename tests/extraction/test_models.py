@@ -17,6 +17,7 @@ from tfcr.extraction.extract import extract
 from tfcr.extraction.extractor import extractor_of, modality_of, pretrained
 from tfcr.extraction.settings import Settings
 from tfcr.extraction.sources import recordings_of_corpus, transcripts_of_corpus
+from tfcr.features.own import may_be_same
 
 _REASON = "the extra is not installed: pip install '.[pretrained]'"
 torch = pytest.importorskip("torch", reason=_REASON)
@@ -163,6 +164,8 @@ def test_an_extractor_is_made_again_from_its_description(models, corpus):
         again = extractor_of(described)
         assert again.description == made.description and again.features(said).shape == (32,)
         np.testing.assert_array_equal(again.features(said), made.features(said))
+        updated = {"versions": dict.fromkeys(described["versions"], "99"), "precision": "half", "model": "moved"}
+        assert may_be_same(described, described | updated)
         with pytest.raises(TfcrError, match="has other weights than those that the features were made with"):
             extractor_of({**described, "sha256": "0" * 64})
     with pytest.raises(TfcrError, match="'sha256' is missing"):

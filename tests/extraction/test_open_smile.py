@@ -14,6 +14,7 @@ from tfcr.errors import TfcrError, UsageError
 from tfcr.extraction.extract import extract
 from tfcr.extraction.extractor import extractor_of, open_smile
 from tfcr.extraction.sources import recordings_of_corpus
+from tfcr.features.own import may_be_same
 
 opensmile = pytest.importorskip("opensmile", reason="the extra is not installed: pip install '.[opensmile]'")
 EMO_DB = os.environ.get("TFCR_REAL_CORPUS")
@@ -36,6 +37,8 @@ def test_a_set_at_its_level(level, pool, shape):
     expected = direct.mean(axis=0) if pool == "mean" else direct.reshape(shape)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     assert extractor_of(extractor.description).description == extractor.description
+    updated = {"versions": dict.fromkeys(extractor.description["versions"], "99")}
+    assert may_be_same(extractor.description, extractor.description | updated)
 
 
 def test_beside_tensorflow_it_computes_in_a_process_of_its_own(monkeypatch):

@@ -50,11 +50,21 @@ def test_what_made_the_features_is_known_where_their_file_says_it(tmp_path, writ
 
 
 def test_extractors_may_be_the_same_whatever_their_versions():
-    made = {"model": "wavlm", "layer": "last", "libraries": {"torch": "2.9"}, "tfcr": "1"}
-    assert may_be_same(made, made | {"libraries": {"torch": "3"}, "tfcr": "2", "precision": "half"})
+    made = {"model": "wavlm", "layer": "last", "versions": {"torch": "2.9", "tfcr": "1"}}
+    assert may_be_same(made, made | {"versions": {"torch": "3", "tfcr": "2"}, "precision": "half"})
     assert may_be_same(made, None) and may_be_same(None, made)
     assert not may_be_same(made, made | {"layer": 3}) and not may_be_same(made, {"model": "wavlm"})
-    assert in_words(made | {"revision": None}) == "model wavlm, layer last, libraries torch 2.9, tfcr 1"
+    assert in_words(made | {"revision": None}) == "model wavlm, layer last, versions torch 2.9, tfcr 1"
+
+
+def test_the_same_weights_are_the_same_model_wherever_they_lie():
+    made = {"model": "microsoft/wavlm-base", "revision": "0123abc", "sha256": "1f", "layer": "last"}
+    assert may_be_same(made, made | {"model": "models/wavlm", "revision": None})
+    assert not may_be_same(made, made | {"sha256": "2f"})
+    assert not may_be_same(made, made | {"model": "models/wavlm", "layer": 3})
+    sets = {"model": "eGeMAPSv02", "sha256": None, "versions": {"opensmile": "2.5"}}  # openSMILE has no weights
+    assert may_be_same(sets, sets | {"versions": {"opensmile": "2.6"}})
+    assert not may_be_same(sets, sets | {"model": "ComParE_2016"})
 
 
 @pytest.mark.parametrize("value", ["no JSON", "[1]", 3, np.ones(2), b"\xff"])

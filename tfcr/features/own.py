@@ -25,7 +25,7 @@ FORMAT = (
     "expected an HDF5 file with a dataset [time, dim], [layers, time, dim] or [dim] of numbers for every utterance id"
 )
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
-_ROUNDING = ("libraries", "tfcr", "precision")  # of what makes features: what should change their last digits alone
+_ROUNDING = ("versions", "precision")  # of what makes features: what should change their last digits alone
 _LARGEST = np.finfo(np.float32).max
 
 
@@ -199,7 +199,7 @@ class OwnFeatures:
 
 
 def in_words(extractor: Mapping) -> str:
-    """What made features, as a file says it, in one line: `model wavlm, layer 12, libraries torch 2.9`."""
+    """What made features, as a file says it, in one line: `model wavlm, layer 12, versions torch 2.9`."""
     parts = []
     for name, value in extractor.items():
         if value is not None:
@@ -209,10 +209,16 @@ def in_words(extractor: Mapping) -> str:
 
 
 def may_be_same(extractor: Mapping | None, other: Mapping | None) -> bool:
-    """Whether two extractors make the same features, but for versions and rounding; an unknown one may be any."""
+    """Whether two extractors make the same features, but for versions and rounding; an unknown one may be any.
+
+    The same weights are the same model, wherever they lie and whatever they are called.
+    """
     if extractor is None or other is None:
         return True
-    made, others = ({name: each[name] for name in each if name not in _ROUNDING} for each in (extractor, other))
+    passed_over = _ROUNDING
+    if extractor.get("sha256") and other.get("sha256"):
+        passed_over += ("model", "revision")
+    made, others = ({name: each[name] for name in each if name not in passed_over} for each in (extractor, other))
     return made == others
 
 
