@@ -149,6 +149,17 @@ def test_a_long_recording_that_breaks_leaves_nothing_of_itself(corpus, tmp_path)
     assert list(found.failed) == ["e"] and "e" not in arrays(tmp_path / "f.h5")
 
 
+def test_an_index_error_of_a_library_names_the_recording(corpus, tmp_path, monkeypatch):
+    def states(self, samples):
+        if len(samples) == 16_000:
+            raise IndexError("index out of range in self")
+        return np.zeros((1, len(samples) // 320, 2))
+
+    monkeypatch.setattr(Envelope, "_states", states)
+    failed = extract(recordings(corpus), Envelope(), tmp_path / "f.h5").failed
+    assert list(failed) == ["a"] and "index out of range in self" in failed["a"]
+
+
 def test_a_recording_other_than_the_prepared_one_is_named(corpus, tmp_path):
     sources = recordings(corpus)
     found = [dataclasses.replace(each, recording="0" * 16 if each.id == "b" else "") for each in sources.found]
@@ -167,6 +178,8 @@ def test_a_file_of_another_extractor_is_not_touched(corpus, tmp_path):
     with pytest.raises(TfcrError, match="is no file of features"):
         extract(recordings(corpus), Envelope(), out)
     assert out.read_text() == "mine"
+    with pytest.raises(TfcrError, match=r"--out \S+ is a folder; name a file, such as \S+/features.h5$"):
+        extract(recordings(corpus), Envelope(), tmp_path)
 
 
 def test_where_nothing_has_features_there_is_no_file(corpus, tmp_path):

@@ -13,7 +13,7 @@ def said() -> Iterator[None]:
     """What a library cannot compute, say because a recording is too short, is a `TfcrError`."""
     try:
         yield
-    except (RuntimeError, ValueError) as error:
+    except (IndexError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise TfcrError(f"no features can be computed ({reason.rstrip('.')}); is it too short?") from None
 

@@ -81,7 +81,7 @@ class Encoder:
             with torch.inference_mode(), self._precision():
                 output = self.model(**inputs, output_hidden_states=wanted != "last", return_dict=True)
         except torch.cuda.OutOfMemoryError:
-            raise TfcrError("the GPU's memory is full; lower --batch-size, or --window") from None
+            raise TfcrError("the GPU's memory is full; lower --batch, or --window") from None
         if wanted == "last":
             chosen = [output.last_hidden_state]
         else:
@@ -144,7 +144,7 @@ def loading(name: str):
     """What the library cannot load is one line."""
     try:
         yield
-    except (OSError, ValueError, ImportError, KeyError, RuntimeError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, ImportError, LookupError, RuntimeError, AttributeError, TypeError) as error:
         reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise TfcrError(
             f"--model {name} cannot be loaded by transformers {transformers.__version__} ({reason.rstrip('.')}); "

@@ -133,6 +133,8 @@ def described(path: pathlib.Path) -> tuple[dict | None, set[str]]:
     Raises:
         TfcrError: it is no HDF5 file.
     """
+    if path.is_dir():
+        raise TfcrError(f"--out {path} is a folder; name a file, such as {path / 'features.h5'}")
     ids: set[str] = set()
     try:
         with h5py.File(path, "r") as file:
