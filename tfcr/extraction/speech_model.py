@@ -86,7 +86,11 @@ class SpeechModel:
             computed = self._computed([inputs[position] for position in group])
             for row, position in enumerate(group):
                 frames = self._frames(len(batch[position]), len(inputs[position][self.input]))
-                states[position] = computed[:, row, :frames]
+                own = computed[:, row, :frames]
+                mask = inputs[position].get(_MASK)
+                if mask is not None and len(mask) == own.shape[1]:  # of features: the front end filled up the last one
+                    own = own[:, mask == 1]
+                states[position] = whole(own)
         return states
 
     def _frames(self, samples: int, inputs: int) -> int | None:
