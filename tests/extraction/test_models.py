@@ -93,7 +93,8 @@ def direct(folder, said, layer):
     with torch.no_grad():
         output = model(**inputs, output_hidden_states=True)
     states = [output.last_hidden_state] if layer == "last" else output.hidden_states
-    return torch.stack(list(states))[:, 0].numpy()
+    found = torch.stack(list(states))[:, 0].numpy()
+    return found[:, inputs["attention_mask"][0].numpy() == 1] if folder.name == "wav2vec2-bert" else found
 
 
 @pytest.mark.parametrize("name", [*SPEECH, "bert"])
@@ -105,6 +106,8 @@ def test_features_are_those_of_a_direct_call_whatever_the_batch(models, corpus, 
     for batch_size in (1, 4):
         extract(sources, extractor, tmp_path / f"{batch_size}.h5", batch_size)
     for source in sources.found:
+        if name == "wav2vec2-bert" and source.id == "u6":  # 25 ms are one frame, and a feature is of two
+            continue
         said = source.transcript if name == "bert" else samples_of(corpus, source.id)
         expected = direct(models / name, said, layer)
         if name == "whisper":  # of 30 s, what is the recording's
@@ -168,6 +171,10 @@ def test_an_extractor_is_made_again_from_its_description(models, corpus):
         assert may_be_same(described, described | updated)
         with pytest.raises(TfcrError, match="has other weights than those that the features were made with"):
             extractor_of({**described, "sha256": "0" * 64})
+    assert extractor_of({**described, "precision": "half"}).encoder.settings.precision is None  # the machine's
+    assert again.encoder.settings.precision == "float32"
+    with pytest.raises(TfcrError, match=r"the model in the folder gone, which is not here; put it there"):
+        extractor_of({**described, "model": "gone"})
     with pytest.raises(TfcrError, match="'sha256' is missing"):
         extractor_of({name: value for name, value in described.items() if name != "sha256"})
 

@@ -1,6 +1,7 @@
 """What computes features of recordings or transcripts, and how a file of features names it."""
 
 import importlib.util
+import os
 import pathlib
 import sys
 from collections.abc import Callable, Sequence
@@ -69,10 +70,16 @@ def extractor_of(description: dict) -> Extractor:
             raise TfcrError(f"an extractor of the kind {kind!r} is not known; expected transformers or opensmile")
         is_text = description["modality"] == "text"  # whose windows are the model's own
         windows = {} if is_text else {name: description[name] for name in ("window", "overlap")}
-        settings = Settings(layer=description["layer"], pool=description["pool"], **windows)
+        precision = "float32" if description["precision"] == "float32" else None  # half is what the machine has of it
+        settings = Settings(layer=description["layer"], pool=description["pool"], precision=precision, **windows)
         revision, sha256 = description["revision"], description["sha256"]
     except KeyError as error:
         raise TfcrError(f"the features do not say by which extractor they were made: {error} is missing") from None
+    if revision is None and not os.path.isdir(model):
+        raise TfcrError(
+            f"the features were made with the model in the folder {model}, which is not here; put it there, or work "
+            "where it lies"
+        )
     made = pretrained(model, settings, revision)
     if made.description["sha256"] != sha256:
         raise TfcrError(
