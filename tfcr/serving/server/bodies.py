@@ -13,7 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tfcr.serving.server.values import RestError
 
-_SECONDS = 60  # for a body to arrive
+_SECONDS = 60  # that a body may be late
+_LEAST_RATE = 128_000  # bytes a second, by which it is late
 _DRAIN_SECONDS = 10  # for a body that is too large, so that its sender reads why
 _INFLATED_AT_ONCE = 1 << 20  # bytes
 _GZIP = ("gzip", "x-gzip")
@@ -23,9 +24,10 @@ Take = Callable[[int], Awaitable[None]]
 
 
 class InTime:
-    """An application whose clients have a minute to send a body; slower ones get 408.
+    """An application whose clients send at least 128 kB a second; those who are a minute late get 408.
 
-    What the application itself takes in between does not count.
+    What they send faster than that makes up for being late, not for what is to come. What the application itself takes
+    in between does not count.
     """
 
     def __init__(self, app: ASGIApp):
@@ -43,8 +45,9 @@ class InTime:
                 async with asyncio.timeout(left):
                     message = await receive()
             except TimeoutError:
-                raise HTTPException(408, f"the body did not arrive within {_SECONDS} s") from None
-            left -= clock() - began
+                sentence = f"the body comes too slowly: it is {_SECONDS} s behind {_LEAST_RATE // 1000} kB a second"
+                raise HTTPException(408, sentence) from None
+            left = min(left - (clock() - began) + len(message.get("body", b"")) / _LEAST_RATE, float(_SECONDS))
             arrived = not message.get("more_body", False)
             return message
 
