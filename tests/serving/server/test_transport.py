@@ -143,6 +143,9 @@ def test_bodies_come_compressed_by_gzip_within_bounds(client):
         (packed, "GZIP"),
         (packed, "x-gzip"),
         (gzip.compress(body[:10]) + gzip.compress(body[10:]), "gzip"),
+        (packed + bytes(100_000), "gzip"),
+        (gzip.compress(body[:10]) + bytes(3) + gzip.compress(body[10:]) + bytes(3), "gzip"),
+        (gzip.compress(b"") * 999 + packed, "gzip"),
         (body, "identity"),
     ):
         assert predicted(client, content, Content_Encoding=encoding) == (200, len(body))
@@ -154,6 +157,10 @@ def test_bodies_come_compressed_by_gzip_within_bounds(client):
         (b"", "gzip", 400, "the body is cut short"),
         (packed + b"no gzip, what follows", "gzip", 400, "the body is not gzip, as its Content-Encoding says"),
         (body, "gzip", 400, "the body is not gzip"),
+        (bytes(3) + packed, "gzip", 400, "the body is not gzip"),
+        (packed + bytes(3) + b"more", "gzip", 400, "the body is not gzip"),
+        (iter([packed, bytes(_LARGEST)]), "gzip", 413, "the body is too large"),  # of no length that is known before
+        (gzip.compress(b"") * 1000 + packed, "gzip", 400, "too many members of gzip; expected at most 1,000"),
         (body, "br", 415, "the body has the Content-Encoding 'br'; expected gzip, or none"),
         (gzip.compress(packed), "gzip, gzip", 415, "'gzip, gzip'"),
     ):
