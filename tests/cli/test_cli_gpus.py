@@ -1,12 +1,15 @@
 """Every command shares a GPU with other processes, or leaves it alone."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from tfcr import cli, exports
 from tfcr.cli import prepare, reproduce, tensorflow
 from tfcr.errors import TfcrError
+from tfcr.extraction import extractor
 
-LEAVES = {"prepare-tfrecords", "export", "inspect"}  # as fast on a CPU
+LEAVES = {"prepare-tfrecords", "export", "inspect", "extract"}  # as fast on a CPU
 NO_TENSORFLOW = {"report"}
 
 
@@ -25,6 +28,7 @@ def typed(tfcr, workspace, gpu, monkeypatch, tmp_path):
     settle = tensorflow.import_quietly
     for module in (tensorflow, reproduce):
         monkeypatch.setattr(module, "import_quietly", reach)
+    monkeypatch.setattr(extractor, "pretrained", lambda *arguments: SimpleNamespace(modality="text"))
     monkeypatch.setattr(exports, "latest_version", lambda export: export)
     monkeypatch.setattr(exports, "read_manifest", lambda version: {})
     monkeypatch.chdir(tmp_path)
@@ -32,6 +36,7 @@ def typed(tfcr, workspace, gpu, monkeypatch, tmp_path):
     recording = next((data / "corpus").rglob("*.wav"))
     arguments = {
         "prepare-tfrecords": ["--out", tmp_path / "new"],
+        "extract": ["--data", data, "--model", "words"],
         "train": ["--data", data, "--run", tmp_path / "run"],
         "evaluate": [workspace.run],
         "cross-validate": ["--data", data],

@@ -41,7 +41,11 @@ def test_the_config_is_resolved(workspace):
     assert config["dataset_sha256"] == open_dataset("data/synthetic").sha256
 
 
-PART = {"wa", "ua", "recall", "confusion", "conflict_rate", "conflict_rate_centred", "wa_audio", "wa_text", "absent"}
+BY_EMOTION = {"recall", "precision", "f1"}
+SHARES = {
+    *("wa", "ua", "macro_f1", "weighted_f1", "conflict_rate", "conflict_rate_centred", "wa_audio", "wa_text"),
+    *("ece", "ece_scaled"),
+}
 
 
 def test_metrics_have_every_key_that_users_were_told(workspace):
@@ -53,12 +57,12 @@ def test_metrics_have_every_key_that_users_were_told(workspace):
     emotions = open_dataset("data/synthetic").emotions
     for part in ("test", "validation"):
         figures = metrics[part]
-        assert set(figures) == PART
-        assert list(figures["recall"]) == emotions
+        assert set(figures) == {*SHARES, *BY_EMOTION, "confusion", "absent"}
+        assert all(list(figures[name]) == emotions for name in BY_EMOTION)
         assert np.array(figures["confusion"]).shape == (4, 4)
         assert np.sum(figures["confusion"]) == metrics["sizes"][part]
         assert figures["wa"] == pytest.approx(np.trace(figures["confusion"]) / 12)
-        for name in PART - {"recall", "confusion", "absent"}:
+        for name in SHARES:
             assert 0 <= figures[name] <= 1
 
 

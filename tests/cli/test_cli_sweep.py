@@ -58,6 +58,7 @@ BOTH = {
     "folds": ([0, 1], "2-4", (0, 1), (2, 3, 4)),
     "seeds": ("0-2", "7,8", (0, 1, 2), (7, 8)),
     "fold_seed": (3, 4, 3, 4),
+    "subset": ("improvised", "scripted", "improvised", "scripted"),
     "epochs": (5, 6, 5, 6),
     "batch_size": (7, 8, 7, 8),
     "precision": ("mixed_float16", "mixed_bfloat16", "mixed_float16", "mixed_bfloat16"),
@@ -72,7 +73,7 @@ SWEEP = {
     "alphas": ([0, 0.3], "0:0.3:0.1", (0.0, 0.3), (0.0, 0.1, 0.2, 0.3)),
 }
 OF_RAY = {"backend", "address", "gpus_per_cell"}
-APART = {"data", "no_report", "dry_run", "config", "audio_features", "text_features", *OF_RAY}  # below
+APART = {"data", "split", "no_report", "dry_run", "config", "audio_features", "text_features", *OF_RAY}  # below
 
 
 def names(command) -> set[str]:

@@ -66,7 +66,7 @@ def separated_by(separator: str) -> str:
         separated_by(";").encode("utf-16-le"),
         separated_by(",").encode("utf-16-be"),
         separated_by(",").encode("utf-32"),
-        PLAIN.replace("speaker\n", "speaker,part,note,note\n")
+        PLAIN.replace("speaker\n", "speaker,take,note,note\n")
         .replace("ann\n", "ann,train,,\n")
         .replace("bob\n", "bob,test,,\n"),
     ],

@@ -172,11 +172,11 @@ def _children(parent: int) -> list[int]:
 
 def test_a_failure_ends_the_main_job_in_one_line_after_the_others(small_config, small_dataset, tmp_path, monkeypatch):
     monkeypatch.setitem(module.FOLDS, None, {"paper": {"random": range(1)}})
-    monkeypatch.setattr(module, "SYSTEMS", ("audio", "text"))
+    monkeypatch.setattr(module, "SYSTEMS", ("text", "fusion"))
     monkeypatch.setattr(module, "forecast", lambda *arguments: "a forecast")
     config = dataclasses.replace(small_config, epochs=1, learning_rate=1e30)
     said = []
     # Words alone may keep finite losses: their scores saturate.
-    with pytest.raises(TfcrError, match=r"[12] of 2 trainings failed; the first: .*lower learning_rate"):
+    with pytest.raises(TfcrError, match=r"[123] of 3 trainings failed; the first: .*lower learning_rate"):
         reproduce([(small_dataset, config)], tmp_path, workers=1, say=said.append)
-    assert [sentence[:6] for sentence in said[1:]] == ["1 of 2", "2 of 2"]
+    assert [sentence[:6] for sentence in said[1:]] == ["1 of 3", "2 of 3", "3 of 3"]

@@ -324,8 +324,8 @@ def test_what_is_missing_is_one_line(exported, said, features, capsys, extractor
     code, _, err = command(capsys, "predict", exported("layers"), recording)
     assert code == 1 and err == (
         f"Error: {exported('layers')} was trained on features of unknown origin: their file did not say what made "
-        "them; give those of these recordings by --text-features FILE.h5, a dataset [3] for each, called by its id, "
-        "path, name or name without ending\n"
+        "them; give those of these recordings by --text-features FILE.h5, a dataset [3] for each, called by its "
+        "id in a manifest, else by path, name or name without ending\n"
     )
     code, _, err = command(capsys, "predict", exported("layers"), recording, *words, "--transcript", "Hello")
     assert code == 2 and "reads no words but those of --text-features; leave --transcript" in err

@@ -17,7 +17,7 @@ from concurrent import futures
 
 import pytest
 import yaml
-from test_contract import LoadedModel
+from loaded_model import LoadedModel
 from wav_files import noise, wav
 
 from tfcr import cli

@@ -352,7 +352,7 @@ def test_a_configuration_that_names_another_dataset_is_refused(small_config, sma
 
 
 def test_a_loss_that_is_not_finite_ends_in_one_line(small_config, small_dataset, tmp_path):
-    config = dataclasses.replace(small_config, system="audio", learning_rate=1e30)
+    config = dataclasses.replace(small_config, learning_rate=1e30)
     with pytest.raises(TfcrError, match="lower learning_rate"):
         train_fold(plan(config, small_dataset.folder), tmp_path / "run")
 

@@ -16,7 +16,8 @@ def own_features(of: str) -> dict:
         "type": PATH,
         "metavar": "FILE.h5",
         "help": f"Of an export on one's own features of {of}: those of the recordings, as `prepare-tfrecords` takes "
-        "them, by id, path, name or name without ending.  [default: computed by what made those of the training]",
+        "them, by a manifest's id, else by path, name or name without ending.  [default: computed by what made those "
+        "of the training]",
     }
 
 
@@ -28,8 +29,8 @@ def own_features(of: str) -> dict:
     "--transcripts",
     type=PATH,
     metavar="FILE",
-    help="The words of many: a CSV file with the columns id and transcript. The id is a manifest's, or a file's path, "
-    "name or name without ending.  [default: the manifest's words, or none]",
+    help="The words of many: a CSV file with the columns id and transcript. The id is a manifest's, or, without one, a "
+    "file's path, name or name without ending.  [default: the manifest's words, or none]",
 )
 @click.option("--audio-features", "audio_file", **own_features("speech"))
 @click.option("--text-features", "text_file", **own_features("words"))

@@ -73,7 +73,7 @@ def sources_of(
 def _the_file(modality: Modality, shape: Shape) -> str:
     return (
         f"those of these recordings by --{modality}-features FILE.h5, a dataset {_shown(shape)} for each, called by "
-        "its id, path, name or name without ending"
+        "its id in a manifest, else by path, name or name without ending"
     )
 
 
@@ -146,7 +146,9 @@ def _of_file(own: OwnFeatures, field: str, shape: Shape, trained_on: Mapping | N
     def source(recording: Recording) -> Arrays:
         id = own.first_of(recording.names)
         if id is None:
-            raise TfcrError(f"{recording.path}: {own.option} has no dataset {recording.id!r}, nor one of its name")
+            called = " or ".join(map(repr, recording.names))
+            raise TfcrError(f"{recording.path}: {own.option} has no dataset {called}")
+        recording.check_own(id, own.option)
         try:
             return _named(field, shape, own.read(id))
         except TfcrError as error:

@@ -18,8 +18,8 @@ import pytest
 pytest.importorskip("fastapi", reason="needs the extra serve")
 
 import tensorflow as tf
+from loaded_model import LoadedModel
 from servers import asked, started
-from test_contract import LoadedModel
 from wav_files import bad_files, noise, wav
 
 from tfcr import cli

@@ -5,6 +5,7 @@ import contextlib
 import gzip
 import http.client
 import json
+import selectors
 import socket
 import time
 
@@ -13,10 +14,11 @@ import pytest
 pytest.importorskip("fastapi", reason="needs the extra serve")
 
 from servers import asked, running
+from starlette.exceptions import HTTPException
 
 from tfcr import cli
 from tfcr.serving.server import app
-from tfcr.serving.server.bodies import BodyMemory
+from tfcr.serving.server.bodies import BodyMemory, InTime
 
 _STUB = """
 import json, resource, sys
@@ -141,6 +143,9 @@ def test_bodies_come_compressed_by_gzip_within_bounds(client):
         (packed, "GZIP"),
         (packed, "x-gzip"),
         (gzip.compress(body[:10]) + gzip.compress(body[10:]), "gzip"),
+        (packed + bytes(100_000), "gzip"),
+        (gzip.compress(body[:10]) + bytes(3) + gzip.compress(body[10:]) + bytes(3), "gzip"),
+        (gzip.compress(b"") * 999 + packed, "gzip"),
         (body, "identity"),
     ):
         assert predicted(client, content, Content_Encoding=encoding) == (200, len(body))
@@ -152,6 +157,10 @@ def test_bodies_come_compressed_by_gzip_within_bounds(client):
         (b"", "gzip", 400, "the body is cut short"),
         (packed + b"no gzip, what follows", "gzip", 400, "the body is not gzip, as its Content-Encoding says"),
         (body, "gzip", 400, "the body is not gzip"),
+        (bytes(3) + packed, "gzip", 400, "the body is not gzip"),
+        (packed + bytes(3) + b"more", "gzip", 400, "the body is not gzip"),
+        (iter([packed, bytes(_LARGEST)]), "gzip", 413, "the body is too large"),  # of no length that is known before
+        (gzip.compress(b"") * 1000 + packed, "gzip", 400, "too many members of gzip; expected at most 1,000"),
         (body, "br", 415, "the body has the Content-Encoding 'br'; expected gzip, or none"),
         (gzip.compress(packed), "gzip, gzip", 415, "'gzip, gzip'"),
     ):
@@ -206,10 +215,64 @@ def test_bodies_that_are_claimed_take_no_room_and_slow_ones_get_408():
         for connection in slow:
             answer = received(connection)
             assert answer.startswith("HTTP/1.1 408 Request Timeout")
-            assert answer.endswith('{"error":"the body did not arrive within 3 s"}')
+            assert answer.endswith('{"error":"the body comes too slowly: it is 3 s behind 128 kB a second"}')
         assert received(beginning).startswith("HTTP/1.1 408 Request Timeout")
         assert received(silent) == ""
         assert server.end() == (0, "")
+
+
+class _Skipping(asyncio.SelectorEventLoop):
+    """A loop that waits for no timer: its clock moves on to the next one."""
+
+    def __init__(self):
+        clock = self
+
+        class Selector(selectors.SelectSelector):
+            def select(self, timeout=None):
+                clock.now += timeout or 0
+                return super().select(0)
+
+        self.now = 0.0
+        super().__init__(Selector())
+
+    def time(self):
+        return self.now
+
+
+def seconds_of_body(size, rate, pause=0):
+    """How long a body takes that comes in tenths of a second, `pause` seconds before its last; or the refusal."""
+    left = size
+
+    async def receive():
+        nonlocal left
+        part = min(left, rate // 10)
+        await asyncio.sleep(0.1 + (pause if part == left else 0))
+        left -= part
+        return {"type": "http.request", "body": bytes(part), "more_body": left > 0}
+
+    async def read(scope, receive, send):
+        while (await receive())["more_body"]:
+            pass
+
+    async def timed():
+        await InTime(read)({"type": "http"}, receive, None)
+        return asyncio.get_running_loop().time()
+
+    with asyncio.Runner(loop_factory=_Skipping) as runner:
+        try:
+            return runner.run(timed())
+        except HTTPException as refusal:
+            return refusal.status_code
+
+
+def test_a_large_body_has_the_time_that_it_needs():
+    assert seconds_of_body(size=60_000_000, rate=625_000) == pytest.approx(96, abs=1)  # 5 Mbit/s
+    assert seconds_of_body(size=60_000_000, rate=120_000) == pytest.approx(500, abs=1)
+    assert seconds_of_body(size=60_000_000, rate=100_000) == 408
+    assert seconds_of_body(size=1_000, rate=20) == pytest.approx(50, abs=1)
+    assert seconds_of_body(size=1_300, rate=20) == 408
+    assert seconds_of_body(size=60_000_000, rate=10_000_000, pause=50) == pytest.approx(56, abs=1)
+    assert seconds_of_body(size=60_000_000, rate=10_000_000, pause=70) == 408  # haste is not credited
 
 
 def test_bodies_that_arrived_in_part_do_not_wait_for_each_other():

@@ -13,9 +13,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tfcr.serving.server.values import RestError
 
-_SECONDS = 60  # for a body to arrive
+_SECONDS = 60  # that a body may be late
+_LEAST_RATE = 128_000  # bytes a second, by which it is late
 _DRAIN_SECONDS = 10  # for a body that is too large, so that its sender reads why
 _INFLATED_AT_ONCE = 1 << 20  # bytes
+_MEMBERS = 1000  # of a gzip, each of which takes time, be it empty
 _GZIP = ("gzip", "x-gzip")
 _UTF8 = ("utf-8", "utf8", "us-ascii")
 
@@ -23,9 +25,10 @@ Take = Callable[[int], Awaitable[None]]
 
 
 class InTime:
-    """An application whose clients have a minute to send a body; slower ones get 408.
+    """An application whose clients send at least 128 kB a second; those who are a minute late get 408.
 
-    What the application itself takes in between does not count.
+    What they send faster than that makes up for being late, not for what is to come. What the application itself takes
+    in between does not count.
     """
 
     def __init__(self, app: ASGIApp):
@@ -43,8 +46,9 @@ class InTime:
                 async with asyncio.timeout(left):
                     message = await receive()
             except TimeoutError:
-                raise HTTPException(408, f"the body did not arrive within {_SECONDS} s") from None
-            left -= clock() - began
+                sentence = f"the body comes too slowly: it is {_SECONDS} s behind {_LEAST_RATE // 1000} kB a second"
+                raise HTTPException(408, sentence) from None
+            left = min(left - (clock() - began) + len(message.get("body", b"")) / _LEAST_RATE, float(_SECONDS))
             arrived = not message.get("more_body", False)
             return message
 
@@ -122,9 +126,9 @@ async def read_body(request: fastapi.Request, largest: int, take: Take) -> bytes
     if int(request.headers.get("content-length", 0)) > largest:  # h11 lets only digits pass
         await _refuse_large(request, largest)
     body = bytearray()
-    parts = request.stream()
+    parts = _inflated(_packed(request, largest)) if _encoding(request) in _GZIP else request.stream()
     try:
-        async for part in _inflated(parts) if _encoding(request) in _GZIP else parts:
+        async for part in parts:
             if len(body) + len(part) > largest:
                 body.clear()
                 await _refuse_large(request, largest)
@@ -139,14 +143,26 @@ def _encoding(request: fastapi.Request) -> str:
     return ", ".join(request.headers.getlist("content-encoding")).strip().lower() or "identity"
 
 
+async def _packed(request: fastapi.Request, largest: int) -> AsyncIterator[bytes]:
+    """What arrives, which may inflate to nothing and yet never end."""
+    arrived = 0
+    async for part in request.stream():
+        arrived += len(part)
+        if arrived > largest:
+            await _refuse_large(request, largest)
+        yield part
+
+
 async def _inflated(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """What gzip made, in pieces; files may stand one behind the other, as in gzip's own."""
-    file = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    """What gzip made, in pieces; members may stand one behind the other, and zeros behind each, as in gzip's own."""
+    file, members = zlib.decompressobj(zlib.MAX_WBITS | 16), 1
     try:
         async for part in parts:
-            while part:
+            while part := part.lstrip(b"\0") if file.eof else part:
                 if file.eof:
-                    file = zlib.decompressobj(zlib.MAX_WBITS | 16)
+                    file, members = zlib.decompressobj(zlib.MAX_WBITS | 16), members + 1
+                if members > _MEMBERS:
+                    raise RestError(400, f"the body has too many members of gzip; expected at most {_MEMBERS:,}")
                 yield file.decompress(part, _INFLATED_AT_ONCE)
                 part = file.unconsumed_tail or file.unused_data
                 await asyncio.sleep(0)  # others come in between
