@@ -13,7 +13,7 @@ from tfcr.errors import TfcrError, UsageError
 from tfcr.extraction import extract as module
 from tfcr.extraction.extract import batches_by_length, extract
 from tfcr.extraction.settings import Settings
-from tfcr.extraction.sources import Source, recordings_of_corpus, transcripts_of_corpus
+from tfcr.extraction.sources import Source, Sources, recordings_of_corpus, transcripts_of_corpus
 from tfcr.extraction.windows import windows
 from tfcr.features.own import OwnFeatures
 from tfcr.preparation.options import Progress
@@ -219,3 +219,26 @@ def test_memory_is_flat_over_an_hour(tmp_path):
         tracemalloc.stop()
         assert arrays(root / "f.h5")["a"].shape == (minutes * 3_000, 2)
     assert peaks[1] < 1.1 * peaks[0]
+
+
+def test_features_of_other_words_under_the_same_id_are_not_taken_for_these(tmp_path):
+    def of(words):
+        return Sources([Source("u1", len(words), transcript=words)], {}, "here")
+
+    class Lengths(Envelope):
+        modality, longest = "text", None
+
+        def features_of(self, batch):
+            return [np.full(3, len(words), np.float32) for words in batch]
+
+    out = tmp_path / "words.h5"
+    extract(of("abc"), Lengths(), out)
+    before = out.read_bytes()
+    assert extract(of("abc"), Lengths(), out).count == 1
+    with pytest.raises(UsageError, match="has features of 'u1' made of other words; remove it, or name another"):
+        extract(of("something else"), Lengths(), out)
+    assert out.read_bytes() == before
+    more = Sources([*of("abc").found, Source("u2", 2, transcript="hi")], {}, "here")
+    assert extract(more, Lengths(), out).count == 2
+    with pytest.raises(UsageError, match="of 'u1' made of other words"):  # of what was taken over too
+        extract(of("abd"), Lengths(), out)

@@ -50,7 +50,7 @@ def extract(
         TfcrError: `out` is another's, or nothing has features.
     """
     progress = progress or Progress()
-    there = _there(out, extractor) if out.exists() else set()
+    there = _there(out, extractor, sources) if out.exists() else set()
     wanted = [source for source in sources.found if source.id not in there]
     if there and not wanted:
         progress.say(f"{out} was extracted before, by the same extractor")
@@ -71,7 +71,7 @@ def extract(
             parts.remove()
             raise TfcrError(f"nothing in {sources.corpus} has features; the first: {failed[min(failed)]}")
         ids = [[source.id for source in batch] for batch in batches]
-        parts.join(extractor.description, ids, out if there else None)
+        parts.join(extractor.description, ids, {each.id: each.digest for each in wanted}, out if there else None)
     return _extracted(count, failed)
 
 
@@ -89,9 +89,9 @@ def batches_by_length(sources: Sequence[Source], longest: int | None, size: int)
     ]
 
 
-def _there(out: pathlib.Path, extractor: Extractor) -> set[str]:
-    """The ids that `out` has features of."""
-    before, ids = described(out)
+def _there(out: pathlib.Path, extractor: Extractor, sources: Sources) -> set[str]:
+    """The ids that `out` has features of, made by the same extractor of the same recordings or words."""
+    before, digests = described(out)
     if before is None:
         raise TfcrError(f"--out {out} is there, and does not say what made its features; remove it, or name another")
     now = json.loads(json.dumps(extractor.description))
@@ -101,7 +101,14 @@ def _there(out: pathlib.Path, extractor: Extractor) -> set[str]:
             f"--out {out} has features made with {other} {before.get(other)!r}, not {now[other]!r}; remove it, or name "
             "another"
         )
-    return ids
+    for source in sources.found:
+        known = digests.get(source.id)
+        if known and (digest := source.digest) and digest != known:
+            what = "words" if source.audio is None else "recordings"
+            raise UsageError(
+                f"--out {out} has features of {source.id!r} made of other {what}; remove it, or name another"
+            )
+    return set(digests)
 
 
 def _plan(extractor: Extractor, batches: Sequence[Sequence[Source]]) -> dict:

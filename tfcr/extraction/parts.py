@@ -14,6 +14,7 @@ from tfcr.errors import TfcrError
 from tfcr.features.own import EXTRACTOR
 
 _PLAN = "plan.json"
+_SOURCE = "source"  # the attribute of an utterance's features that has the digest of what they are of
 _BLOCK = 1 << 22  # numbers copied at a time
 
 
@@ -86,12 +87,19 @@ class Parts:
             file.attrs["batches"] = part.batches
             file.attrs["failed"] = json.dumps(part.failed)
 
-    def join(self, description: Mapping, batches: Sequence[Sequence[str]], before: pathlib.Path | None) -> None:
+    def join(
+        self,
+        description: Mapping,
+        batches: Sequence[Sequence[str]],
+        digests: Mapping[str, str],
+        before: pathlib.Path | None,
+    ) -> None:
         """Writes the file, whole or not at all, and removes the parts.
 
         Args:
             description: of the extractor.
             batches: the ids of every batch, in the order that the file gets.
+            digests: id → of what its features are of.
             before: a file whose features are taken over first.
         """
         with files.written_whole(self.out) as temporary, h5py.File(temporary, "w") as file:
@@ -104,7 +112,7 @@ class Parts:
                 with h5py.File(path, "r") as part:
                     for id in (id for number in numbers for id in batches[number]):
                         if id in part:
-                            _copy(part[id], file, id)
+                            _copy(part[id], file, id, digests[id])
         self.remove()
 
     def remove(self) -> None:
@@ -127,30 +135,37 @@ class Parts:
             return False
 
 
-def described(path: pathlib.Path) -> tuple[dict | None, set[str]]:
-    """What made the features of a file, None where it does not say, and the ids that it has.
+def described(path: pathlib.Path) -> tuple[dict | None, dict[str, str]]:
+    """What made the features of a file, None where it does not say, and of each id the digest of its source.
 
     Raises:
         TfcrError: it is no HDF5 file.
     """
     if path.is_dir():
         raise TfcrError(f"--out {path} is a folder; name a file, such as {path / 'features.h5'}")
-    ids: set[str] = set()
+    digests: dict[str, str] = {}
+
+    def note(id: str, found) -> None:
+        if isinstance(found, h5py.Dataset):
+            digests[id] = str(found.attrs.get(_SOURCE, ""))
+
     try:
         with h5py.File(path, "r") as file:
             text = file.attrs.get(EXTRACTOR)
-            file.visititems(lambda id, found: ids.add(id) if isinstance(found, h5py.Dataset) else None)
+            file.visititems(note)
         found = None if text is None else json.loads(text)
     except (OSError, RuntimeError, ValueError, TypeError) as error:
         raise TfcrError(f"--out {path} is there, and is no file of features ({error}); name another one") from None
-    return found if isinstance(found, dict) else None, ids
+    return found if isinstance(found, dict) else None, digests
 
 
-def _copy(found, file: h5py.File, id: str) -> None:
+def _copy(found, file: h5py.File, id: str, digest: str = "") -> None:
     """Copies a dataset, of which few numbers are held at a time; its time is the last axis but one."""
     if not isinstance(found, h5py.Dataset):
         return
     copied = file.create_dataset(id, found.shape, "<f4")
+    if digest := digest or found.attrs.get(_SOURCE, ""):
+        copied.attrs[_SOURCE] = digest
     if len(found.shape) < 2:
         copied[...] = found[...]
         return

@@ -1,10 +1,11 @@
 """What features are extracted of: the recordings or transcripts of a prepared dataset, or of a corpus."""
 
+import hashlib
 import pathlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tfcr import corpora
+from tfcr import corpora, files
 from tfcr.corpora.audio import num_samples
 from tfcr.corpora.paths import in_place_of_recording
 from tfcr.corpora.utterance import Utterance
@@ -31,6 +32,13 @@ class Source:
     audio: pathlib.Path | None = None
     transcript: str = ""
     recording: str = ""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what its features are of: its recording's file, or its words; empty where there is no file."""
+        if self.audio is None:
+            return hashlib.sha256(self.transcript.encode()).hexdigest()
+        return files.sha256_of_file(self.audio) if self.audio.is_file() else ""
 
     def told(self, error: Exception) -> str:
         """Why it has no features, in one line that names it."""
