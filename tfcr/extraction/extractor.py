@@ -11,7 +11,7 @@ import numpy as np
 
 from tfcr.errors import TfcrError, UsageError, missing_extra
 from tfcr.extraction.model_files import find_model
-from tfcr.extraction.settings import Pool, Settings
+from tfcr.extraction.settings import Pool, Precision, Settings
 
 _PACKAGES = {"pretrained": ("torch", "transformers"), "opensmile": ("opensmile",)}  # of each extra
 _FRONT_END = ("preprocessor_config.json", "processor_config.json")
@@ -70,7 +70,9 @@ def extractor_of(description: dict) -> Extractor:
             raise TfcrError(f"an extractor of the kind {kind!r} is not known; expected transformers or opensmile")
         is_text = description["modality"] == "text"  # whose windows are the model's own
         windows = {} if is_text else {name: description[name] for name in ("window", "overlap")}
-        precision = "float32" if description["precision"] == "float32" else None  # half is what the machine has of it
+        precision: Precision | None = (
+            "float32" if description["precision"] == "float32" else None
+        )  # half is what the machine has of it
         settings = Settings(layer=description["layer"], pool=description["pool"], precision=precision, **windows)
         revision, sha256 = description["revision"], description["sha256"]
     except KeyError as error:

@@ -9,6 +9,7 @@ from tfcr.errors import UsageError
 
 LAYERS = ("last", "mean", "all")
 Pool = Literal["none", "mean"]
+Precision = Literal["float32", "half"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Settings:
     window: int = 30
     overlap: int = 4
     batch_size: int = 8
-    precision: Literal["float32", "half"] | None = None
+    precision: Precision | None = None
 
     def __post_init__(self) -> None:
         if self.layer not in LAYERS and not (isinstance(self.layer, int) and self.layer >= 0):

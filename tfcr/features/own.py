@@ -215,9 +215,8 @@ def may_be_same(extractor: Mapping | None, other: Mapping | None) -> bool:
     """
     if extractor is None or other is None:
         return True
-    passed_over = _ROUNDING
-    if extractor.get("sha256") and other.get("sha256"):
-        passed_over += ("model", "revision")
+    named = ("model", "revision") if extractor.get("sha256") and other.get("sha256") else ()
+    passed_over = {*_ROUNDING, *named}
     made, others = ({name: each[name] for name in each if name not in passed_over} for each in (extractor, other))
     return made == others
 
