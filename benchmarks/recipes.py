@@ -19,7 +19,10 @@ from dataclasses import dataclass
 
 import click
 
-DROP_RATES = {"embedding_dropout": 0.75, "head_dropout": 0.7, "audio_head_dropout": 0.5, "text_head_dropout": 0.4}
+from tfcr.config import PRESETS
+
+_DROPPED = ("embedding_dropout", "head_dropout", "audio_head_dropout", "text_head_dropout")
+DROP_RATES = {name: getattr(PRESETS["authors"], name) for name in _DROPPED}
 RECIPES = {
     "none": {},
     "half": {name: rate / 2 for name, rate in DROP_RATES.items()},
@@ -29,7 +32,7 @@ RECIPES = {
 SAME_ALONE = {"authors-unimodal": "authors"}  # speech alone and words alone are trained alike by both
 SYSTEMS = (("audio", 0.0), ("text", 0.0), ("fusion", 0.0), ("fusion", 0.1))
 COLUMNS = (
-    *("dataset_sha256", "recipe", "system", "alpha", "fold", "seed"),
+    *("dataset_sha256", "protocol", "recipe", "system", "alpha", "fold", "seed"),
     *("validation_ua", "test_ua", "test_wa", "best_epoch", "processor_seconds", "version"),
 )
 
@@ -55,12 +58,13 @@ def cells(recipes: Iterable[str], folds: Iterable[int], seeds: Iterable[int]) ->
                     yield Cell(recipe, system, alpha, fold, seed)
 
 
-def read(path: pathlib.Path, dataset_sha256: str) -> dict[Cell, dict[str, str]]:
-    """The lines of a file of cells that are of this dataset; empty where there is no file."""
+def read(path: pathlib.Path, dataset_sha256: str, protocol: str) -> dict[Cell, dict[str, str]]:
+    """The lines of a file of cells that are of this dataset's folds by this protocol; empty where there is no file."""
     if not path.is_file():
         return {}
     with path.open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["dataset_sha256"] == dataset_sha256]
+        of_these = dataset_sha256, protocol
+        rows = [row for row in csv.DictReader(file) if (row["dataset_sha256"], row["protocol"]) == of_these]
     return {
         Cell(row["recipe"], row["system"], float(row["alpha"]), int(row["fold"]), int(row["seed"])): row for row in rows
     }
@@ -89,7 +93,9 @@ def table(found: dict[Cell, dict[str, str]], recipes: Iterable[str]) -> str:
         "|---|---|---|---|---|---|---|---|",
     ]
     for system, alpha in SYSTEMS:
-        common = set.intersection(*({(c.fold, c.seed) for c in _of(found, r, system, alpha)} for r in recipes))
+        common = set.intersection(
+            *({(c.fold, c.seed) for c in _of(found, r, system, alpha)} for r in {"none", *recipes})
+        )
         for recipe in recipes if common else ():
             validation, test = (_values(found, recipe, system, alpha, common, part) for part in _PARTS)
             base_validation, base_test = (_values(found, "none", system, alpha, common, part) for part in _PARTS)
@@ -138,14 +144,16 @@ def command(data, protocol, folds, seeds, recipes, path, out, table_only):
     from tfcr.experiments.ranges import whole_numbers
 
     recipes = recipes.split(",")
+    if unknown := set(recipes) - set(RECIPES):
+        raise click.BadParameter(f"there is no recipe {min(unknown)!r}; expected some of {', '.join(RECIPES)}")
     dataset = open_dataset(data)
     wanted = list(cells(recipes, whole_numbers("--folds", folds), whole_numbers("--seeds", seeds)))
     for number, cell in enumerate(() if table_only else wanted, start=1):
-        if cell not in read(path, dataset.sha256):
+        if cell not in read(path, dataset.sha256, protocol):
             row = _trained(cell, data, protocol, out / dataset.name)
-            append(path, {"dataset_sha256": dataset.sha256, **row})
+            append(path, {"dataset_sha256": dataset.sha256, "protocol": protocol, **row})
             print(f"{number}/{len(wanted)}", *row.values(), file=sys.stderr, flush=True)
-    found = read(path, dataset.sha256)
+    found = read(path, dataset.sha256, protocol)
     click.echo(table({cell: found[cell] for cell in wanted if cell in found}, recipes))
 
 

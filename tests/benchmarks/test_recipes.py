@@ -9,11 +9,12 @@ from recipes import Cell
 SHA = "a" * 64
 
 
-def line(cell: Cell, validation: float, test: float, dataset: str = SHA) -> dict:
+def line(cell: Cell, validation: float, test: float, dataset: str = SHA, protocol: str = "random") -> dict:
     return {
         **dict.fromkeys(recipes.COLUMNS, ""),
         **vars(cell),
         "dataset_sha256": dataset,
+        "protocol": protocol,
         "validation_ua": validation,
         "test_ua": test,
     }
@@ -33,13 +34,14 @@ def test_every_recipe_is_a_configuration_that_is_accepted():
     assert [from_mapping(recipe).head_dropout for recipe in recipes.RECIPES.values()] == [0.0, 0.35, 0.7, 0.7]
 
 
-def test_lines_come_back_and_those_of_another_dataset_do_not(tmp_path):
+def test_lines_come_back_and_those_of_another_dataset_or_protocol_do_not(tmp_path):
     path = tmp_path / "new" / "cells.csv"
     cell, other = Cell("none", "fusion", 0.1, 3, 0), Cell("half", "audio", 0.0, 0, 1)
-    assert recipes.read(path, SHA) == {}
+    assert recipes.read(path, SHA, "random") == {}
     recipes.append(path, line(cell, 0.5, 0.25))
     recipes.append(path, line(other, 0.5, 0.25, dataset="b" * 64))
-    found = recipes.read(path, SHA)
+    recipes.append(path, line(other, 0.5, 0.25, protocol="speaker"))
+    found = recipes.read(path, SHA, "random")
     assert list(found) == [cell]
     assert found[cell]["validation_ua"] == "0.5"
 
@@ -57,11 +59,16 @@ def test_the_table_compares_on_the_folds_that_every_recipe_has():
     assert half == "| half | `audio` | 0 | 2 | 75.0 | +15.0 ± 5.0 | 37.5 | +7.5 ± 2.5 |"
 
 
+def test_without_the_recipe_that_others_are_compared_with_there_is_no_row():
+    cell = Cell("half", "audio", 0.0, 0, 0)
+    assert len(recipes.table({cell: line(cell, 0.5, 0.5)}, ["half"]).splitlines()) == 2  # the header
+
+
 def test_the_page_prints_the_table_of_its_cells():
     docs = pathlib.Path(__file__).parents[2] / "docs"
     with open(docs / "recipes" / "emodb.csv", newline="", encoding="utf-8") as file:
         (dataset,) = {row["dataset_sha256"] for row in csv.DictReader(file)}
-    found = recipes.read(docs / "recipes" / "emodb.csv", dataset)
+    found = recipes.read(docs / "recipes" / "emodb.csv", dataset, "speaker")
     _, _, *rows = recipes.table({c: r for c, r in found.items() if c.fold < 3}, recipes.RECIPES).splitlines()
     alone = [row for row in rows if row.startswith(("| authors-unimodal | `audio`", "| authors-unimodal | `text`"))]
     page = (docs / "presets.md").read_text(encoding="utf-8")
