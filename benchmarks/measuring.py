@@ -89,7 +89,7 @@ class Row:
 
 
 def interleaved(
-    calls: Mapping[str, Callable[[], object]], repeats: int, warm_up: int = 1, seed: int = 0
+    calls: Mapping[str, Callable[[], object]], repeats: int, warm_up: int = 1, seed: int = 0, rest: float = 0.0
 ) -> dict[str, np.ndarray]:
     """The seconds of every call, taken in turns, so that whatever else the machine does falls on each alike.
 
@@ -99,6 +99,8 @@ def interleaved(
         calls: by name. A call returns when its work is done.
         repeats: rounds that count.
         warm_up: rounds before them that do not.
+        rest: seconds before every call. Threads of the one before may go on spinning when their work is done, which a
+            call of few milliseconds would pay for.
 
     Returns:
         float64 [repeats] of each: entry i is of round i.
@@ -106,6 +108,7 @@ def interleaved(
     found = {name: np.zeros(repeats) for name in calls}
     for number, order in enumerate(itertools.islice(orders(list(calls), seed), warm_up + repeats)):
         for name in order:
+            time.sleep(rest)
             began = time.perf_counter()
             calls[name]()
             seconds = time.perf_counter() - began

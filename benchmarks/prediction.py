@@ -33,6 +33,7 @@ SECTION = "Prediction"
 SECONDS, WORDS = 4.5, 14  # IEMOCAP's means
 BATCH = 32
 THREADS = 2
+REST = 0.01  # seconds between two calls
 UTTERANCES = 120  # of the corpus that the model is trained on
 TOLERANCE = 1e-4  # of logits, relative to the largest
 
@@ -188,8 +189,8 @@ def _check(name, found, expected):
 
 
 def _rows(calls, quick, rivals: list[str]) -> list[Row]:
-    one = interleaved(calls[1], 20 if quick else 300, warm_up=5)
-    batch = interleaved(calls[BATCH], 3 if quick else 40, warm_up=2)
+    one = interleaved(calls[1], 20 if quick else 300, warm_up=5, rest=REST)
+    batch = interleaved(calls[BATCH], 3 if quick else 40, warm_up=2, rest=REST)
     rows = _with_best(rows_of, "one recording", one, rivals)
     for name in one:
         rows.append(Row(SECTION, f"{name}: 99th percentile", 1e3 * float(np.quantile(one[name], 0.99)), "ms"))

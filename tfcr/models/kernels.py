@@ -1,7 +1,10 @@
 """Which kernels a network trains by: tfcr's for CPUs, Keras's, or those that XLA compiles."""
 
+import contextlib
+import contextvars
 import os
 import warnings
+from collections.abc import Iterator
 from typing import Literal
 
 import keras
@@ -13,6 +16,7 @@ from tfcr.models.keras_internals import layers_within
 KERNELS = "TFCR_KERNELS"  # environment variable: one of the three, in place of the one that fits the device
 Kernels = Literal["cpu", "keras", "xla"]
 _KNOWN = ("cpu", "keras", "xla")
+_answers = contextvars.ContextVar("answers", default=False)
 
 
 def kernels() -> Kernels:
@@ -31,6 +35,21 @@ def kernels() -> Kernels:
     if chosen not in _KNOWN:
         raise TfcrError(f"{KERNELS} must be one of {', '.join(_KNOWN)}; received {chosen!r}")
     return chosen
+
+
+@contextlib.contextmanager
+def answering() -> Iterator[None]:
+    """Graphs that are made within only answer: no gradient is asked of them, and any runtime may run them."""
+    before = _answers.set(True)
+    try:
+        yield
+    finally:
+        _answers.reset(before)
+
+
+def only_answers() -> bool:
+    """Whether a graph is being made within `answering`."""
+    return _answers.get()
 
 
 def compiles(network: keras.Model) -> bool:

@@ -9,7 +9,8 @@ import keras
 import tensorflow as tf
 
 from tfcr.models.cpu import has_cpu_kernels
-from tfcr.models.kernels import cudnn_of, kernels
+from tfcr.models.cpu.block_lstm import FEW_ROWS, block_lstm
+from tfcr.models.kernels import cudnn_of, kernels, only_answers
 from tfcr.models.xla.looped_lstm import looped_lstm
 
 
@@ -17,7 +18,8 @@ from tfcr.models.xla.looped_lstm import looped_lstm
 class PackedLSTM(keras.layers.LSTM):
     """Keras's LSTM, run over real steps alone where `is_fast` says so; elsewhere it is Keras's LSTM.
 
-    Where XLA compiles, it runs as `looped_lstm`. In bfloat16 it never runs as cuDNN's, whose gradient is wrong there.
+    Where XLA compiles, it runs as `looped_lstm`, and in what only answers as `block_lstm` where rows are few. In
+    bfloat16 it never runs as cuDNN's, whose gradient is wrong there.
 
     Weights, arguments and configuration are those of `keras.layers.LSTM`. Sequences are right-padded, and outputs after
     the last real step are zeros.
@@ -39,14 +41,17 @@ class PackedLSTM(keras.layers.LSTM):
 
         With a GPU the cuDNN kernel is faster. `use_cudnn=False` asks for what any runtime has, as an export does.
         """
-        return has_cpu_kernels() and self._is_usual
+        return has_cpu_kernels() and self._is_free
+
+    @property
+    def _is_free(self) -> bool:
+        return self.use_cudnn == "auto" and self._is_usual
 
     @property
     def _is_usual(self) -> bool:
         cell = self.cell
         return (
-            self.use_cudnn == "auto"
-            and (cell.activation, cell.recurrent_activation) == (keras.activations.tanh, keras.activations.sigmoid)
+            (cell.activation, cell.recurrent_activation) == (keras.activations.tanh, keras.activations.sigmoid)
             and cell.use_bias
             and self.return_sequences
             and self.zero_output_for_mask
@@ -55,11 +60,19 @@ class PackedLSTM(keras.layers.LSTM):
         )
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
-        is_free = self._is_usual and initial_state is None
+        if only_answers() and self._is_usual and initial_state is None and self.compute_dtype == "float32":
+            few = tf.shape(sequences)[0] <= FEW_ROWS
+            return tf.cond(
+                few, lambda: block_lstm(sequences, *self._weights(), mask), lambda: self._packed(sequences, mask)
+            )
+        is_free = self._is_free and initial_state is None
         if is_free and kernels() == "xla":
             return looped_lstm(sequences, *self._weights(), mask)
         if not (is_free and self.is_fast):
             return self._as_keras(sequences, initial_state=initial_state, mask=mask, training=training)
+        return self._packed(sequences, mask)
+
+    def _packed(self, sequences, mask):
         batch, steps = tf.shape(sequences)[0], tf.shape(sequences)[1]
         counts = tf.fill((batch,), steps) if mask is None else tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)
         places, rows = packing(counts, steps)

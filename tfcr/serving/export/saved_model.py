@@ -23,6 +23,7 @@ from tfcr.errors import TfcrError
 from tfcr.exports import EXTRA, MANIFEST, MODEL, ONNX, SAVED_MODEL
 from tfcr.features.presets import PRESETS
 from tfcr.features.vocabulary import VOCABULARY, write_vocabulary
+from tfcr.models.kernels import answering
 from tfcr.models.restore import restore_network
 from tfcr.models.sizes import Sizes
 from tfcr.models.systems import OWN_FIELDS
@@ -39,6 +40,7 @@ from tfcr.training.experiment import read_run_config
 
 EXPORTABLE = ("fusion", "audio", "text")
 
+_ONLY_ANSWERS = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
 _UNFINISHED = ".export-"  # begins the name of a folder in which a version is written
 
 
@@ -220,8 +222,9 @@ def _save(
         archive = keras.export.ExportArchive()
         for part in model.parts:
             archive.track(part)
-        for signature, (function, inputs) in model.signatures.items():
-            archive.add_endpoint(signature, function, input_signature=[inputs])
+        with answering():
+            for signature, (function, inputs) in model.signatures.items():
+                archive.add_endpoint(signature, function, input_signature=[inputs])
         with contextlib.redirect_stdout(io.StringIO()):  # Keras prints the signatures; ours are documented
-            archive.write_out(folder, verbose=False)
+            archive.write_out(folder, _ONLY_ANSWERS, verbose=False)
     return {signature: inputs for signature, (_, inputs) in model.signatures.items()}

@@ -14,6 +14,7 @@ _WINDOW = _HANN * np.sqrt(2.0 / (SAMPLE_RATE * np.sum(_HANN**2)))
 _ONE_SIGN = np.array([0.5] + [1.0] * (NUM_BINS - 1))  # the mean has one sign
 _INT16 = 2.0**15
 _SEGMENT_SAMPLES = SEGMENT_FRAMES * HOP_LENGTH
+_BLOCK = 4  # segments, whose spectra take 2 MB: they stay in a processor's cache
 
 
 def spectrogram(samples: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -30,20 +31,19 @@ def spectrogram(samples: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     segments = -(-frames // SEGMENT_FRAMES)
     padded = _of_length(samples, segments * _SEGMENT_SAMPLES + HOP_LENGTH)
 
-    def segment(number):
-        begin = number * _SEGMENT_SAMPLES
-        density = _power_spectral_density(padded[begin : begin + _SEGMENT_SAMPLES + HOP_LENGTH], SEGMENT_FRAMES)
+    # some at a time: a long recording takes little more memory than its pictures
+    def block(number, store):
+        here = tf.minimum(_BLOCK, segments - number * _BLOCK)
+        begin, length = number * _BLOCK * _SEGMENT_SAMPLES, here * _SEGMENT_SAMPLES + HOP_LENGTH
+        density = _power_spectral_density(padded[begin : begin + length])
         decibels = 10.0 / np.log(10.0) * tf.math.log(tf.maximum(density, tf.constant(FLOOR_PSD, tf.float64)))
-        real = number * SEGMENT_FRAMES + tf.range(SEGMENT_FRAMES) < frames
-        return tf.where(real[:, None], tf.cast(decibels, tf.float32), FLOOR_DB)
+        real = number * _BLOCK * SEGMENT_FRAMES + tf.range(here * SEGMENT_FRAMES) < frames
+        return number + 1, store.write(number, tf.where(real[:, None], tf.cast(decibels, tf.float32), FLOOR_DB))
 
-    # one at a time: a long recording takes little more memory than its pictures
-    pictures = tf.map_fn(
-        segment,
-        tf.range(segments),
-        fn_output_signature=tf.TensorSpec([SEGMENT_FRAMES, NUM_BINS], tf.float32),
-        parallel_iterations=1,
-    )
+    blocks = -(-segments // _BLOCK)
+    store = tf.TensorArray(tf.float32, blocks, element_shape=(None, NUM_BINS), infer_shape=False)
+    _, store = tf.while_loop(lambda number, _: number < blocks, block, (0, store), parallel_iterations=1)
+    pictures = tf.reshape(store.concat(), (-1, SEGMENT_FRAMES, NUM_BINS))
     return pictures, frames
 
 
@@ -58,7 +58,7 @@ def pooled_picture(samples: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """
     frames = tf.minimum(num_frames(samples), POOLED_FRAMES)
     most = SEGMENT_FRAMES * POOLING
-    density = _power_spectral_density(_of_length(samples, (most + 1) * HOP_LENGTH), most)
+    density = _power_spectral_density(_of_length(samples, (most + 1) * HOP_LENGTH))
     density = tf.where(density > 0, density, tf.constant(FLOOR_PSD, tf.float64))
     picture = tf.math.log(density * tf.constant(_INT16**2, tf.float64))
     picture = tf.where((tf.range(most) < frames)[:, None], picture, tf.constant(0.0, tf.float64))
@@ -77,12 +77,13 @@ def num_frames(samples: tf.Tensor) -> tf.Tensor:
     return tf.maximum(1, (tf.size(samples) - FFT_LENGTH) // HOP_LENGTH + 1)
 
 
-def _power_spectral_density(samples: tf.Tensor, frames: int) -> tf.Tensor:
+def _power_spectral_density(samples: tf.Tensor) -> tf.Tensor:
     """float64 [frames, 128 bins] in 1/Hz, without the Nyquist bin, of float64 [(frames + 1) * 128]."""
-    hops = tf.reshape(samples, (frames + 1, HOP_LENGTH))
+    hops = tf.reshape(samples, (-1, HOP_LENGTH))
     windowed = tf.concat([hops[:-1], hops[1:]], axis=1) * _WINDOW  # a frame is two hops
-    spectrum = tf.signal.rfft(windowed)[:, :NUM_BINS]
-    return (tf.math.real(spectrum) ** 2 + tf.math.imag(spectrum) ** 2) * _ONE_SIGN
+    spectrum = tf.signal.rfft(windowed)
+    power = tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum))
+    return power[:, :NUM_BINS] * _ONE_SIGN
 
 
 def _of_length(samples: tf.Tensor, length) -> tf.Tensor:

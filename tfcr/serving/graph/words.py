@@ -115,15 +115,26 @@ class Vocabulary(tf.Module):
             vector, uncut; and the forms that were looked up, string [batch, 30], padded with empty ones.
         """
         numbers, forms = self._found(words.flat_values, look_up)
-        for pattern in look_up.splits:
-            words = _split(words, numbers < 0, pattern, look_up)
-            numbers, forms = self._found(words.flat_values, look_up)
+        if look_up.splits:
+            words, numbers, forms = tf.cond(
+                tf.reduce_all(numbers >= 0),
+                lambda: (words, numbers, forms),
+                lambda: self._found_in_parts(words, numbers, look_up),
+            )
         known = words.with_flat_values(numbers >= 0)
         forms, numbers = (tf.ragged.boolean_mask(words.with_flat_values(each), known) for each in (forms, numbers))
         padding = tf.shape(self.vectors, tf.int64)[0] - 1
         rows = numbers[:, :MAX_TOKENS].to_tensor(padding, shape=(None, MAX_TOKENS))
         tokens = forms[:, :MAX_TOKENS].to_tensor("", shape=(None, MAX_TOKENS))
         return tf.gather(self.vectors, rows), tf.cast(numbers.row_lengths(), tf.int32), tokens
+
+    def _found_in_parts(self, words: tf.RaggedTensor, numbers: tf.Tensor, look_up: LookUp) -> tuple:
+        """The words with those that have no vector split, and what `_found` says of the parts."""
+        forms = words.flat_values
+        for pattern in look_up.splits:
+            words = _split(words, numbers < 0, pattern, look_up)
+            numbers, forms = self._found(words.flat_values, look_up)
+        return words, numbers, forms
 
     def _found(self, words: tf.Tensor, look_up: LookUp) -> tuple[tf.Tensor, tf.Tensor]:
         """The number of the first form of each whole word that has a vector, or -1, and that form."""
