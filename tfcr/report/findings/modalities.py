@@ -162,5 +162,8 @@ def _evidence(c: Comparison) -> str:
 
 
 def _apart(ua: float) -> str:
+    """How far a UA is from another one; what is called better or worse is never called the same."""
+    if abs(ua) <= _TIE:
+        return "the same as"
     points = f"{abs(100 * ua):.1f}"
-    return "the same as" if points == "0.0" else f"{points} points {'higher' if ua > 0 else 'lower'} than"
+    return f"{'under 0.1' if points == '0.0' else points} points {'higher' if ua > 0 else 'lower'} than"
