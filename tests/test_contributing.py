@@ -76,3 +76,18 @@ def test_the_versions_of_the_package_and_of_its_citation_agree():
     assert citation["version"] == importlib.import_module("tfcr").__version__
     assert citation["license"] == "Apache-2.0"
     assert f"## [{citation['version']}] - " in (_ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_workflow_does_what_ci_does_on_every_python_with_actions_that_cannot_change():
+    import configparser
+
+    import yaml
+
+    jobs = yaml.safe_load((_ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))["jobs"]
+    setup = configparser.ConfigParser()
+    setup.read(_ROOT / "setup.cfg")
+    pythons = re.findall(r"Python :: (3\.\d+)", setup["metadata"]["classifiers"])
+    assert jobs["checks"]["strategy"]["matrix"]["python"] == pythons
+    assert jobs["checks"]["steps"][-1] == {"run": ".ci/run", "env": {"PYTHON": "python"}}
+    actions = [step["uses"] for job in jobs.values() for step in job["steps"] if "uses" in step]
+    assert actions and all(re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", each) for each in actions)
