@@ -21,7 +21,7 @@ class FusionComparison:
     """A fusion minus each modality alone, on the folds and seeds that all of them have.
 
     Attributes:
-        fusion: its runs there.
+        fusion: the fusion's runs on those folds and seeds.
         differences: the better modality first, that is the one with the higher mean UA there.
     """
 
