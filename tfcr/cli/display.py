@@ -226,7 +226,7 @@ def _held_back(history: Sequence[Mapping[str, float]]) -> str:
     """A sentence on input that holds a training back, after the epoch that makes it worth saying; else an empty one.
 
     Epochs that wait for more than a fifth of their time must have cost more than a minute together. Less than a fifth
-    is what the first filling of the shuffle takes anyway, and in less than a minute nobody finds a faster disk. A run
+    is what the first filling of the shuffle takes anyway, and a minute is less than a faster disk takes to find. A run
     that goes on has the epochs before in its history, so it does not say it again.
     """
     slow = [row for row in history if row.get("seconds_waiting", 0.0) > _MOST_WAITING * row["seconds"]]
