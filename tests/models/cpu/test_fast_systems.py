@@ -15,6 +15,7 @@ from tfcr.models.contrastive import ContrastiveModel
 from tfcr.models.cpu.normalized_branch import normalized_pool, patch_moments
 from tfcr.models.cpu.packed_gru import GRU
 from tfcr.models.cpu.packed_lstm import LSTM
+from tfcr.models.keras_internals import layers_within
 from tfcr.models.kernels import KERNELS
 from tfcr.models.sizes import Sizes
 from tfcr.models.systems import ds_lstm, mdre, mha, system
@@ -103,8 +104,8 @@ def test_a_network_is_made_again_from_its_configuration(system, make, inputs):
     again.set_weights(network.get_weights())
     x = inputs(network.input, size=2)
     np.testing.assert_array_equal(again(x)["logits"], network(x)["logits"])
-    kinds = [type(layer) for layer in network._flatten_layers()]
-    assert [type(layer) for layer in again._flatten_layers()] == kinds
+    kinds = [type(layer) for layer in layers_within(network)]
+    assert [type(layer) for layer in layers_within(again)] == kinds
 
 
 @pytest.mark.parametrize(("fast", "plain"), LAYERS, ids=["gru", "lstm"])
