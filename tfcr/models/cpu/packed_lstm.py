@@ -41,10 +41,14 @@ class PackedLSTM(keras.layers.LSTM):
 
         With a GPU the cuDNN kernel is faster. `use_cudnn=False` asks for what any runtime has, as an export does.
         """
-        return has_cpu_kernels() and self._is_usual
+        return has_cpu_kernels() and self._is_usual_either_way
 
     @property
     def _is_usual(self) -> bool:
+        return self._is_usual_either_way and not self.go_backwards
+
+    @property
+    def _is_usual_either_way(self) -> bool:
         cell = self.cell
         return (
             self.use_cudnn == "auto"
@@ -57,10 +61,9 @@ class PackedLSTM(keras.layers.LSTM):
         )
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
-        is_free = self._is_usual and initial_state is None
-        if is_free and kernels() == "xla" and sequences.shape[1] and not self.go_backwards:
+        if kernels() == "xla" and self._is_usual and initial_state is None and sequences.shape[1]:
             return looped_lstm(sequences, *self._weights(), mask)
-        if not (is_free and self.is_fast):
+        if initial_state is not None or not self.is_fast:
             return self._as_keras(sequences, initial_state=initial_state, mask=mask, training=training)
 
         def run(inputs, rows):
