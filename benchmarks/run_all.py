@@ -21,7 +21,15 @@ import pytorch_process
 from measuring import Row
 
 HERE = pathlib.Path(__file__).parent
-BENCHMARKS = ("training_step", "input", "sweep", "start", "prediction", "growth")  # in the order of the table
+BENCHMARKS = (
+    "training_step",
+    "systems",
+    "input",
+    "sweep",
+    "start",
+    "prediction",
+    "growth",
+)  # in the order of the table
 TABLE, ROWS, PLOT, ABOUT = "speed.md", "speed.csv", "speed.svg", "about.md"
 BEGIN, END = "<!-- written by benchmarks/run: begin -->", "<!-- written by benchmarks/run: end -->"
 

@@ -46,7 +46,5 @@ def test_sequences_without_a_step_have_an_output_of_zeros(answered, rows):
 
 
 def test_few_rows_are_one_kernel(answered):
-    kernels = {
-        node.op for function in answered[1].graph.as_graph_def().library.function for node in function.node_def
-    }
+    kernels = {node.op for function in answered[1].graph.as_graph_def().library.function for node in function.node_def}
     assert "BlockLSTMV2" in kernels

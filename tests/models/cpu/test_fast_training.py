@@ -11,7 +11,8 @@ from tfcr.models import network as network_module
 from tfcr.models.contrastive import ContrastiveModel
 from tfcr.models.cpu import packed_lstm as packed_lstm_module
 from tfcr.models.cpu.conv_block import ConvBlock
-from tfcr.models.cpu.packed_lstm import PackedLSTM, packing
+from tfcr.models.cpu.packed_lstm import PackedLSTM
+from tfcr.models.cpu.packing import packing
 from tfcr.models.cpu.piecewise import PiecewiseModel
 from tfcr.models.encoders.text_encoder import LastStateAttention
 from tfcr.models.heads.linear_fusion import LinearFusion
@@ -194,7 +195,6 @@ class TestPackedLSTM:
             {"use_bias": False},
             {"return_sequences": False},
             {"return_state": True},
-            {"go_backwards": True},
             {"dropout": 0.5},
             {"recurrent_dropout": 0.5},
             {"zero_output_for_mask": False},
@@ -249,8 +249,8 @@ class TestPackedLSTM:
                 rows.append(int(a.shape[0]))
             return product(a, b, exact, **transposed)
 
-        product = packed_lstm_module._product
-        monkeypatch.setattr(packed_lstm_module, "_product", counted)
+        product = packed_lstm_module.product
+        monkeypatch.setattr(packed_lstm_module, "product", counted)
         layer = PackedLSTM(4, return_sequences=True)
         x, counts = keras.random.normal((6, 30, 8), seed=1), [30, 0, 1, 7, 7, 2]
         with tf.GradientTape() as tape:

@@ -90,7 +90,7 @@ def conv_block(pictures: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Te
             upstream = tf.raw_ops.ReluGrad(gradients=upstream, features=output)
             routed = tf.raw_ops.MaxPoolGrad(orig_input=convolved, orig_output=output, grad=upstream, **_POOL)
             turned = tf.transpose(kernel[::-1, ::-1], (0, 1, 3, 2))
-            return _convolve(routed, turned), _kernel_gradient(pictures, routed), _sum_of_channels(upstream)
+            return _convolve(routed, turned), _kernel_gradient(pictures, routed), sum_of_channels(upstream)
 
         return output, gradient
 
@@ -119,7 +119,7 @@ def _kernel_gradient(pictures, upstream):
     return tf.reduce_sum(tf.stack([both[:, :3, :, :filters], both[:, 1:, :, filters:]]), axis=0)
 
 
-def _sum_of_channels(upstream):
+def sum_of_channels(upstream):
     """[filters], the sum over everything else. As a product, which half precision has a kernel for."""
     filters, width = upstream.shape[3], upstream.shape[2]
     lines = tf.reshape(upstream, (-1, width * filters))

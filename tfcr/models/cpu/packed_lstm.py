@@ -1,8 +1,8 @@
 """An LSTM that runs over real steps alone, for CPUs.
 
-Keras's LSTM runs every step of a batch over every row, and its gradient adds up one outer product a step. Here rows are
-sorted by their length, so that each step runs over the rows that still go on; what knows no order (the inputs' product
-with the kernel, and the gradients of the weights) is one product over all real steps of the batch.
+Keras's LSTM runs every step of a batch over every row, and its gradient adds up one outer product a step. Here each
+step runs over the rows that still go on; what knows no order (the inputs' product with the kernel, and the gradients of
+the weights) is one product over all real steps of the batch.
 """
 
 import keras
@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfcr.models.cpu import has_cpu_kernels
 from tfcr.models.cpu.block_lstm import FEW_ROWS, block_lstm
+from tfcr.models.cpu.packing import loop, over_real_steps, place_before, product, step_store
 from tfcr.models.kernels import cudnn_of, kernels, only_answers
 from tfcr.models.xla.looped_lstm import looped_lstm
 
@@ -18,11 +19,12 @@ from tfcr.models.xla.looped_lstm import looped_lstm
 class PackedLSTM(keras.layers.LSTM):
     """Keras's LSTM, run over real steps alone where `is_fast` says so; elsewhere it is Keras's LSTM.
 
-    Where XLA compiles, it runs as `looped_lstm`, and in what only answers as `block_lstm` where rows are few. In
-    bfloat16 it never runs as cuDNN's, whose gradient is wrong there.
+    What only answers runs it as `block_lstm` where rows are few. Where XLA compiles, it runs as `looped_lstm`, unless it
+    goes backwards or over a number of steps that is not known. In bfloat16 it never runs as cuDNN's, whose gradient is
+    wrong there.
 
-    Weights, arguments and configuration are those of `keras.layers.LSTM`. Sequences are right-padded, and outputs after
-    the last real step are zeros.
+    Weights, arguments and configuration are those of `keras.layers.LSTM`. Sequences are right-padded, and outputs of
+    padding are zeros.
 
     Call arguments:
         sequences: [batch, steps, features].
@@ -41,11 +43,7 @@ class PackedLSTM(keras.layers.LSTM):
 
         With a GPU the cuDNN kernel is faster. `use_cudnn=False` asks for what any runtime has, as an export does.
         """
-        return has_cpu_kernels() and self._is_free
-
-    @property
-    def _is_free(self) -> bool:
-        return self.use_cudnn == "auto" and self._is_usual
+        return has_cpu_kernels() and self.use_cudnn == "auto" and self._is_usual
 
     @property
     def _is_usual(self) -> bool:
@@ -55,30 +53,29 @@ class PackedLSTM(keras.layers.LSTM):
             and cell.use_bias
             and self.return_sequences
             and self.zero_output_for_mask
-            and not (self.return_state or self.go_backwards or self.stateful or self.unroll)
+            and not (self.return_state or self.stateful or self.unroll)
             and not (self.dropout or self.recurrent_dropout)
         )
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
-        if only_answers() and self._is_usual and initial_state is None and self.compute_dtype == "float32":
+        is_usual = self._is_usual and initial_state is None
+        is_forwards = is_usual and not self.go_backwards
+        if is_forwards and only_answers() and self.compute_dtype == "float32":
             few = tf.shape(sequences)[0] <= FEW_ROWS
             return tf.cond(
                 few, lambda: block_lstm(sequences, *self._weights(), mask), lambda: self._packed(sequences, mask)
             )
-        is_free = self._is_free and initial_state is None
-        if is_free and kernels() == "xla":
+        if is_forwards and self.use_cudnn == "auto" and kernels() == "xla" and sequences.shape[1]:
             return looped_lstm(sequences, *self._weights(), mask)
-        if not (is_free and self.is_fast):
-            return self._as_keras(sequences, initial_state=initial_state, mask=mask, training=training)
-        return self._packed(sequences, mask)
+        if is_usual and self.is_fast:
+            return self._packed(sequences, mask)
+        return self._as_keras(sequences, initial_state=initial_state, mask=mask, training=training)
 
     def _packed(self, sequences, mask):
-        batch, steps = tf.shape(sequences)[0], tf.shape(sequences)[1]
-        counts = tf.fill((batch,), steps) if mask is None else tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)
-        places, rows = packing(counts, steps)
-        outputs = packed_lstm(tf.gather_nd(sequences, places), *self._weights(), rows)
-        outputs = tf.scatter_nd(places, tf.cast(outputs, self.compute_dtype), (batch, steps, self.units))
-        return tf.ensure_shape(outputs, (*sequences.shape[:2], self.units))
+        def run(inputs, rows):
+            return packed_lstm(inputs, *self._weights(), rows)
+
+        return over_real_steps(sequences, mask, run, self.units, self.go_backwards)
 
     def _weights(self):
         cell = self.cell
@@ -96,22 +93,12 @@ class PackedLSTM(keras.layers.LSTM):
         return {**super().get_config(), "use_cudnn": self.use_cudnn}
 
 
-def packing(counts: tf.Tensor, steps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The order in which the real steps of right-padded sequences are packed: by step, and the longest sequence first.
+@keras.saving.register_keras_serializable("tfcr")
+class LSTM(PackedLSTM):
+    """`PackedLSTM` by the name of Keras's, which a file of weights calls its layers by.
 
-    Args:
-        counts: int32 [batch], how many steps of each are real.
-        steps: int32 [], how many there are.
-
-    Returns:
-        int32 [real steps, 2], the row and the step of each; and int32 [steps], how many rows run each step.
+    It is for networks that had Keras's when their first weights were saved.
     """
-    order = tf.argsort(counts, direction="DESCENDING", stable=True)
-    running = tf.range(steps)[:, None] < tf.gather(counts, order)[None, :]
-    places = tf.cast(tf.where(running), tf.int32)
-    return tf.stack([tf.gather(order, places[:, 1]), places[:, 0]], axis=1), tf.reduce_sum(
-        tf.cast(running, tf.int32), 1
-    )
 
 
 def packed_lstm(
@@ -135,31 +122,32 @@ def packed_lstm(
 
     @tf.custom_gradient
     def run(inputs, kernel, recurrent_kernel, bias):
-        projected = _product(inputs, kernel, exact) + tf.cast(bias, exact)
-        projected = _store(exact, 4 * units, steps).split(projected, rows)
+        projected = product(inputs, kernel, exact) + tf.cast(bias, exact)
+        projected = step_store(exact, 4 * units, steps).split(projected, rows)
 
-        def step(number, output, state, stores):
+        def step(number, states, stores):
             count = rows[number]
-            gates = projected.read(number) + _product(output[:count], recurrent_kernel, exact)
+            output, state = states
+            gates = projected.read(number) + product(output[:count], recurrent_kernel, exact)
             opened = tf.sigmoid(gates)
             i, f, _, o = tf.split(opened, 4, axis=1)
             candidate = tf.tanh(gates[:, 2 * units : 3 * units])
             state = f * state[:count] + i * candidate
             output = o * tf.tanh(state)
             kept = opened, candidate, state, output
-            return number + 1, output, state, [each.write(number, x) for each, x in zip(stores, kept, strict=True)]
+            return number + 1, (output, state), [each.write(number, x) for each, x in zip(stores, kept, strict=True)]
 
         start = tf.zeros((rows[0], units), exact)
-        stores = [_store(exact, width, steps) for width in (4 * units, units, units, units)]
-        *_, stores = _loop(lambda number: number < steps, step, 0, start, start, stores)
+        stores = [step_store(exact, width, steps) for width in (4 * units, units, units, units)]
+        stores = loop(lambda number: number < steps, step, 0, (start, start), stores)
 
         def gradient(upstream):
             gates = _gates_gradient(upstream, recurrent_kernel, rows, stores[:-1])
-            before = tf.gather(stores[-1].concat(), _place_before(rows))
+            before = tf.gather(stores[-1].concat(), place_before(rows))
             return (
-                tf.cast(_product(gates, kernel, exact, transpose_b=True), inputs.dtype),
-                tf.cast(_product(inputs, gates, exact, transpose_a=True), kernel.dtype),
-                tf.cast(_product(before, gates[rows[0] :], exact, transpose_a=True), recurrent_kernel.dtype),
+                tf.cast(product(gates, kernel, exact, transpose_b=True), inputs.dtype),
+                tf.cast(product(inputs, gates, exact, transpose_a=True), kernel.dtype),
+                tf.cast(product(before, gates[rows[0] :], exact, transpose_a=True), recurrent_kernel.dtype),
                 tf.cast(tf.reduce_sum(gates, axis=0), bias.dtype),
             )
 
@@ -168,49 +156,26 @@ def packed_lstm(
     return run(inputs, kernel, recurrent_kernel, bias)
 
 
-def _place_before(rows):
-    """Where the outputs stand that the second step and later ones begin with: int32 [real steps - rows[0]]."""
-    starts = tf.cumsum(rows, exclusive=True)
-    step = tf.repeat(tf.range(1, tf.size(rows)), rows[1:])
-    return tf.range(rows[0], rows[0] + tf.size(step)) - tf.gather(starts, step) + tf.gather(starts, step - 1)
-
-
 def _gates_gradient(upstream, recurrent_kernel, rows, stores):
     """The gradient by the gates before their functions: [real steps, 4 units], packed, from that by the outputs."""
     exact, units, steps = upstream.dtype, recurrent_kernel.shape[0], tf.size(rows)
     turned = _swap_forget_and_candidate(recurrent_kernel)
-    upstream = _store(exact, units, steps).split(upstream, rows)
+    upstream = step_store(exact, units, steps).split(upstream, rows)
 
-    def step(number, by_output, by_state, store):
+    def step(number, by_states, store):
+        by_output, by_state = by_states
         ending = [[0, rows[number] - tf.shape(by_output)[0]], [0, 0]]  # the rows whose last step this is
         by_output = upstream.read(number) + tf.pad(by_output, ending)
         opened, candidate, state = (each.read(number) for each in stores)
         before = stores[-1].read(tf.maximum(number - 1, 0))[: rows[number]] * tf.cast(number > 0, exact)
         i, f, _, o = tf.split(opened, 4, axis=1)
         by_state, by_gates = _cell_gradient(by_output, tf.pad(by_state, ending), before, i, f, candidate, o, state)
-        by_output = _product(by_gates, turned, exact, transpose_b=True)
-        return number - 1, by_output, by_state, store.write(number, by_gates)
+        by_output = product(by_gates, turned, exact, transpose_b=True)
+        return number - 1, (by_output, by_state), store.write(number, by_gates)
 
     none = tf.zeros((0, units), exact)
-    *_, store = _loop(lambda number: number >= 0, step, steps - 1, none, none, _store(exact, 4 * units, steps))
+    store = loop(lambda number: number >= 0, step, steps - 1, (none, none), step_store(exact, 4 * units, steps))
     return _swap_forget_and_candidate(store.concat())
-
-
-def _loop(goes_on, step, number, output, state, stores):
-    """`step` while `goes_on`, with ever other numbers of rows."""
-    rows = tf.TensorShape([None, output.shape[1]])
-    unknown = keras.tree.map_structure(lambda store: tf.TensorShape(None), stores)
-    return tf.while_loop(
-        lambda number, *_: goes_on(number),
-        step,
-        (number, output, state, stores),
-        shape_invariants=(tf.TensorShape([]), rows, rows, unknown),
-    )
-
-
-def _store(dtype, width, size):
-    """Room for one matrix [rows, width] a step."""
-    return tf.TensorArray(dtype, size, element_shape=(None, width), infer_shape=False, clear_after_read=False)
 
 
 def _cell_gradient(by_output, by_state, before, i, f, c, o, state):
@@ -239,9 +204,3 @@ def _swap_forget_and_candidate(gates):
     """Keras's order of gates to that of TensorFlow's kernel, or back."""
     i, f, c, o = tf.split(gates, 4, axis=-1)
     return tf.concat([i, c, f, o], axis=-1)
-
-
-def _product(a, b, exact, **transposed):
-    """The product of two matrices in the narrower of their types, as `exact`."""
-    narrow = tf.bfloat16 if tf.bfloat16 in (a.dtype, b.dtype) else exact
-    return tf.cast(tf.matmul(tf.cast(a, narrow), tf.cast(b, narrow), **transposed), exact)

@@ -61,14 +61,16 @@ class DualSequenceLSTM(keras.layers.Layer):
 
     def call(self, x, y, training=False):
         # What needs no state is multiplied for all steps at once; the loop has one product left.
-        x_units, both = self.x_units, self.gate_kernel.shape[0] - self.units
+        x_units, both, gates = self.x_units, self.gate_kernel.shape[0] - self.units, 4 * self.units
         kernels = [self.gate_kernel, self.x_kernel, self.y_kernel]
         gate_kernel, x_kernel, y_kernel = (ops.cast(kernel, self.compute_dtype) for kernel in kernels)
+        of_x = _product(x, ops.concatenate([gate_kernel[:x_units], x_kernel[:x_units]], axis=1))
+        of_y = _product(y, ops.concatenate([gate_kernel[x_units:both], y_kernel[: both - x_units]], axis=1))
         ready = ops.concatenate(
             [
-                ops.matmul(ops.concatenate([x, y], axis=2), gate_kernel[:both]) + self.gate_bias,
-                ops.matmul(x, x_kernel[:x_units]) + self.x_bias,
-                ops.matmul(y, y_kernel[: both - x_units]) + self.y_bias,
+                of_x[:, :, :gates] + of_y[:, :, :gates] + self.gate_bias,
+                of_x[:, :, gates:] + self.x_bias,
+                of_y[:, :, gates:] + self.y_bias,
             ],
             axis=2,
         )
@@ -103,3 +105,12 @@ class DualSequenceLSTM(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "units": self.units}
+
+
+def _product(sequences, kernel):
+    """[batch, steps, units] times [units, columns], as a product of two matrices.
+
+    Of one product for each example, the gradient by the kernel would be as many matrices of its size, to be added up.
+    """
+    rows = ops.reshape(sequences, (-1, sequences.shape[2]))
+    return ops.reshape(ops.matmul(rows, kernel), (-1, sequences.shape[1], kernel.shape[1]))

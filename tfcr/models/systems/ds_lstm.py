@@ -5,9 +5,10 @@ from keras import layers
 
 from tfcr.config import Config
 from tfcr.models import network
+from tfcr.models.cpu.normalized_branch import NormalizedBranch
+from tfcr.models.cpu.packed_lstm import LSTM
 from tfcr.models.encoders.sequences import mfcc_sequence
 from tfcr.models.heads.averaged_classifiers import AveragedClassifiers
-from tfcr.models.kernels import cudnn_of
 from tfcr.models.layers.dual_sequence_lstm import EPSILON, MOMENTUM, DualSequenceLSTM
 from tfcr.models.layers.standardization import LEAST_DB, Standardization
 from tfcr.models.layers.step_mean import StepMean
@@ -72,7 +73,7 @@ def mel_branch(name: str, frames: int, bins: int, channels=_CHANNELS, dtype=None
         x = layers.MaxPooling2D(2, 2, data_format=_LAST, name=f"pool_{block}", dtype=dtype)(x)
         x = layers.ReLU(name=f"relu_{block}", dtype=dtype)(x)
     x = layers.Reshape((x.shape[1], x.shape[2] * x.shape[3]), name="one_vector_a_step", dtype=dtype)(x)
-    return keras.Model(mel, x, name=f"{name}_branch")
+    return NormalizedBranch(mel, x, name=f"{name}_branch")
 
 
 def aligned(longer: keras.KerasTensor, shorter: keras.KerasTensor, dtype=None) -> tuple:
@@ -97,9 +98,8 @@ def _mel_encoder(units: int, dtype) -> keras.Model:
 def _mfcc_encoder(units: int, dtype, use_cudnn) -> keras.Model:
     """MFCCs to the mean over real frames, [batch, units]."""
     inputs, x, mask = mfcc_sequence(dtype=dtype)
-    use_cudnn = cudnn_of(use_cudnn, dtype)
     for layer in range(_LAYERS):
-        lstm = layers.LSTM(units, return_sequences=True, use_cudnn=use_cudnn, name=f"lstm_{layer}", dtype=dtype)
+        lstm = LSTM(units, return_sequences=True, use_cudnn=use_cudnn, name=f"lstm_{layer}", dtype=dtype)
         x = lstm(x, mask=mask)
     x = StepMean(name="step_mean", dtype=dtype)(x, inputs[1])
     return keras.Model(inputs, x, name="mfcc_encoder")

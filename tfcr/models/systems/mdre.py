@@ -5,10 +5,10 @@ from keras import layers
 
 from tfcr.config import Config
 from tfcr.models import network
+from tfcr.models.cpu.packed_gru import GRU
 from tfcr.models.cpu.piecewise import PiecewiseModel
 from tfcr.models.encoders.sequences import mfcc_sequence, standardized_prosody, word_sequence
 from tfcr.models.heads.linear_fusion import LinearFusion
-from tfcr.models.kernels import cudnn_of
 from tfcr.models.layers.last_state import LastState
 from tfcr.models.sizes import NUM_FUNCTIONALS, Sizes
 from tfcr.models.systems import ANOTHER_PAPERS
@@ -63,11 +63,11 @@ def _last_state(units, dropout, sequence, mask, counts, dtype, use_cudnn) -> ker
 
     Its reset gate acts on the product with the state, as in cuDNN; that of their TensorFlow 1 acts before it.
     """
-    gru = layers.GRU(
+    gru = GRU(
         units,
         recurrent_initializer="orthogonal",
         return_sequences=True,
-        use_cudnn=cudnn_of(use_cudnn, dtype),
+        use_cudnn=use_cudnn,
         name="gru",
         dtype=dtype,
     )

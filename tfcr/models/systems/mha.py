@@ -8,9 +8,9 @@ from keras import layers
 
 from tfcr.config import Config
 from tfcr.models import network
+from tfcr.models.cpu.packed_lstm import LSTM
 from tfcr.models.encoders.sequences import mfcc_sequence, word_sequence
 from tfcr.models.heads.linear_fusion import LinearFusion
-from tfcr.models.kernels import cudnn_of
 from tfcr.models.layers.hop_attention import HopAttention
 from tfcr.models.layers.last_state import LastState
 from tfcr.models.sizes import Sizes
@@ -85,7 +85,7 @@ def _text_encoder(config: Config, sizes: Sizes, dtype, use_cudnn) -> keras.Model
 
 
 def _bidirectional_lstm(units: int, dtype, use_cudnn) -> layers.Layer:
-    lstm = layers.LSTM(units, return_sequences=True, use_cudnn=cudnn_of(use_cudnn, dtype), name="lstm", dtype=dtype)
+    lstm = LSTM(units, return_sequences=True, use_cudnn=use_cudnn, name="lstm", dtype=dtype)
     return layers.Bidirectional(lstm, name="bidirectional_lstm", dtype=dtype)
 
 

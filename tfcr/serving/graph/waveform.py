@@ -24,9 +24,11 @@ _EXPECTED = f"expected a WAV file with 16-bit PCM samples, {SAMPLE_RATE} Hz, mon
 
 
 # A WAV file as most programs write it: RIFF, its length, this, the length of the samples, and the samples to the end.
-_PLAIN_HEAD = b"WAVEfmt " + struct.pack(
-    "<IHHIIHH", 16, _PCM, 1, SAMPLE_RATE, _SAMPLE_BYTES * SAMPLE_RATE, _SAMPLE_BYTES, 8 * _SAMPLE_BYTES
-) + b"data"
+_PLAIN_HEAD = (
+    b"WAVEfmt "
+    + struct.pack("<IHHIIHH", 16, _PCM, 1, SAMPLE_RATE, _SAMPLE_BYTES * SAMPLE_RATE, _SAMPLE_BYTES, 8 * _SAMPLE_BYTES)
+    + b"data"
+)
 _PLAIN_HEAD_BYTES = 44
 
 
