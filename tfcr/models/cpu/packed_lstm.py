@@ -19,7 +19,7 @@ from tfcr.models.xla.looped_lstm import looped_lstm
 class PackedLSTM(keras.layers.LSTM):
     """Keras's LSTM, run over real steps alone where `is_fast` says so; elsewhere it is Keras's LSTM.
 
-    What only answers runs it as `block_lstm` where rows are few. Where XLA compiles, it runs as `looped_lstm`, unless it
+    In what only answers it runs as `block_lstm` where rows are few, and where XLA compiles as `looped_lstm`, unless it
     goes backwards or over a number of steps that is not known. In bfloat16 it never runs as cuDNN's, whose gradient is
     wrong there.
 
