@@ -1,7 +1,7 @@
 """Two blocks of convolution, batch normalisation, max-pooling and ReLU over pictures of one channel, for CPUs.
 
-A training step of Keras's layers writes the first convolution of a batch, four hundred bytes for every byte of the
-picture, and a dozen tensors of that size after it. Here none is ever there as a whole:
+A training step of Keras's layers writes the first convolution of a batch, sixty-four times as large as its pictures,
+and a dozen tensors of that size after it. Here none is ever there as a whole:
 
 * The statistics of the first convolution follow from the mean and the covariance of the picture's 4 x 4 patches, since
   it is linear in them. Normalising is then part of its kernel and its bias.
