@@ -13,7 +13,7 @@ def test_the_main_job_says_it_once_whether_it_prepares_or_has_prepared(tiny_corp
         raise TfcrError("here it trains")
 
     monkeypatch.setattr(experiments, "reproduce", train)
-    (tmp_path / "few.txt").write_text("of 0.1 0.2 0.3\n")  # of "Word0 of neutral."
+    (tmp_path / "few.txt").write_text("of" + 50 * " 0.1" + "\n")  # of "Word0 of neutral."
     arguments = ["--corpus", "manifest", "--root", str(tiny_corpus), "--embeddings", str(tmp_path / "few.txt")]
     for _ in range(2):
         with pytest.raises(TfcrError, match="here it trains"):
