@@ -518,9 +518,12 @@ class TestRefused:
             "glove": lambda: write(tmp_path / "v.txt", "\n".join([*short[:3], *long[3:]])),
         }[kind]()
         message = refusal(path)
-        assert (
-            "header promises 7 words" if kind == "binary" else "word 4, has vectors of 100 numbers; expected 50"
-        ) in message
+        expected = {
+            "binary": "header promises 7 words",
+            "text": "word 4, has 100 numbers; expected 50, as its header says; download it again",
+            "glove": "word 4, has 100 numbers; expected 50, as its first word has; download it again",
+        }
+        assert expected[kind] in message
 
     @pytest.mark.parametrize("cut", [1, 700, 1_300])
     def test_a_binary_file_that_is_cut_off(self, table, tmp_path, cut):
@@ -534,7 +537,7 @@ class TestRefused:
         if header:
             lines.insert(0, f"{len(lines)} 300")
         message = refusal(write(tmp_path / "vectors.txt", "\n".join(lines) + "\n"))
-        assert f"vectors of {columns} numbers; expected 300" in message
+        assert f"word 4, has {columns} numbers; expected 300, as its" in message
 
     @pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1e400"])
     @pytest.mark.parametrize("header", [True, False])
