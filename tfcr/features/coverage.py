@@ -86,11 +86,10 @@ def warning(coverage: Coverage) -> str:
 
 def likeliest_reason(coverage: Coverage) -> str:
     """What most of the missing words have in common, as the beginning of a question."""
+    total = sum(coverage.missing.values())
 
     def most(is_so) -> bool:
-        return 2 * sum(count for word, count in coverage.missing.items() if is_so(word)) > sum(
-            coverage.missing.values()
-        )
+        return 2 * sum(count for word, count in coverage.missing.items() if is_so(word)) > total
 
     if most(unspaced.is_sentence):
         return "are the transcripts of a script without spaces, and not split into words"
