@@ -77,6 +77,13 @@ def test_the_pages_example_says_what_is_wrong(package, recordings, tmp_path):
         corpora.read("my-corpus", tmp_path / "package")
 
 
+def test_the_pages_example_reads_windows_1252(package, recordings):
+    (recordings / "anna-anger-01.txt").write_bytes(b"I don\x92t, please!\n")
+    corpus = corpora.read("my-corpus", recordings)
+    assert corpus.utterances[0].transcript == "I don\u2019t, please!"
+    assert corpus.notes == ["anna-anger-01.txt is not UTF-8; it was read as Windows-1252."]
+
+
 def test_the_pages_example_is_prepared_by_the_command_line(package, recordings, tmp_path):
     # A process of its own: the choices of --corpus are fixed when the command is imported.
     program = (

@@ -408,8 +408,8 @@ def test_coverage_counts_words_and_names_the_most_frequent_missing():
     }
     assert list(coverage.summary(most=2)["out_of_vocabulary"]) == ["a", "sat"]  # by count, then by name
     assert Coverage().summary()["coverage"] is None
-    assert told(coverage.summary()) == "25.0 % of 8 words have a vector; 2 utterances have no word with one."
-    assert told(Coverage().summary()) == "No transcript has a word."
+    assert told(coverage) == "25.0 % of 8 words have a vector; 2 utterances have no word with one."
+    assert told(Coverage()) == "No transcript has a word."
 
 
 def test_a_word_that_is_split_is_covered_where_each_part_is():
@@ -445,15 +445,20 @@ def test_the_width_is_the_files(tmp_path, kind, width):
     [
         (["ich", "nicht"], 18, None),  # nine words in ten
         (["ich", "nicht"], 8, "are the vectors of another language"),
+        (["NEIN", "DOCH"], 8, "are the vectors of another language"),  # looked up in lower case, too
         (["don't", "it's", "twenty-one"], 8, "were the vectors made of words that are split otherwise"),
-        (["NEIN", "DOCH", "x"], 8, "are the transcripts in capitals, and the vectors not"),
+        (["haus", "hund", "und"], 8, "have the vectors other capitals, such as 'Haus'"),
+        (["zeit", "zeit", "xyzzy"], 8, "have the vectors other capitals, such as 'ZEIT'"),
         (["\u4eca\u65e5\u306f\u5929\u6c17\u304c\u3044\u3044"], 1, "of a script without spaces"),
     ],
 )
-def test_few_words_with_a_vector_are_warned_of_with_the_likeliest_reason(missing, known, reason):
+def test_few_words_with_a_vector_are_warned_of_with_the_likeliest_reason(tmp_path, missing, known, reason):
+    table = {word: np.zeros(300, np.float32) for word in ("the", "Haus", "Hund", "ZEIT")}
+    vectors = load_word_vectors(write(tmp_path / "v.txt", "\n".join(text_lines(table))), ["the", *missing])
+    assert vectors.vectors.keys() == {"the"}
     coverage = Coverage()
-    coverage.count([*missing, *["the"] * known], WordVectors({"the": np.zeros(300)}, ""))
-    found = warning(coverage.summary())
+    coverage.count([*missing, *["the"] * known], vectors)
+    found = warning(coverage)
     assert not found if reason is None else (reason in found and repr(missing[0]) in found)
 
 
@@ -513,9 +518,12 @@ class TestRefused:
             "glove": lambda: write(tmp_path / "v.txt", "\n".join([*short[:3], *long[3:]])),
         }[kind]()
         message = refusal(path)
-        assert (
-            "header promises 7 words" if kind == "binary" else "word 4, has vectors of 100 numbers; expected 50"
-        ) in message
+        expected = {
+            "binary": "header promises 7 words",
+            "text": "word 4, has 100 numbers; expected 50, as its header says; download it again",
+            "glove": "word 4, has 100 numbers; expected 50, as its first word has; download it again",
+        }
+        assert expected[kind] in message
 
     @pytest.mark.parametrize("cut", [1, 700, 1_300])
     def test_a_binary_file_that_is_cut_off(self, table, tmp_path, cut):
@@ -529,7 +537,7 @@ class TestRefused:
         if header:
             lines.insert(0, f"{len(lines)} 300")
         message = refusal(write(tmp_path / "vectors.txt", "\n".join(lines) + "\n"))
-        assert f"vectors of {columns} numbers; expected 300" in message
+        assert f"word 4, has {columns} numbers; expected 300, as its" in message
 
     @pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1e400"])
     @pytest.mark.parametrize("header", [True, False])

@@ -15,7 +15,7 @@ from gensim import downloader
 from gensim.models import KeyedVectors
 
 from tfcr.errors import TfcrError, UsageError
-from tfcr.features.embeddings import load_word_vectors
+from tfcr.features.embeddings import load_word_vectors, refuse_missing
 from tfcr.schema import EMBEDDING_DIM
 
 NAME = "glove-wiki-gigaword-300"
@@ -82,6 +82,15 @@ def refusal(name):
     message = str(raised.value)
     assert "\n" not in message
     return message
+
+
+def test_a_name_without_its_prefix_is_recognised(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for check in (refuse_missing, lambda path: load_word_vectors(path, WORDS)):
+        with pytest.raises(TfcrError, match=f"{NAME} does not exist; .*; or is gensim:{NAME} meant\\?$"):
+            check(NAME)
+        with pytest.raises(TfcrError, match=r"glove.6B.50d.txt does not exist; [^;]*\(.vec\)$"):
+            check("glove.6B.50d.txt")
 
 
 @pytest.mark.parametrize("binary", [True, False])

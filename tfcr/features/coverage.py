@@ -1,8 +1,7 @@
 """How many of a corpus's words have a vector, and why others may have none."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 import regex
 
@@ -21,6 +20,7 @@ class Coverage:
     Attributes:
         utterances, silent: how many there are, and how many are left without any vector.
         missing: word as written → how often it occurs without one.
+        other_case: of these → the form in other capitals that has one.
     """
 
     words: int = 0
@@ -28,6 +28,7 @@ class Coverage:
     utterances: int = 0
     silent: int = 0
     missing: dict[str, int] = field(default_factory=dict)
+    other_case: dict[str, str] = field(default_factory=dict)
 
     def count(self, words: Iterable[str], vectors: WordVectors) -> None:
         """Adds the words of one transcript."""
@@ -38,6 +39,8 @@ class Coverage:
             self.words += 1
             if None in forms:
                 self.missing[word] = self.missing.get(word, 0) + 1
+                if word in vectors.other_case:
+                    self.other_case[word] = vectors.other_case[word]
             else:
                 self.known += 1
         self.utterances += 1
@@ -48,51 +51,55 @@ class Coverage:
         """Of the words that have a vector; None without words."""
         return self.known / self.words if self.words else None
 
+    @property
+    def most_missing(self) -> list[str]:
+        """The missing words, the most frequent first."""
+        return sorted(self.missing, key=lambda word: (-self.missing[word], word))
+
     def summary(self, most: int = 20) -> dict:
         """For `dataset_info.json`: counts, the share covered, the most frequent missing words."""
-        frequent = sorted(self.missing.items(), key=lambda item: (-item[1], item[0]))[:most]
         return {
             "words": self.words,
             "words_with_vector": self.known,
             "coverage": self.share,
             "utterances_without_vector": self.silent,
             "distinct_out_of_vocabulary": len(self.missing),
-            "out_of_vocabulary": dict(frequent),
+            "out_of_vocabulary": {word: self.missing[word] for word in self.most_missing[:most]},
         }
 
 
-def told(summary: Mapping[str, Any]) -> str:
-    """A sentence on the summary of `Coverage`."""
-    if not summary["words"]:
+def told(coverage: Coverage) -> str:
+    """A sentence on how many words are covered."""
+    if not coverage.words:
         return "No transcript has a word."
-    silent = summary.get("utterances_without_vector")  # by datasets of earlier versions
-    without = "" if silent is None else f"; {counted(silent, 'utterance has', 'utterances have')} no word with one"
-    return f"{_share(summary)} of {counted(summary['words'], 'word')} have a vector{without}."
+    silent = counted(coverage.silent, "utterance has", "utterances have")
+    return f"{_share(coverage)} of {counted(coverage.words, 'word')} have a vector; {silent} no word with one."
 
 
-def warning(summary: Mapping[str, Any]) -> str:
+def warning(coverage: Coverage) -> str:
     """A sentence where too few words have a vector, with the likeliest reason; else an empty one."""
-    if not summary.get("words") or summary["coverage"] >= ENOUGH:
+    if coverage.share is None or coverage.share >= ENOUGH:
         return ""
-    missing = summary["out_of_vocabulary"]
-    most = ", ".join(map(repr, list(missing)[:3]))
-    return f"Only {_share(summary)} of the words have a vector, none of them {most}: {_likeliest_reason(missing)}?"
+    most = ", ".join(map(repr, coverage.most_missing[:3]))
+    return f"Only {_share(coverage)} of the words have a vector, none of them {most}: {likeliest_reason(coverage)}?"
 
 
-def _share(summary: Mapping[str, Any]) -> str:
-    return f"{100 * summary['coverage']:.1f} %"
-
-
-def _likeliest_reason(missing: Mapping[str, int]) -> str:
-    """What most of the most frequent missing words have in common."""
+def likeliest_reason(coverage: Coverage) -> str:
+    """What most of the missing words have in common, as the beginning of a question."""
+    total = sum(coverage.missing.values())
 
     def most(is_so) -> bool:
-        return 2 * sum(count for word, count in missing.items() if is_so(word)) > sum(missing.values())
+        return 2 * sum(count for word, count in coverage.missing.items() if is_so(word)) > total
 
     if most(unspaced.is_sentence):
         return "are the transcripts of a script without spaces, and not split into words"
+    if most(coverage.other_case.get):
+        example = next(word for word in coverage.most_missing if word in coverage.other_case)
+        return f"have the vectors other capitals, such as {coverage.other_case[example]!r}"
     if most(_MARK.search):
         return "were the vectors made of words that are split otherwise"
-    if most(lambda word: len(word) > 1 and word.isupper()):
-        return "are the transcripts in capitals, and the vectors not"
     return "are the vectors of another language"
+
+
+def _share(coverage: Coverage) -> str:
+    return f"{100 * (coverage.share or 0):.1f} %"

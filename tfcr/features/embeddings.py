@@ -2,8 +2,8 @@
 
 import os
 import pathlib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -30,6 +30,7 @@ class WordVectors:
         transductive: whether they were trained on the corpus's own transcripts, test ones included.
         look_up: how a word finds its vector; the preset's.
         width: numbers of a vector.
+        other_case: of words without a vector → the form in other capitals that the source has one for.
     """
 
     vectors: dict[str, np.ndarray]
@@ -38,6 +39,7 @@ class WordVectors:
     transductive: bool = False
     look_up: LookUp = WHOLE
     width: int = EMBEDDING_DIM
+    other_case: Mapping[str, str] = field(default_factory=dict)
 
     def embed(self, words: Sequence[str]) -> tuple[list[str], np.ndarray]:
         """Looks words up; what has no vector is dropped before the cut at 30.
@@ -107,6 +109,7 @@ def load_word_vectors(
     """
     words = set(words)
     wanted = sorted(form for form in set().union(*map(look_up.asked, words)) if can_be_written(form))
+    other_case = sorted({form for word in words for form in _other_cases(word) if can_be_written(form)} - set(wanted))
     named = os.fspath(path)
     by_name = named.startswith(gensim_data.PREFIX)
     file = gensim_data.data_file(named.removeprefix(gensim_data.PREFIX)) if by_name else pathlib.Path(named)
@@ -116,7 +119,8 @@ def load_word_vectors(
             raise TfcrError(f"--embeddings {path} is no file; {vector_files.FORMATS}")
         source = vector_cache.identify(place, file)
         known = vector_cache.read(source.sha256) if source else None
-        if source is not None and known is not None and known.knows(wanted):
+        needed = [*wanted, *other_case] if file.exists() else wanted
+        if source is not None and known is not None and known.knows(needed):
             new = None
             gone = "" if file.exists() else ", which is gone,"
             say(f"The vectors of {path}{gone} were read before and come from {vector_cache.folder()}")
@@ -126,16 +130,19 @@ def load_word_vectors(
                     raise TfcrError(_missing(path, known, wanted))
                 file = gensim_data.download(named.removeprefix(gensim_data.PREFIX), say)
             say(f"Reading word vectors from {file}")
-            source, new = _read(file, source, wanted, say)
+            source, new = _read(file, source, [*wanted, *other_case], say)
             known = new
     except OSError as error:
         raise TfcrError(f"--embeddings {path} cannot be read ({error}); {vector_files.FORMATS}") from None
     _keep(place, source, new, say)
     vectors = {word: known.vectors[word] for word in wanted if word in known.vectors}
-    covered = sum(bool(look_up.known(word, vectors)) for word in words)
-    say(f"{covered} of {len(words)} different words have a vector")
+    missing = [word for word in words if not look_up.known(word, vectors)]
+    say(f"{len(words) - len(missing)} of {len(words)} different words have a vector")
     source_name = named if by_name else printable(file.name)
-    return WordVectors(vectors, source_name, source.sha256, look_up=look_up, width=known.width)
+    in_other_case = {word: form for word in missing for form in _other_cases(word) if form in known.vectors}
+    return WordVectors(
+        vectors, source_name, source.sha256, look_up=look_up, width=known.width, other_case=in_other_case
+    )
 
 
 def _read(
@@ -165,12 +172,18 @@ def _keep(place: str, source: Source, new: Vocabulary | None, say: Callable[[str
 
 def _missing(path: str | os.PathLike, known: Vocabulary | None, wanted: list[str]) -> str:
     if known is None:
-        return f"--embeddings {path} does not exist; {vector_files.FORMATS}"
+        named = f"; or is {gensim_data.PREFIX}{path} meant?" if gensim_data.resembles_name(os.fspath(path)) else ""
+        return f"--embeddings {path} does not exist; {vector_files.FORMATS}{named}"
     new = [word for word in wanted if not known.knows([word])]
     return (
         f"--embeddings {path} does not exist, and {len(new)} of this corpus's words, such as {new[0]!r}, were not "
         "looked up while it did; put the file back"
     )
+
+
+def _other_cases(word: str) -> tuple[str, str]:
+    """Forms that are not looked up, and say why a word may have no vector."""
+    return word.upper(), lowered(word).capitalize()
 
 
 def can_be_written(word: str) -> bool:

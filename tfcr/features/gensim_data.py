@@ -27,6 +27,11 @@ def check_name(name: str) -> None:
         raise UsageError(f"--embeddings {PREFIX}{name}: expected a name such as {SMALL} or {OF_THE_PAPER}")
 
 
+def resembles_name(text: str) -> bool:
+    """Whether it looks like a name of gensim's, which end with a width: words between hyphens, then a number."""
+    return re.fullmatch(r"[a-z][\w-]*-\d+", text, re.ASCII) is not None
+
+
 def data_file(name: str) -> pathlib.Path:
     """Where gensim keeps the vectors of that name, downloaded or not."""
     check_name(name)

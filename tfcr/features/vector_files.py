@@ -164,7 +164,8 @@ def _choose(path: pathlib.Path, contents: dict[str, Open]) -> tuple[str, Open, _
         if len(contents) == 1:
             if layout is None:
                 raise TfcrError(f"{name} {other or f'holds no vectors; {FORMATS}'}")
-            _check_width(name, layout.width, _WIDTHS)
+            if layout.width not in _WIDTHS:
+                raise TfcrError(f"{name} has vectors of {layout.width} numbers; expected {_WIDTHS[0]} to {_WIDTHS[-1]}")
         if layout is not None and layout.width in _WIDTHS:
             layouts[name] = layout
     if not layouts:
@@ -270,7 +271,11 @@ def _read_text(
             word = line[: line.index(b" ")]
         else:
             fields = _fields(line, layout.separator)
-            _check_width(f"{name}, word {words},", _num_numbers(fields), range(width, width + 1))
+            if (columns := _num_numbers(fields)) != width:
+                promise = "as its first word has" if layout.count is None else "as its header says"
+                raise TfcrError(
+                    f"{name}, word {words}, has {columns} numbers; expected {width}, {promise}; {_DOWNLOAD_AGAIN}"
+                )
             word = b" ".join(fields[:-width])  # glove.840B has ". . ." and "at name@domain.com"
         if word not in found and word in wanted:
             rest = line[len(word) + 1 :]
@@ -297,9 +302,3 @@ def _num_numbers(fields: list[bytes]) -> int:
             break
         numbers += 1
     return numbers
-
-
-def _check_width(name: str, width: int, expected: range) -> None:
-    if width not in expected:
-        range_ = f"{expected[0]}" if len(expected) == 1 else f"{expected[0]} to {expected[-1]}"
-        raise TfcrError(f"{name} has vectors of {width} numbers; expected {range_}")

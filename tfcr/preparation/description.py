@@ -97,7 +97,7 @@ def describe(
     groups = ("emotion", "speaker", "session", "script", *(["part"] if has_parts else []))
     counts = {name: Counter(getattr(row, name) for row in rows) for name in groups}
     counts["emotion"] = {emotion: counts["emotion"][emotion] for emotion in preparation.emotions}
-    warned = warning(coverage.summary())
+    warned = warning(coverage)
     return {
         "schema": SCHEMA,
         "version": __version__,

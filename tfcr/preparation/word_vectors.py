@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from tfcr.dataset_info import INFO
 from tfcr.errors import TfcrError
 from tfcr.features import gensim_data
-from tfcr.features.coverage import Coverage, told, warning
+from tfcr.features.coverage import Coverage, likeliest_reason, told, warning
 from tfcr.features.embeddings import WordVectors, load_word_vectors, train_word_vectors
 from tfcr.features.presets import PRESETS
 from tfcr.preparation.options import Preparation, Progress
@@ -32,13 +32,12 @@ def check_coverage(preparation: Preparation, coverage: Coverage, progress: Progr
     """Tells how many words have a pretrained vector, and warns where they are few; refuses vectors that have none."""
     if preparation.embeddings is None or not coverage.words:
         return
-    summary = coverage.summary()
     if not coverage.known:
-        most = ", ".join(map(repr, list(summary["out_of_vocabulary"])[:3]))
+        most = ", ".join(map(repr, coverage.most_missing[:3]))
         raise TfcrError(
             f"--embeddings {preparation.embeddings}: 0 of {counted(coverage.words, 'word')} have a vector, not even "
-            f"{most}; are the vectors of another language, or another file?"
+            f"{most}; {likeliest_reason(coverage)}, or is this another file?"
         )
-    progress.say(told(summary))
-    if warned := warning(summary):
+    progress.say(told(coverage))
+    if warned := warning(coverage):
         progress.say(f"Warning: {warned}")
