@@ -76,8 +76,8 @@ def test_a_file_may_list_what_a_subset_leaves_out():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "is empty; expected the header id"),
-        ("name,part\nu0,train\n", "line 1: column 'id' is missing; expected id, found name, part"),
+        ("", "is empty; expected the header id,part or id,fold"),
+        ("name,part\nu0,train\n", "line 1: column 'id' is missing; expected id,part or id,fold, found name, part"),
         ("id\nu0\n", "expected the columns id,part or id,fold; found id"),
         ("id,part,fold\nu0,train,1\n", "expected the columns id,part or id,fold; found id, part, fold"),
         ("id,part\n,train\n", "line 2: 'id' is empty; expected a value in every row"),
