@@ -229,9 +229,9 @@ def test_official_parts_are_the_releases_and_a_further_test_part_trains_nothing(
 
 
 def test_a_corpus_that_was_released_in_parts_begins_with_them():
-    assert protocols.first_of(released("train", "test", "validation")) == "official"
-    assert protocols.first_of(corpus()) == "random"
-    assert protocols.first_of(released("train", "test")) is None
+    assert protocols.proposed(released("train", "test", "validation")) == "official"
+    assert protocols.proposed(corpus()) == "random"
+    assert protocols.proposed(released("train", "test")) is None
 
 
 @pytest.mark.parametrize(

@@ -210,7 +210,7 @@ def _next(dataset, out: pathlib.Path | str) -> str:
     from tfcr import protocols
 
     default = protocols.names()[0]
-    first = protocols.first_of(dataset.labelled)
+    first = protocols.proposed(dataset.labelled)
     if first is None:
         return f"more recordings, for no protocol divides these ({protocols.folds_of_all(dataset.labelled)[default]})"
     of = "" if first == default else f" --protocol {first}"

@@ -14,6 +14,8 @@ from tfcr.preparation.transcripts import Transcripts, read_transcripts
 from tfcr.preparation.unreadable import Unreadable, note, readable
 from tfcr.wording import counted
 
+_CHOOSE = "choose by --emotions"
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -85,11 +87,11 @@ def without_unreadable(
 def _remedy(preparation: Preparation) -> str:
     """What helps where an emotion does not occur."""
     others = ", or name its labels by --emotion-names" if preparation.corpus == "manifest" else ""
-    return f"choose by --emotions{others}"
+    return f"{_CHOOSE}{others}"
 
 
 def select(
-    utterances: Sequence[Utterance], emotions: Sequence[str], merge: Mapping[str, str], remedy: str = ""
+    utterances: Sequence[Utterance], emotions: Sequence[str], merge: Mapping[str, str], remedy: str = _CHOOSE
 ) -> tuple[list[Utterance], Counter]:
     """The utterances of the chosen emotions after merging, sorted by id, and the count of each emotion left out."""
     merged = [replace(utterance, emotion=merge.get(utterance.emotion, utterance.emotion)) for utterance in utterances]

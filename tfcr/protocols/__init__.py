@@ -29,11 +29,11 @@ __all__ = [
     "FILE",
     "Labelled",
     "Split",
-    "first_of",
     "folds_of_all",
     "meaning",
     "names",
     "num_folds",
+    "proposed",
     "protocol",
     "shares_speakers",
     "split",
@@ -111,7 +111,7 @@ def folds_of_all(utterances: Labelled) -> dict[str, int | str]:
     return found
 
 
-def first_of(utterances: Labelled) -> str | None:
+def proposed(utterances: Labelled) -> str | None:
     """The protocol to begin with: the parts of the release, else the first that divides the corpus; or None."""
     return next((name for name in (_OFFICIAL, *names()) if _divides(name, utterances)), None)
 
