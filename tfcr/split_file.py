@@ -101,7 +101,7 @@ class SplitFile:
         if column == "fold":
             value, expected = str(int(word)) if _FOLD.fullmatch(word) else "", "a whole number from 0"
         else:
-            value, expected = parts.part_named(word), parts.EXPECTED
+            value, expected = parts.part_named(word), f"{parts.EXPECTED}, or {parts.NO_PART} for who stays out"
         if not value or (column == "part" and value not in parts.PARTS):
             raise TfcrError(f"{self.source}, line {line}: {column!r} is {word!r}; expected {expected}")
         return value
