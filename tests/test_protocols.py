@@ -228,6 +228,12 @@ def test_official_parts_are_the_releases_and_a_further_test_part_trains_nothing(
     assert num_folds("official", utterances) == 1
 
 
+def test_a_corpus_that_was_released_in_parts_begins_with_them():
+    assert protocols.proposed(released("train", "test", "validation")) == "official"
+    assert protocols.proposed(corpus()) == "random"
+    assert protocols.proposed(released("train", "test")) is None
+
+
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
@@ -276,6 +282,10 @@ def in_two_sessions() -> Labelled:
 )
 def test_a_subset_is_where_its_utterances_stand(subset, positions):
     assert subsets.positions_of(subset, in_two_sessions()).tolist() == positions
+
+
+def test_a_subset_is_one_however_its_names_are_listed():
+    assert subsets.checked("speaker=bob, ann,bob ") == "speaker=ann,bob"
 
 
 def test_some_utterances_keep_what_belongs_to_them():

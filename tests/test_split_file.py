@@ -76,14 +76,15 @@ def test_a_file_may_list_what_a_subset_leaves_out():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "is empty; expected the header id"),
-        ("name,part\nu0,train\n", "line 1: column 'id' is missing; expected id, found name, part"),
+        ("", "is empty; expected the header id,part or id,fold"),
+        ("name,part\nu0,train\n", "line 1: column 'id' is missing; expected id,part or id,fold, found name, part"),
         ("id\nu0\n", "expected the columns id,part or id,fold; found id"),
         ("id,part,fold\nu0,train,1\n", "expected the columns id,part or id,fold; found id, part, fold"),
         ("id,part\n,train\n", "line 2: 'id' is empty; expected a value in every row"),
         ("id,part\nu0,trial\n", "line 2: 'part' is 'trial'; expected train, validation or test"),
         ("id,part\nu0,test2\n", "line 2: 'part' is 'test2'; expected train, validation or test"),
-        ("id,part\nu0,\n", "line 2: 'part' is ''; expected train, validation or test"),
+        ("id,part\nu0,\n", "line 2: 'part' is ''; expected train, validation or test (or as"),
+        ("id,part\nu0,out\n", "development; testing), or none for who stays out"),
         ("id,fold\nu0,-1\n", "line 2: 'fold' is '-1'; expected a whole number from 0"),
         ("id,fold\nu0,1.0\n", "line 2: 'fold' is '1.0'; expected a whole number from 0"),
         ("id,part\nu0,train,2\n", "line 2: 3 values for 2 columns"),

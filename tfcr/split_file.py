@@ -16,6 +16,7 @@ from tfcr.protocols import parts
 from tfcr.wording import counted, first_of, printable
 
 COLUMNS = ("part", "fold")  # one of them, beside `id`
+HEADER = " or ".join(f"id,{column}" for column in COLUMNS)
 LEAST_FOLDS = 3  # one tests, one validates, and one trains
 _FOLD = re.compile("[0-9]{1,4}")
 
@@ -79,10 +80,11 @@ class SplitFile:
         """Which column the file has, and what it says of each id."""
         from tfcr.corpora import tables  # what a training by another protocol has no need of
 
-        table = tables.table(self.source, tables.decoded(self.source, self.content), ["id"], COLUMNS)
+        text = tables.decoded(self.source, self.content)
+        table = tables.table(self.source, text, ["id"], COLUMNS, header=HEADER)
         there = [column for column in COLUMNS if column in map(str.lower, table.columns)]
         if len(there) != 1:
-            raise TfcrError(f"{self.source}: expected the columns id,part or id,fold; found {', '.join(table.columns)}")
+            raise TfcrError(f"{self.source}: expected the columns {HEADER}; found {', '.join(table.columns)}")
         (column,) = there
         said: dict[str, list[str]] = defaultdict(list)
         for line, row in table.rows:
@@ -99,7 +101,7 @@ class SplitFile:
         if column == "fold":
             value, expected = str(int(word)) if _FOLD.fullmatch(word) else "", "a whole number from 0"
         else:
-            value, expected = parts.part_named(word), parts.EXPECTED
+            value, expected = parts.part_named(word), f"{parts.EXPECTED}, or {parts.NO_PART} for who stays out"
         if not value or (column == "part" and value not in parts.PARTS):
             raise TfcrError(f"{self.source}, line {line}: {column!r} is {word!r}; expected {expected}")
         return value
@@ -145,9 +147,7 @@ def read(path: pathlib.Path) -> SplitFile:
     try:
         return SplitFile(printable(os.path.abspath(path)), path.read_bytes())
     except FileNotFoundError:
-        raise TfcrError(
-            f"--split {path} does not exist; expected a CSV file with the columns id,part or id,fold"
-        ) from None
+        raise TfcrError(f"--split {path} does not exist; expected a CSV file with the columns {HEADER}") from None
     except OSError as error:
         raise TfcrError(f"--split {path} cannot be read ({error.strerror}); expected a CSV file") from None
 

@@ -99,6 +99,7 @@ def test_a_preparation_out_of_range(fails, arguments):
 def test_an_emotion_that_nobody_has(fails, tiny_corpus):
     line = fails(*MANIFEST, "--root", tiny_corpus, "--emotions", "neutral,boredom", code=1)
     assert "no utterance has the emotion 'boredom'" in line
+    assert line.endswith("; choose by --emotions, or name its labels by --emotion-names")
 
 
 @pytest.mark.parametrize("option", ["--embeddings", "--transcripts"])

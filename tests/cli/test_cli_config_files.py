@@ -32,7 +32,7 @@ def planned(tfcr, tmp_path, monkeypatch):
 
     def plan(config, data, split_file):
         asked.update(config.to_dict(), data=str(data), split=split_file and split_file.path)
-        return types.SimpleNamespace(folder=pathlib.Path("default"), shared_note=str)
+        return types.SimpleNamespace(folder=pathlib.Path("default"), shared_note=str, untaught_note=str)
 
     def train_fold(experiment, folder, observer):
         asked["run"] = str(folder)

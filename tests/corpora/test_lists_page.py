@@ -60,6 +60,14 @@ def test_a_papers_lists_become_a_file(folder):
     assert listed == ["train"] * 30 + ["validation"] * 5 + ["test"] * 5
 
 
+def test_a_papers_ids_may_hold_spaces_and_its_lines_end_as_windows_has_them(folder):
+    for name, id in (("train", "clip 1"), ("val", "clip 2"), ("test", "clip 3")):
+        (folder / f"{name}.txt").write_bytes(f"{id}\r\n".encode())
+    typed(JOINED)
+    ids = ["clip 1", "clip 2", "clip 3"]
+    assert split_file.read(folder / "paper.csv").listed(ids, ids) == ["train", "validation", "test"]
+
+
 def test_every_tenth_training_utterance_validates(folder):
     (folder / "val.txt").write_text("")
     (folder / "test.txt").write_text("".join(f"{id}\n" for id in IDS[30:]))

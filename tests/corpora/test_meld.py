@@ -253,7 +253,8 @@ def test_names_that_differ_in_case_and_punctuation_alone_are_one_speaker(release
     # Phoebe Sr. stands twice; of ROSS and Ross, once each, the first by letters
     assert speakers == ["Phoebe Sr."] * 3 + ["ROSS"] * 2 + ["Rachel"]
     expected = (
-        "MELD: 2 speakers have names in several spellings, which became one: Phoebe Sr and Phoebe Sr.; ROSS and Ross."
+        "MELD: 2 speakers have names in several spellings, which became one: "
+        "'Phoebe Sr' and 'Phoebe Sr.'; 'ROSS' and 'Ross'."
     )
     assert expected in corpus.notes
 

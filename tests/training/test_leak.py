@@ -71,6 +71,20 @@ def test_the_model_says_the_same_of_the_test_utterances(two_runs):
             np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name), err_msg=field.name)
 
 
+def test_an_emotion_that_no_training_utterance_has_is_said(small_config, small_dataset):
+    experiment = plan(dataclasses.replace(small_config, **CONFIG), small_dataset.folder)
+    assert experiment.untaught_note() is None
+    index, split = experiment.dataset.index, experiment.split
+    angry = experiment.dataset.emotions.index("anger")
+    tested = sum(index[position].label == angry for position in split.test)
+    without = [position for position in split.train if index[position].label != angry]
+    experiment = dataclasses.replace(experiment, split=dataclasses.replace(split, train=np.array(without)))
+    assert experiment.untaught_note() == (
+        f"no training utterance of this fold has the emotion 'anger', so it is not learned; {tested} test utterances "
+        "have it"
+    )
+
+
 def test_a_recording_that_stands_in_two_parts_of_the_fold_is_said(small_config, small_dataset):
     experiment = plan(dataclasses.replace(small_config, **CONFIG), small_dataset.folder)
     assert experiment.shared_note() is None

@@ -129,7 +129,7 @@ def test_a_further_test_part_is_tested_on_request(official, released):
     assert set(tested) == {row.id for row in released.index if row.part == "test2"} and not evaluation.left_out
     assert files.read_json(evaluation.folder / runs.METRICS)["part"] == "test2"
     assert evaluate_run(official, part="test").figures["confusion"] == official.metrics["test"]["confusion"]
-    with pytest.raises(TfcrError, match=r"every utterance .* that is to be tested trained or validated"):
+    with pytest.raises(TfcrError, match=r"every utterance .* that is to be tested has trained or validated"):
         evaluate_run(official, part="train")
     for part in ("test3", "evening"):
         with pytest.raises(

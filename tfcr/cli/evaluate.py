@@ -67,10 +67,12 @@ def _again(trained, data, part) -> None:
     from tfcr.cli.display import say
     from tfcr.cli.tables import metrics_table, print_table
     from tfcr.training.evaluate_run import evaluate_run
+    from tfcr.wording import counted
 
     evaluation = evaluate_run(trained, data, part)
     if evaluation.left_out:
-        say(f"{evaluation.left_out} utterances were left out: the run was trained or stopped by them")
+        were = counted(evaluation.left_out, "utterance was", "utterances were")
+        say(f"{were} left out: the run was trained or stopped by the same recording, whatever its id")
     if evaluation.emotions != trained.emotions:
         say(f"{len(evaluation.emotions)} of the run's classes were tested: {', '.join(evaluation.emotions)}")
     print_table(metrics_table({evaluation.name: evaluation.figures}), to_log=True)

@@ -17,7 +17,7 @@ from tfcr import corpora, schema
 from tfcr.cli.options import PATH, Names, config_option, fields_of_config
 from tfcr.config import Preset
 from tfcr.corpora.emotion_names import read_names
-from tfcr.errors import TfcrError, UsageError, missing_extra
+from tfcr.errors import UsageError, missing_extra
 
 
 def own_features(of: str) -> dict:
@@ -206,32 +206,17 @@ def command(
 
 
 def _next(dataset, out: pathlib.Path | str) -> str:
-    """What can be typed now: the first fold of the default protocol, or of the first one that divides the dataset."""
+    """What can be typed now: the first fold of the protocol that this dataset asks for."""
     from tfcr import protocols
 
-    default, *others = protocols.names()
-    reasons = protocols.folds_of_all(dataset.labelled)
-    if isinstance(reasons[default], int):
-        of = ""
-    else:
-        possible = next((name for name in others if _divides(name, dataset.labelled)), None)
-        if possible is None:
-            return f"more recordings, for no protocol divides these ({reasons[default]})"
-        of = f" --protocol {possible}"
+    default = protocols.names()[0]
+    first = protocols.proposed(dataset.labelled)
+    if first is None:
+        return f"more recordings, for no protocol divides these ({protocols.folds_of_all(dataset.labelled)[default]})"
+    of = "" if first == default else f" --protocol {first}"
     if isinstance(out, str):
         return f"copy {out} to a path of this machine, and tfcr train --data PATH{of} --fold 0"
     return f"tfcr train --data {shlex.quote(os.fspath(out))}{of} --fold 0"
-
-
-def _divides(protocol: str, utterances) -> bool:
-    """Whether the protocol's first fold has utterances in each part."""
-    from tfcr import protocols
-
-    try:
-        protocols.split(protocol, 0, utterances)
-    except TfcrError:
-        return False
-    return True
 
 
 def _options_of_beam(context: click.Context, runner: str | None, out: pathlib.Path | str) -> list[str]:

@@ -82,7 +82,7 @@ def command(context, data, run, split, **options):
     config = configure(fields, dataset.info["preset"])
     say_departures(context, [config.system], config.preset, say)
     experiment = plan(config, data, split_file)
-    if note := experiment.shared_note():
+    for note in filter(None, (experiment.shared_note(), experiment.untaught_note())):
         say(note)
     display = Display()
     folder = run or experiment.folder

@@ -129,7 +129,7 @@ def _with_one_name_a_speaker(utterances: Sequence[Utterance], notes: list[str]) 
     for counts in spellings.values():
         usual = min(counts, key=lambda spelling: (-counts[spelling], spelling))
         name_of |= dict.fromkeys(counts, usual)
-    several = [" and ".join(sorted(counts)) for counts in spellings.values() if len(counts) > 1]
+    several = [" and ".join(map(repr, sorted(counts))) for counts in spellings.values() if len(counts) > 1]
     if several:
         speakers = counted(len(several), "speaker has a name", "speakers have names")
         notes.append(f"{_CORPUS}: {speakers} in several spellings, which became one: {'; '.join(sorted(several))}.")

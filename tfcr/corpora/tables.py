@@ -83,7 +83,12 @@ def _refuse_nul(source: str, text: str) -> None:
 
 
 def table(
-    source: str, text: str, required: Sequence[str], optional: Sequence[str] = (), remedy: str | None = None
+    source: str,
+    text: str,
+    required: Sequence[str],
+    optional: Sequence[str] = (),
+    remedy: str | None = None,
+    header: str | None = None,
 ) -> Table:
     """A table with a header.
 
@@ -95,6 +100,7 @@ def table(
         required: columns that have to be there.
         optional: columns that may be there; others are not read.
         remedy: what messages advise for a row that is broken.
+        header: what messages expect; by default the required columns.
 
     Raises:
         TfcrError: a column that is read is missing or stands twice.
@@ -103,8 +109,9 @@ def table(
     lines = _lines(source, text, separator, remedy or "are quotation marks doubled and closed?")
     line, columns = next(lines, (0, []))
     if not columns:
-        raise TfcrError(f"{source} is empty; expected the header {','.join(required)} and one row per recording")
-    read = _read_columns(source, line, columns, required, optional)
+        expected = header or ",".join(required)
+        raise TfcrError(f"{source} is empty; expected the header {expected} and one row per recording")
+    read = _read_columns(source, line, columns, required, optional, header or ", ".join(required))
     quoted = f"put a value that holds {_SEPARATORS[separator]} in quotation marks"
     return Table(columns, _rows(source, lines, len(columns), read, remedy or quoted))
 
@@ -152,7 +159,7 @@ def _separator(text: str, required: Sequence[str]) -> str:
 
 
 def _read_columns(
-    source: str, line: int, names: Sequence[str], required: Sequence[str], optional: Sequence[str]
+    source: str, line: int, names: Sequence[str], required: Sequence[str], optional: Sequence[str], header: str
 ) -> dict[str, int]:
     """Where every column stands that is read."""
     spelled = [name.lower() for name in names]
@@ -161,7 +168,7 @@ def _read_columns(
     if missing:
         listed = ", ".join(map(repr, missing))
         are_missing = f"column {listed} is missing" if len(missing) == 1 else f"columns {listed} are missing"
-        raise TfcrError(f"{source}, line {line}: {are_missing}; expected {', '.join(required)}, found {found}")
+        raise TfcrError(f"{source}, line {line}: {are_missing}; expected {header}, found {found}")
     there = [column for column in (*required, *optional) if column.lower() in spelled]
     for column in there:
         if spelled.count(column.lower()) > 1:

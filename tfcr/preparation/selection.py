@@ -14,6 +14,8 @@ from tfcr.preparation.transcripts import Transcripts, read_transcripts
 from tfcr.preparation.unreadable import Unreadable, note, readable
 from tfcr.wording import counted
 
+_CHOOSE = "choose by --emotions"
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -43,7 +45,7 @@ def read_selection(preparation: Preparation, progress: Progress) -> Selection:
     corpus = corpora.read(preparation.corpus, preparation.root, **preparation.reader_options)
     for sentence in corpus.notes:
         progress.say(sentence)
-    utterances, left_out = select(corpus.utterances, preparation.emotions, preparation.merge)
+    utterances, left_out = select(corpus.utterances, preparation.emotions, preparation.merge, _remedy(preparation))
     for hint in misspelt(left_out, preparation.emotions, preparation.merge):
         progress.say(hint)
     if preparation.transcripts is None:
@@ -82,8 +84,14 @@ def without_unreadable(
     ), samples
 
 
+def _remedy(preparation: Preparation) -> str:
+    """What helps where an emotion does not occur."""
+    others = ", or name its labels by --emotion-names" if preparation.corpus == "manifest" else ""
+    return f"{_CHOOSE}{others}"
+
+
 def select(
-    utterances: Sequence[Utterance], emotions: Sequence[str], merge: Mapping[str, str]
+    utterances: Sequence[Utterance], emotions: Sequence[str], merge: Mapping[str, str], remedy: str = _CHOOSE
 ) -> tuple[list[Utterance], Counter]:
     """The utterances of the chosen emotions after merging, sorted by id, and the count of each emotion left out."""
     merged = [replace(utterance, emotion=merge.get(utterance.emotion, utterance.emotion)) for utterance in utterances]
@@ -98,9 +106,7 @@ def select(
         there = ", ".join(sorted({utterance.emotion for utterance in merged})) or "none"
         near = difflib.get_close_matches(absent[0].lower(), {utterance.emotion for utterance in merged}, n=1)
         meant = f" (did you mean {near[0]!r}?)" if near else ""
-        raise TfcrError(
-            f"no utterance has the emotion {absent[0]!r}{meant}; the corpus has {there}; choose by --emotions"
-        )
+        raise TfcrError(f"no utterance has the emotion {absent[0]!r}{meant}; the corpus has {there}; {remedy}")
     return kept, left_out
 
 

@@ -33,14 +33,16 @@ __all__ = [
     "meaning",
     "names",
     "num_folds",
+    "proposed",
     "protocol",
     "shares_speakers",
     "split",
 ]
 
 FILE = "file"  # the protocol that --split stands for
+_OFFICIAL = "official"
 _NO_PROTOCOLS = {"drawing", "labelled", "parts", "subsets"}  # modules of this folder that are none
-_FIRST = ("random", "authors", "speaker", "session", "script", "official", FILE)  # as lists show them; others follow
+_FIRST = ("random", "authors", "speaker", "session", "script", _OFFICIAL, FILE)  # as lists show them; others follow
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,20 @@ def folds_of_all(utterances: Labelled) -> dict[str, int | str]:
         except TfcrError as error:
             found[name] = str(error)
     return found
+
+
+def proposed(utterances: Labelled) -> str | None:
+    """The protocol to begin with: the parts of the release, else the first that divides the corpus; or None."""
+    return next((name for name in (_OFFICIAL, *names()) if _divides(name, utterances)), None)
+
+
+def _divides(name: str, utterances: Labelled) -> bool:
+    """Whether the protocol's first fold has utterances in each part."""
+    try:
+        split(name, 0, utterances)
+    except TfcrError:
+        return False
+    return True
 
 
 def split(name: str, fold: int, utterances: Labelled, fold_seed: int = 0) -> Split:

@@ -21,13 +21,14 @@ def checked(subset: str) -> str:
     Raises:
         UsageError: it is no subset.
     """
-    field, _, names = subset.partition("=")
-    if subset not in STYLES.values() and not (field in _GROUPS and all(names.split(","))):
+    field, _, listed = subset.partition("=")
+    names = {name.strip() for name in listed.split(",")}
+    if subset not in STYLES.values() and not (field in _GROUPS and all(names)):
         raise UsageError(
             f"subset must be {', '.join(STYLES.values())}, or speaker= or session= and names with commas between them; "
             f"received {subset!r}"
         )
-    return subset if subset in STYLES.values() else f"{field}={','.join(sorted({*names.split(',')}))}"
+    return subset if subset in STYLES.values() else f"{field}={','.join(sorted(names))}"
 
 
 def style_of(id: str) -> str | None:

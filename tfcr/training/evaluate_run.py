@@ -124,6 +124,6 @@ def _unseen(run: runs.Run, dataset: Dataset, positions: np.ndarray) -> np.ndarra
     unseen = positions[~np.array(seen, bool)]
     if not len(unseen):
         raise TfcrError(
-            f"every utterance of dataset {dataset.folder} that is to be tested trained or validated {run.folder}"
+            f"every utterance of dataset {dataset.folder} that is to be tested has trained or validated {run.folder}"
         )
     return unseen

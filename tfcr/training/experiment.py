@@ -81,6 +81,18 @@ class Experiment:
             f"({other_part}); remove one of each, or what was learned is tested again"
         )
 
+    def untaught_note(self) -> str | None:
+        """A sentence on emotions that no training utterance has; None without any."""
+        taught = set(self.labels(self.split.train).tolist())
+        untaught = [emotion for label, emotion in enumerate(self.dataset.emotions) if label not in taught]
+        if not untaught:
+            return None
+        tested = np.isin(self.labels(self.split.test), [self.dataset.emotions.index(emotion) for emotion in untaught])
+        return (
+            f"no training utterance of this fold has the emotion {' or '.join(map(repr, untaught))}, so it is not "
+            f"learned; {counted(int(tested.sum()), 'test utterance has', 'test utterances have')} it"
+        )
+
     def labels(self, positions: np.ndarray) -> np.ndarray:
         return np.array([self.dataset.index[position].label for position in positions])
 

@@ -48,6 +48,21 @@ def test_every_dataset_is_trained_on_and_tested_on_among_the_shared_classes(test
     assert [each.left_out for each in found.values()] == [0, 5, 0, 0]
 
 
+def test_a_test_part_without_any_of_the_shared_classes_is_in_no_mean(tested, make_run):
+    sad = {"dataset": "a", "label": [2, 2], "predicted": [2, 0], "audio": None, "text": None}
+    another = make_run("another", fold=1, **sad)
+    files.write_json(
+        runs.evaluation_folder(another, "b") / runs.METRICS, {"confusion": [[1, 0], [0, 1]], "left_out": 0}
+    )
+    found = {
+        (each.trained_on, each.tested_on): each
+        for each in find_transfers({**tested, "a": [*tested["a"], another]}, SHARED)
+    }
+    assert (found["a", "a"].wa.mean, found["a", "a"].runs, found["a", "b"].runs) == (2 / 4, 1, 2)
+    alone = find_transfers({**tested, "a": [another]}, SHARED)
+    assert [(each.trained_on, each.tested_on) for each in alone] == [("a", "b"), ("b", "a"), ("b", "b")]
+
+
 def test_the_table_is_written_as_csv_markdown_and_latex_and_says_which_classes(tested, tmp_path):
     written = write_cross_corpus(tested, SHARED, tmp_path / "report")
     content = {path.suffix: path.read_text(encoding="utf-8") for path in written.tables}

@@ -18,6 +18,7 @@ class Transfer:
 
     Attributes:
         trained_on, tested_on: datasets' names; where they are the same, each run is tested on its own test part.
+        runs: those that had utterances of these classes to be tested on.
         utterances: tested, over all runs: an utterance counts once for each run that is tested on it.
         left_out: likewise, those of another dataset that a run was trained or stopped by, and is not tested on.
     """
@@ -35,26 +36,30 @@ class Transfer:
 
 
 def find_transfers(runs_of: Mapping[str, Sequence[Run]], emotions: Sequence[str]) -> list[Transfer]:
-    """Every condition on every dataset.
+    """Every condition on every dataset, without those that had nothing to be tested on.
 
     Args:
         runs_of: dataset's name → the runs that were trained on it, each of which has been tested on all the others.
         emotions: the classes that all datasets share.
     """
-    return [
+    found = (
         _transfer(trained_on, tested_on, group, emotions)
         for trained_on, some in runs_of.items()
         for group in group_by_condition(some)
         for tested_on in runs_of
-    ]
+    )
+    return [each for each in found if each is not None]
 
 
-def _transfer(trained_on: str, tested_on: str, group: Group, emotions: Sequence[str]) -> Transfer:
+def _transfer(trained_on: str, tested_on: str, group: Group, emotions: Sequence[str]) -> Transfer | None:
     some = group.runs.values()
-    confusions = {
+    all_confusions = {
         cell: _of_own_test_part(run, emotions) if tested_on == trained_on else _of_other(run, tested_on)
         for cell, run in group.runs.items()
     }
+    confusions = {cell: counts for cell, counts in all_confusions.items() if counts.any()}
+    if not confusions:
+        return None
     return Transfer(
         trained_on=trained_on,
         tested_on=tested_on,
