@@ -171,6 +171,8 @@ def test_an_extractor_is_made_again_from_its_description(models, corpus):
         assert may_be_same(described, described | updated)
         with pytest.raises(TfcrError, match="has other weights than those that the features were made with"):
             extractor_of({**described, "sha256": "0" * 64})
+        with pytest.raises(TfcrError, match="has another configuration, tokenizer or feature extractor than the one"):
+            extractor_of({**described, "settings_sha256": "0" * 64})
     assert extractor_of({**described, "precision": "half"}).encoder.settings.precision is None  # the machine's
     assert again.encoder.settings.precision == "float32"
     with pytest.raises(TfcrError, match=r"the model in the folder gone, which is not here; put it there"):

@@ -10,11 +10,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from tfcr.errors import TfcrError, UsageError, missing_extra
-from tfcr.extraction.model_files import find_model
+from tfcr.extraction.model_files import FRONT_ENDS, find_model
 from tfcr.extraction.settings import Pool, Precision, Settings
 
 _PACKAGES = {"pretrained": ("torch", "transformers"), "opensmile": ("opensmile",)}  # of each extra
-_FRONT_END = ("preprocessor_config.json", "processor_config.json")
 
 
 class Extractor(Protocol):
@@ -60,7 +59,7 @@ def extractor_of(description: dict) -> Extractor:
         description: the JSON object in the attribute `extractor` of the file's root.
 
     Raises:
-        TfcrError: its extra is not installed, or the model is not there, or its weights are others.
+        TfcrError: its extra is not installed, or the model is not there, or it is another one.
     """
     try:
         kind, model = description["kind"], description["model"]
@@ -74,7 +73,7 @@ def extractor_of(description: dict) -> Extractor:
             "float32" if description["precision"] == "float32" else None
         )  # half is what the machine has of it
         settings = Settings(layer=description["layer"], pool=description["pool"], precision=precision, **windows)
-        revision, sha256 = description["revision"], description["sha256"]
+        revision, sha256, rest = (description[name] for name in ("revision", "sha256", "settings_sha256"))
     except KeyError as error:
         raise TfcrError(f"the features do not say by which extractor they were made: {error} is missing") from None
     if revision is None and not os.path.isdir(model):
@@ -87,6 +86,11 @@ def extractor_of(description: dict) -> Extractor:
         raise TfcrError(
             f"model {model} has other weights than those that the features were made with (SHA-256 "
             f"{made.description['sha256'][:12]}…, not {sha256[:12]}…); put the former ones there"
+        )
+    if made.description["settings_sha256"] != rest:
+        raise TfcrError(
+            f"model {model} has another configuration, tokenizer or feature extractor than the one that the features "
+            "were made with; put the former files there"
         )
     return made
 
@@ -136,7 +140,7 @@ def pretrained(
 
 def modality_of(folder: pathlib.Path) -> str:
     """What a model takes, as its files say it."""
-    contents = [(folder / name).read_bytes() for name in _FRONT_END if (folder / name).is_file()]
+    contents = [(folder / name).read_bytes() for name in FRONT_ENDS if (folder / name).is_file()]
     if any(b'"feature_extractor_type"' in content for content in contents):
         return "audio"
     if contents:
