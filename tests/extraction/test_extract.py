@@ -132,7 +132,7 @@ def test_one_that_goes_on_in_other_batches_keeps_what_is_there_and_says_it(corpu
     said, second = [], Envelope()
     extract(recordings(corpus), second, cut_off, batch_size=3, progress=Progress(said.append))
     assert said == [
-        "what is there already was computed by --batch 2, which may change the last digits of features and nothing else",
+        "what is there already was computed by --batch 2, which may change the last digits of features, nothing else",
         "2 of 7 utterances are there already",
     ]
     assert second.calls == 2  # one of b, d | f and a c g, and the long recording
@@ -261,6 +261,15 @@ def test_memory_is_flat_over_an_hour(tmp_path):
         tracemalloc.stop()
         assert arrays(root / "f.h5")["a"].shape == (minutes * 3_000, 2)
     assert peaks[1] < 1.1 * peaks[0]
+
+
+def test_ids_that_cannot_stand_in_one_file_are_refused_before_anything_is_computed(corpus, tmp_path):
+    sources = recordings(corpus)
+    renamed = [dataclasses.replace(each, id={"b": "a/b"}.get(each.id, each.id)) for each in sources.found]
+    extractor = Envelope()
+    with pytest.raises(TfcrError, match="the ids 'a' and 'a/b' cannot stand in one file"):
+        extract(dataclasses.replace(sources, found=renamed), extractor, tmp_path / "f.h5")
+    assert extractor.calls == 0 and sorted(path.name for path in tmp_path.iterdir()) == ["corpus"]
 
 
 def test_features_of_other_words_under_the_same_id_are_not_taken_for_these(tmp_path):

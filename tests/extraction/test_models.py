@@ -206,8 +206,13 @@ def test_models_that_cannot_be_had_are_one_line(models, tmp_path, monkeypatch):
     torch.save(model.state_dict(), pickled / "pytorch_model.bin")
     assert "has no model.safetensors; pickled weights are not loaded" in message(pickled)
 
+    bare = tmp_path / "bare"
+    transformers.AutoModel.from_pretrained(models / "wavlm").save_pretrained(bare)
+    assert "has neither preprocessor_config.json, as a speech model, nor a tokenizer's files" in message(bare)
+
     code = tmp_path / "code"
     code.mkdir()
+    (code / "vocab.txt").write_text("a")
     (code / "model.safetensors").write_bytes((models / "bert" / "model.safetensors").read_bytes())
     (code / "mine.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
     remote = {"model_type": "mine", "auto_map": {"AutoConfig": "mine.Config", "AutoModel": "mine.Model"}}

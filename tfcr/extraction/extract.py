@@ -16,6 +16,7 @@ from tfcr.extraction.checked import said, whole
 from tfcr.extraction.extractor import Extractor
 from tfcr.extraction.parts import Part, Parts, described
 from tfcr.extraction.sources import Source, Sources
+from tfcr.features.own import refuse_unholdable
 from tfcr.preparation.options import Progress
 from tfcr.schema import SAMPLE_RATE
 from tfcr.wording import counted, printable
@@ -48,7 +49,7 @@ def extract(
         out: an HDF5 file; one that the same extractor made is completed.
 
     Raises:
-        TfcrError: `out` is another's, or nothing has features.
+        TfcrError: `out` is another's, nothing has features, or one file cannot hold all ids.
     """
     progress = progress or Progress()
     there = _there(out, extractor, sources) if out.exists() else set()
@@ -56,6 +57,7 @@ def extract(
     if there and not wanted:
         progress.say(f"{out} was extracted before, by the same extractor")
         return _extracted(len(there), sources.broken)
+    refuse_unholdable({each.id for each in wanted} | there)
     batches = batches_by_length(wanted, extractor.longest, batch_size)
     ordered = [source for batch in batches for source in batch]
     parts = Parts(out, _plan(extractor, ordered), batch_size)

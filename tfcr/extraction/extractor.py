@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from tfcr.errors import TfcrError, UsageError, missing_extra
-from tfcr.extraction.model_files import FRONT_ENDS, find_model
+from tfcr.extraction.model_files import FRONT_ENDS, OF_TOKENIZERS, find_model
 from tfcr.extraction.settings import Pool, Precision, Settings
 
 _PACKAGES = {"pretrained": ("torch", "transformers"), "opensmile": ("opensmile",)}  # of each extra
@@ -145,6 +145,11 @@ def modality_of(folder: pathlib.Path) -> str:
         return "audio"
     if contents:
         raise UsageError(f"--model {folder} is no model of speech or text alone: it has a front end of another kind")
+    if not any(any(folder.glob(name)) for name in OF_TOKENIZERS):
+        raise TfcrError(
+            f"--model {folder} has neither {FRONT_ENDS[0]}, as a speech model, nor a tokenizer's files, as a text model; "
+            "put there what its feature extractor's or its tokenizer's save_pretrained writes"
+        )
     return "text"
 
 

@@ -14,9 +14,9 @@ WEIGHTS = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
 _CONFIG = "config.json"
 FRONT_ENDS = "preprocessor_config.json", "processor_config.json"
-_WORDS = "tokenizer.json", "vocab.json", "vocab.txt", "*.model"  # one of which a tokenizer has
-_OF_WORDS = "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt"
-_SETTINGS = _CONFIG, *FRONT_ENDS, *_WORDS, *_OF_WORDS
+_VOCABULARIES = "tokenizer.json", "vocab.json", "vocab.txt", "*.model"  # one of which most tokenizers have
+OF_TOKENIZERS = *_VOCABULARIES, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt"
+_SETTINGS = _CONFIG, *FRONT_ENDS, *OF_TOKENIZERS
 _OF_SAVING = "_name_or_path", "architectures", "dtype", "name_or_path", "torch_dtype", "transformers_version"
 _WANTED = ["*.json", "*.txt", "*.model", WEIGHTS, "model-*-of-*.safetensors"]  # of what lies on the Hub
 
@@ -119,7 +119,7 @@ def _content(path: pathlib.Path) -> bytes:
 
 def _is_whole(folder: pathlib.Path) -> bool:
     """Whether a snapshot that may be of a broken download has a file of each kind that a model needs."""
-    input_files = [path for name in (*FRONT_ENDS, *_WORDS) for path in folder.glob(name)]
+    input_files = [path for name in (*FRONT_ENDS, *_VOCABULARIES) for path in folder.glob(name)]
     return bool(_weights(folder) and (folder / _CONFIG).is_file() and input_files)
 
 

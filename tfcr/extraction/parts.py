@@ -85,7 +85,7 @@ class Parts:
             elif batch_size != self.batch_size:
                 say(
                     f"what is there already was computed by --batch {batch_size}, which may change the last digits of "
-                    "features and nothing else"
+                    "features, nothing else"
                 )
             yield
 
