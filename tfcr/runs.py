@@ -109,6 +109,11 @@ class Run:
         return {name: tuple(shape) for name, shape in self.metrics.get("own_features", {}).items()}
 
     @property
+    def takes_word_vectors(self) -> bool:
+        """Whether the dataset's word vectors are among what it was trained on."""
+        return self.metrics["system"] != "audio" and not self.metrics.get("text_features")
+
+    @property
     def extractors(self) -> dict[str, dict]:
         """What made its own features, by the network's input, where their file said it."""
         return self.metrics.get("extractors", {})

@@ -147,8 +147,8 @@ def modality_of(folder: pathlib.Path) -> str:
         raise UsageError(f"--model {folder} is no model of speech or text alone: it has a front end of another kind")
     if not any(any(folder.glob(name)) for name in OF_TOKENIZERS):
         raise TfcrError(
-            f"--model {folder} has neither {FRONT_ENDS[0]}, as a speech model, nor a tokenizer's files, as a text model; "
-            "put there what its feature extractor's or its tokenizer's save_pretrained writes"
+            f"--model {folder} has neither {FRONT_ENDS[0]}, as a speech model, nor a tokenizer's files, as a text "
+            "model; put there what its feature extractor's or its tokenizer's save_pretrained writes"
         )
     return "text"
 
