@@ -161,8 +161,8 @@ def folder_of(dataset: str, config: Config) -> pathlib.Path:
 
     A subset stands behind the protocol, and behind protocol `file` the beginning of its file's SHA-256; one's own
     features stand behind the system. A run that pools these by attention ends in `-attended`; one whose cross-entropy
-    is weighed in `-balanced`; one under noise in `-noise`, and behind it the beginning of the noise's SHA-256 where it is another than the default's; and a baseline
-    that was trained on in `-continued`.
+    is weighed in `-balanced`; one under noise in `-noise`, and behind it the beginning of the noise's SHA-256 where it
+    is another than the default's; and a baseline that was trained on in `-continued`.
     """
     drawn = (config.protocol, (config.split_sha256 or "")[:SHOWN_DIGITS], _in_a_name(config.subset or ""))
     own = "".join(f"-{name}" for name in (config.audio_features, config.text_features) if name)

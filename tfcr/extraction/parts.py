@@ -100,7 +100,8 @@ class Parts:
     @contextlib.contextmanager
     def writing(self) -> Iterator[Part]:
         """The next part, which is there once the block has ended well."""
-        path = self.folder / f"{len(self._paths()):08d}.h5"
+        number = max((int(path.stem) for path in self._paths()), default=-1) + 1
+        path = self.folder / f"{number:08d}.h5"
         with files.written_whole(path) as temporary, h5py.File(temporary, "w") as file:
             part = Part(file.create_group(_FEATURES))
             yield part
