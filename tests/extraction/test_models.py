@@ -260,7 +260,7 @@ def test_a_killed_process_is_resumed_to_the_same_bytes(models, corpus, tmp_path)
     for after in (1, 1):
         assert run(after, tmp_path / "b.h5").returncode == -9 and not (tmp_path / "b.h5").exists()
     ended = run(99, tmp_path / "b.h5")
-    assert ended.returncode == 0 and "2 of 4 batches are there already" in ended.stderr
+    assert ended.returncode == 0 and "4 of 7 utterances are there already" in ended.stderr
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
 
 
