@@ -60,6 +60,14 @@ class Envelope:
         )
 
 
+class OfSettings(Envelope):
+    """One that has a configuration beside its weights."""
+
+    @property
+    def description(self):
+        return super().description | {"settings_sha256": "0" * 64}
+
+
 SECONDS = {"a": 1.0, "b": 0.5, "c": 1.7, "d": 0.5, "e": 5.03, "f": 0.7, "g": 1.9}
 
 
@@ -216,6 +224,8 @@ def test_a_file_of_another_extractor_is_not_touched(corpus, tmp_path):
     with pytest.raises(UsageError, match=r"has features made with model 'envelope', not 'other'"):
         extract(recordings(corpus), Envelope(name="other"), out)
     assert out.read_bytes() == before
+    with pytest.raises(UsageError, match="has features made by another configuration, tokenizer or feature extractor"):
+        extract(recordings(corpus), OfSettings(), out)
     out.write_text("mine")
     with pytest.raises(TfcrError, match="is no file of features"):
         extract(recordings(corpus), Envelope(), out)

@@ -22,6 +22,10 @@ from tfcr.schema import SAMPLE_RATE
 from tfcr.wording import counted, printable
 
 _SAVED_EVERY = 20.0  # seconds: what a kill costs at most, beside the batch under way
+_OTHER_DIGEST = {
+    "sha256": "by other weights of the model",
+    "settings_sha256": "by another configuration, tokenizer or feature extractor of the model",
+}
 
 
 @dataclass(frozen=True)
@@ -100,10 +104,8 @@ def _there(out: pathlib.Path, extractor: Extractor, sources: Sources) -> set[str
     now = json.loads(json.dumps(extractor.description))
     other = next((name for name in now if before.get(name) != now[name]), None)
     if other:
-        raise UsageError(
-            f"--out {out} has features made with {other} {before.get(other)!r}, not {now[other]!r}; remove it, or name "
-            "another"
-        )
+        how = _OTHER_DIGEST.get(other, f"with {other} {before.get(other)!r}, not {now[other]!r}")
+        raise UsageError(f"--out {out} has features made {how}; remove it, or name another")
     for source in sources.found:
         known = digests.get(source.id)
         if known and (digest := source.digest) and digest != known:
@@ -128,9 +130,7 @@ def _work(sources: Iterable[Source]) -> float:
     return sum(1 if source.audio is None else source.length / SAMPLE_RATE for source in sources)
 
 
-def _some(
-    ahead: Sequence[Sequence[Source]], extractor: Extractor, parts: Parts, progress: Progress
-) -> Sequence[Sequence[Source]]:
+def _some(ahead: list[list[Source]], extractor: Extractor, parts: Parts, progress: Progress) -> list[list[Source]]:
     """Computes batches for a while and keeps what came of them; returns those that are left."""
     began = time.monotonic()
     with parts.writing() as part:
