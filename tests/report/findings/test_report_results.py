@@ -198,8 +198,8 @@ def test_pooling_by_attention_is_a_condition_of_its_own_where_there_is_something
     groups = group_by_condition([*runs, make_run("audio", system="audio", **own, **attended)])
     assert [group.condition.name for group in groups] == [
         "Model-level fusion (baseline)",
-        "Model-level fusion on wavlm (baseline)",
-        "Model-level fusion on wavlm (baseline), pooled by attention",
+        "Model-level fusion on wavlm",
+        "Model-level fusion on wavlm, pooled by attention",
         "Audio only on wavlm, pooled by attention",
     ]
     assert len({group.condition.setting for group in groups}) == 4
