@@ -189,6 +189,12 @@ def small_config() -> Config:
 
 
 @pytest.fixture(scope="session")
+def small_fields(small_config) -> dict:
+    """What makes the network of `small_config` small, for a file that is given by --config."""
+    return {name: value for name, value in vars(small_config).items() if value != getattr(Config(), name)}
+
+
+@pytest.fixture(scope="session")
 def authors_dataset(tensorflow, small_corpus, made_once) -> Dataset:
     """The small corpus, prepared with the preset `authors`. Not to be changed."""
     from tfcr.preparation.options import Preparation

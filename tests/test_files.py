@@ -60,6 +60,15 @@ def test_another_full_disk_than_the_runs_is_named(tmp_path, monkeypatch, name):
     wanted = r"elsewhere has no room \(No space left on device\); make room, and the same command goes on$"
     with pytest.raises(files.NoRoomError, match=wanted), files.full_disk_named(runs / "run"):
         raise error
+    elsewhere.mkdir()
+    free[elsewhere] = 1 << 30  # what was written there has been removed again, and the library's words still name it
+    for said in (
+        f"{elsewhere}/variables.tempstate; {os.strerror(errno.ENOSPC)}",
+        f"Can't write (filename = '{elsewhere}/a.h5', error message = '{os.strerror(errno.ENOSPC)}')",
+    ):
+        with pytest.raises(files.NoRoomError, match=wanted), files.full_disk_named(runs / "run"):
+            raise OSError(said)
+    free[elsewhere] = 0
     free[runs] = 0  # where both are full, it is what was to be written
     with pytest.raises(files.NoRoomError, match="cannot take run"), files.full_disk_named(runs / "run"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

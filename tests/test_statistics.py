@@ -27,6 +27,7 @@ from tfcr.statistics import (
     Interval,
     bootstrap_interval,
     compare,
+    compare_graded,
     conclusion,
     dialogues,
     mcnemar,
@@ -428,6 +429,16 @@ def test_only_cells_of_both_are_compared_and_seeds_without_all_folds_are_no_comp
     assert "Over 8 speakers and 1 complete seed, " in conclusion(found)
 
 
+def test_graded_and_ungraded_comparisons_count_seeds_alike():
+    speakers = list("ABCDEFGH")
+    cells = [(0, 0), (0, 1), (1, 0)]
+    right = {cell: np.zeros(8) for cell in cells}
+    graded = compare_graded(right, right, {fold: np.array(speakers) for fold in (0, 1)})
+    ungraded = compare(*2 * [grid(dict.fromkeys(cells, [0] * 8), speakers)])
+    for found in graded, ungraded:
+        assert (found.folds, found.seeds, found.has_few_seeds, found.is_agreed_on) == ((0, 1), 1, True, False)
+
+
 def test_an_utterance_weighs_the_same_however_many_seeds_its_fold_has():
     before = grid({(0, seed): [0] for seed in range(3)}, ["Ann"]) | grid({(1, 0): [0]}, ["Ann"])
     after = grid({(0, seed): [1] for seed in range(3)}, ["Ann"]) | grid({(1, 0): [0]}, ["Ann"])
@@ -576,12 +587,12 @@ def test_speakers_alone_show_no_difference_between_systems(ten_by_five, seed_int
 
 
 def test_few_seeds_speak_of_trained_models(ten_by_five):
-    text = conclusion(dataclasses.replace(ten_by_five, by_seed=ten_by_five.by_seed[:3], p=0.002, effect=0.03))
+    text = conclusion(dataclasses.replace(ten_by_five, cells=ten_by_five.cells[:3], p=0.002, effect=0.03))
     assert text.startswith("Over 10 speakers and 3 seeds, ")
     assert "this holds for these trained models" in text
     assert text.endswith("A conclusion about the systems needs at least 5 seeds.")
     assert "is shown" not in text
-    text = conclusion(dataclasses.replace(ten_by_five, by_seed=ten_by_five.by_seed[:3], p=0.4, effect=0.03))
+    text = conclusion(dataclasses.replace(ten_by_five, cells=ten_by_five.cells[:3], p=0.4, effect=0.03))
     assert "this holds" not in text
     assert "p = 0.40): no difference between these trained models is shown, and training them again could" in text
 

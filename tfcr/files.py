@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import secrets
 import shutil
 import tempfile
@@ -20,6 +21,7 @@ _REMEDIES = {
     errno.EDQUOT: "make room",
     errno.EFBIG: "raise the limit on the size of a file (ulimit -f)",
 }
+_PATH = re.compile(r"(?:^|[\s'\"])(/[^;'\"\n]+)")  # an absolute one in a message
 _FULL = 1 << 20  # bytes that are left on a disk that has no room
 
 
@@ -94,12 +96,20 @@ def full_disk_named(path: pathlib.Path) -> Iterator[None]:
 
 def _full_elsewhere(error: Exception, folder: pathlib.Path) -> pathlib.Path | None:
     """The full folder, if it is not `folder`: that of the file the error names, or that of temporary files."""
-    named = getattr(error, "filename", None)
-    if isinstance(named, str):
+    named = _named_file(error)
+    if named is not None:
         within = pathlib.Path(os.path.abspath(named)).is_relative_to(os.path.abspath(folder))
         return None if within else pathlib.Path(named).parent
     temporary = pathlib.Path(tempfile.tempdir or os.environ.get("TMPDIR", "/tmp"))
     return temporary if _has_room(folder) and not _has_room(temporary) else None
+
+
+def _named_file(error: Exception) -> str | None:
+    """The file that an error is about: of TensorFlow's and HDF5's, the absolute path within their words."""
+    named = getattr(error, "filename", None)
+    if isinstance(named, str):
+        return named
+    return next((path for path in _PATH.findall(str(error)) if os.path.isdir(os.path.dirname(path))), None)
 
 
 def _has_room(folder: pathlib.Path) -> bool:

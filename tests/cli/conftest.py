@@ -60,13 +60,11 @@ Workspace = collections.namedtuple("Workspace", "folder config prepared trained 
 
 
 @pytest.fixture(scope="session")
-def workspace(tensorflow, small_config, tmp_path_factory) -> Workspace:
+def workspace(tensorflow, small_fields, tmp_path_factory) -> Workspace:
     """A folder after `tfcr prepare-tfrecords` and `tfcr train --fold 3 --alpha 0.1`, both small. Not to be changed."""
     folder = tmp_path_factory.mktemp("workspace")
     config = folder / "small.yaml"
-    names = ("conv_blocks", "conv_filters", "lstm_layers", "lstm_units", "discriminator_units", "batch_size", "epochs")
-    fields = {name: getattr(small_config, name) for name in (*names, "shuffle_buffer")}
-    config.write_text(yaml.safe_dump({"utterances": 120, **fields}))
+    config.write_text(yaml.safe_dump({"utterances": 120, **small_fields}))
     before = os.getcwd()
     os.chdir(folder)
     try:

@@ -26,22 +26,26 @@ def _told(capsys, rows, before=()) -> list[str]:
 
 
 def test_a_training_that_waits_for_data_says_so_once_with_the_remedy(capsys):
-    [line] = _told(capsys, [_row(1, 0.5), _row(2, 9.0), _row(3, 9.0)])
-    assert line == (
-        "input holds this training back: in epoch 2 it waited 9.0 of 20.0 s for data; a faster disk helps, or "
-        "more --threads"
+    [line] = _told(capsys, [_row(1, 0.5), *(_row(epoch, 9.0) for epoch in range(2, 20))])
+    assert line == (  # 6 * 9 s are less than a minute, 7 * 9 s are more
+        "input holds this training back: 7 epochs waited 63 of their 140 s for data; a faster disk helps, or more "
+        "--threads"
     )
 
 
 def test_a_run_that_goes_on_does_not_say_it_again(capsys):
-    assert _told(capsys, [_row(3, 9.0)], before=[_row(1, 0.5), _row(2, 9.0)]) == []
-    assert len(_told(capsys, [_row(2, 9.0)], before=[_row(1, 0.5)])) == 1
+    told = [_row(1, 0.5), *(_row(epoch, 15.0) for epoch in range(2, 7))]
+    assert _told(capsys, [_row(7, 15.0)], before=told) == []
+    assert len(_told(capsys, [_row(5, 16.0)], before=told[:4])) == 1  # 3 * 15 s + 16 s
 
 
-def test_a_fifth_of_an_epoch_and_a_second_are_granted(capsys):
-    assert _told(capsys, [_row(1, 4.0)]) == []
-    assert len(_told(capsys, [_row(1, 4.1)])) == 1
-    assert _told(capsys, [{**_row(1, 0.9), "seconds": 1.0}]) == []  # the shuffle of a small corpus fills
+def test_a_fifth_of_an_epoch_and_a_minute_are_granted(capsys):
+    assert _told(capsys, [_row(epoch, 4.0) for epoch in range(1, 100)]) == []
+    assert len(_told(capsys, [_row(epoch, 4.1) for epoch in range(1, 100)])) == 1
+    fill = {"seconds": 1.0, "seconds_waiting": 0.5}  # the shuffle of a small corpus fills
+    assert _told(capsys, [{**_row(epoch, 0.0), **fill} for epoch in range(1, 101)]) == []
+    assert len(_told(capsys, [{**_row(1, 700.0), "seconds": 3600.0}])) == 0
+    assert len(_told(capsys, [{**_row(1, 800.0), "seconds": 3600.0}])) == 1
 
 
 def test_an_epoch_of_an_earlier_version_says_nothing(capsys):
@@ -52,10 +56,10 @@ def test_an_epoch_of_an_earlier_version_says_nothing(capsys):
 
 def test_one_of_several_trainings_says_it_once_too(capsys, tmp_path):
     cell = types.SimpleNamespace(run=tmp_path / "cell")
-    history = [_row(epoch, 9.0 if epoch > 2 else 0.5) for epoch in range(1, 11)]
+    history = [_row(epoch, 11.0 if epoch > 2 else 0.5) for epoch in range(1, 11)]
     for epochs in range(1, 11):
         display.cell_epoch(cell, history[:epochs], 1)
     said = capsys.readouterr().err.splitlines()
     assert [line.split(",")[0] for line in said if "val UA" in line] == ["cell: epoch 5", "cell: epoch 10"]
     [line] = [line for line in said if "input" in line]
-    assert line.startswith("cell: input holds this training back: in epoch 3 ")
+    assert line.startswith("cell: input holds this training back: 6 epochs waited 66 of their 120 s ")

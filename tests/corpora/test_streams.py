@@ -1,80 +1,15 @@
-"""Files of several streams, lengths that are none, and containers that few people know: all that sounds is read."""
+"""Files of several streams, and Ogg, FLAC and MPEG of lengths that are none: all that sounds is read."""
 
-import io
 import struct
 
 import numpy as np
 import pytest
-import soundfile
 import soxr
+from sounds import APE, CONTAINERS, COVER, ID3V1, RATE, decoded, made, refusal, sound, unmeasured
 
-from tfcr.corpora.audio import num_samples, read_audio
-from tfcr.corpora.containers import ogg, tags
-from tfcr.errors import TfcrError
+from tfcr.corpora.containers import ogg
 
-RATE = 16_000
-ID3V1 = b"TAG" + bytes(125)
-APE = b"APETAGEX" + struct.pack("<IIII", 2000, 32, 0, 1 << 31) + bytes(8) + b"APETAGEX" + bytes(24)
-COVER = tags.id3(50_000)  # as large as a picture
-
-
-def sound(seconds: float = 1.0, seed: int = 0, rate: int = RATE) -> np.ndarray:
-    """Speech-like: it swells, and it is never twice the same."""
-    time = np.arange(round(seconds * rate)) / rate
-    noise = np.random.default_rng(seed).normal(0, 0.01, len(time))
-    return 0.3 * np.sin(2 * np.pi * 150 * time) * np.sin(2 * np.pi * 1.7 * time) ** 2 + noise
-
-
-def encoded(samples: np.ndarray, container: str, rate: int = RATE, **options) -> bytes:
-    file = io.BytesIO()
-    soundfile.write(file, samples, rate, format=container, **options)
-    return file.getvalue()
-
-
-def decoded(path, content: bytes) -> np.ndarray:
-    """What is read of a file of this content, which is as long as was said before it was decoded."""
-    path.write_bytes(content)
-    samples = read_audio(path)
-    assert num_samples(path) == len(samples)
-    return samples
-
-
-def refusal(path, content: bytes) -> str:
-    """What is said of a file of this content, by both functions, unless it takes decoding to see it."""
-    path.write_bytes(content)
-    with pytest.raises(TfcrError) as read:
-        read_audio(path)
-    message = str(read.value)
-    assert message.startswith(str(path)) and "\n" not in message
-    return message
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "a.wav"  # whatever is in it: the content tells
-
-
-# ---- several streams ------------------------------------------------------------------------------------------------
-
-CONTAINERS = {
-    "WAV": {},
-    "WAVEX": {},
-    "RF64": {},
-    "W64": {},
-    "AIFF": {},
-    "AU": {},
-    "CAF": {},
-    "NIST": {},
-    "FLAC": {},
-    "Vorbis": {"container": "OGG"},
-    "Opus": {"container": "OGG", "subtype": "OPUS"},
-    "MP3": {},
-    "MP3 of one bit rate": {"container": "MP3", "bitrate_mode": "CONSTANT"},
-}
-
-
-def made(kind: str, samples: np.ndarray, rate: int = RATE) -> bytes:
-    return encoded(samples, rate=rate, **{"container": kind} | CONTAINERS[kind])
+# ---- several streams -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", CONTAINERS)
@@ -151,7 +86,7 @@ def test_a_file_that_ends_within_its_header_is_one_line(path, kind):
         refusal(path, content[:kept])
 
 
-# ---- Ogg ------------------------------------------------------------------------------------------------------------
+# ---- Ogg -------------------------------------------------------------------------------------------------------------
 
 
 def pages(content: bytes) -> list[bytes]:
@@ -196,7 +131,7 @@ def test_an_ogg_file_with_bytes_among_its_pages_is_refused(path):
     assert "a.wav is damaged: at byte" in refusal(path, first + b"".join(others[:-1]) + b"junk" + others[-1][4:])
 
 
-# ---- FLAC -----------------------------------------------------------------------------------------------------------
+# ---- FLAC ------------------------------------------------------------------------------------------------------------
 
 
 def unmeasured_flac(content: bytes) -> bytes:
@@ -218,7 +153,7 @@ def test_a_flac_file_that_says_0_samples_and_lacks_a_part_is_refused(path):
     assert "a.wav is damaged: frames are missing behind sample" in refusal(path, content[:third] + content[2 * third :])
 
 
-# ---- MPEG -----------------------------------------------------------------------------------------------------------
+# ---- MPEG ------------------------------------------------------------------------------------------------------------
 
 
 def varying(seconds: float = 10) -> tuple[bytes, bytes]:
@@ -288,87 +223,3 @@ def test_mp3_in_a_wav_file_is_read_to_its_end(path):
 
 def test_noise_that_a_wav_file_calls_mp3_is_no_recording(path):
     assert "a.wav is not a recording" in refusal(path, mpeg_in_wav(np.random.default_rng(0).bytes(5000)))
-
-
-# ---- chunks ---------------------------------------------------------------------------------------------------------
-
-
-def unmeasured(content: bytes, length: int) -> bytes:
-    """A WAV file with another length of its samples."""
-    place = content.index(b"data") + 4
-    return content[:place] + struct.pack("<I", length) + content[place + 4 :]
-
-
-@pytest.mark.parametrize("more", [1, 2, 8, 36, 44, 100])
-def test_a_wav_file_whose_data_chunk_is_a_few_bytes_too_long_is_read(path, more):
-    content = made("WAV", sound(0.3))
-    np.testing.assert_array_equal(decoded(path, unmeasured(content, len(content) - 44 + more)), decoded(path, content))
-
-
-@pytest.mark.parametrize("more", [8, 36, 44])
-def test_a_writer_that_counts_its_header_everywhere_is_believed_the_rest(path, more):
-    content = made("WAV", sound(0.3))
-    counted = content[:4] + struct.pack("<I", len(content) - 8 + more) + content[8:]
-    np.testing.assert_array_equal(decoded(path, unmeasured(counted, len(content) - 44 + more)), decoded(path, content))
-
-
-@pytest.mark.parametrize("missing", [2, 16, 600])
-@pytest.mark.parametrize("kind", ["WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "NIST"])
-def test_a_file_of_plain_samples_that_was_cut_short_is_refused(path, kind, missing):
-    content = made(kind, sound(0.3))
-    end = len(content) - (len(content) % 8 if kind == "W64" else 0)
-    assert f"promises {missing} bytes more; copy it again" in refusal(path, content[: end - missing])
-
-
-def test_a_wav_file_without_samples_before_its_last_chunk_holds_none(path):
-    content = made("WAV", np.zeros(0)) + b"LIST\x04\0\0\0INFO"
-    assert "a.wav holds no samples" in refusal(path, content)
-
-
-@pytest.mark.parametrize("kind", ["RF64", "W64", "AIFF", "AU", "CAF", "NIST"])
-@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "ULAW"])
-def test_containers_that_few_know_are_read_by_their_content(path, kind, subtype):
-    samples = decoded(path, encoded(sound(0.3), kind, subtype=subtype))
-    np.testing.assert_array_equal(samples, decoded(path, encoded(sound(0.3), "WAV", subtype=subtype)))
-
-
-@pytest.mark.parametrize(
-    ("kind", "name", "size", "order", "lengths"),
-    [
-        ("RF64", b"ds64", 8, "little", [0, 2**64 - 1]),
-        ("W64", b"data", 8, "little", [24, 2**63 - 1]),
-        ("CAF", b"data", 8, "big", [4, 2**64 - 1]),
-        ("AIFF", b"SSND", 4, "big", [0, 8, 0x7F000008, 0xFFFFFFFF]),
-    ],
-)
-def test_other_containers_written_to_a_pipe_are_read_whole(path, kind, name, size, order, lengths):
-    content = encoded(sound(0.3), kind, subtype="PCM_16")
-    place = content.index(name) + {"ds64": 16, "data": 16 if kind == "W64" else 4, "SSND": 4}[name.decode()]
-    for length in lengths:
-        streamed = content[:place] + length.to_bytes(size, order) + content[place + size :]
-        np.testing.assert_array_equal(decoded(path, streamed), decoded(path, content))
-
-
-@pytest.mark.parametrize("length", [0, 0xFFFFFFFF])
-def test_au_written_to_a_pipe_is_read_whole(path, length):
-    content = made("AU", sound(0.3))
-    streamed = content[:8] + struct.pack(">I", length) + content[12:]
-    np.testing.assert_array_equal(decoded(path, streamed), decoded(path, content))
-
-
-@pytest.mark.parametrize("coding", ["shorten", "wavpack", "shortpack"])
-def test_a_compressed_sphere_file_says_how_to_expand_it(path, coding):
-    header = f"NIST_1A\n   1024\nsample_count -i 16000\nsample_coding -s26 pcm,embedded-{coding}-v2.00\nend_head\n"
-    message = refusal(path, header.encode().ljust(1024, b"\0") + bytes(5000))
-    assert f"is a NIST SPHERE recording compressed by {coding}" in message and "sph2pipe -f wav" in message
-
-
-@pytest.mark.parametrize("size", [b"       ", b"1 2    "])
-def test_a_sphere_header_whose_own_length_is_no_number_is_no_recording(path, size):
-    assert "is not a recording" in refusal(path, b"NIST_1A\n" + size + b"\n" + bytes(2000))
-
-
-def test_a_sphere_count_of_letters_that_only_look_like_digits_is_left_to_libsndfile(path):
-    content = made("NIST", sound(0.3))
-    field = content.index(b"sample_count -i ") + len(b"sample_count -i ")
-    assert len(decoded(path, content[:field] + b"\xb2" + content[field + 1 :]))

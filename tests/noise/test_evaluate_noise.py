@@ -121,7 +121,7 @@ def test_noise_in_recordings_and_in_spectrograms_is_told_apart(run, small_corpus
 
 def test_what_cannot_be_tested_is_one_line(run, small_corpus, small_dataset, tiny_corpus, authors_dataset):
     with pytest.raises(UsageError, match="no kind of noise 'brown'; expected some of white, "):
-        evaluate_noise(run, kinds=["brown"])
+        evaluate_noise(run, kinds=iter(["brown"]))
     with pytest.raises(TfcrError, match=r"is not the one that .* was trained on"):
         evaluate_noise(run, data=authors_dataset.folder)
     with pytest.raises(TfcrError, match=r"--root .*/none is no folder; expected that of corpus synthetic"):

@@ -86,7 +86,7 @@ def test_the_ratio_measured_on_degraded_spectrograms_is_the_one_asked_for(real, 
     row = real.rows[0]
     clean = density_of(real.frames(row, real.pictures[row.id]))
     ways = map(real.in_spectrograms, range(40))
-    added = np.mean([way.density(Grade(KINDS[kind], 0.0), row, clean).sum() for way in ways]) - clean.sum()
+    added = np.mean([way.degraded(Grade(KINDS[kind], 0.0), row, clean).sum() for way in ways]) - clean.sum()
     assert decibels(clean.sum() / added) == pytest.approx(0, abs=0.1)
 
 

@@ -21,27 +21,16 @@ from tfcr.training.train import train_fold
 
 distribution.divide_processor()  # before TensorFlow computes anything
 
-_SMALL = (
-    "conv_blocks",
-    "conv_filters",
-    "lstm_layers",
-    "lstm_units",
-    "discriminator_units",
-    "batch_size",
-    "epochs",
-    "shuffle_buffer",
-)
-
 
 def mirrored(config, **fields):
     return dataclasses.replace(config, distribution="mirrored", **fields)
 
 
 @pytest.fixture
-def options(small_config, small_dataset, tmp_path):
+def options(small_fields, small_dataset, tmp_path):
     """What is typed behind `tfcr train` for the small configuration on the small dataset."""
     file = tmp_path / "small.yaml"
-    file.write_text(json.dumps({name: getattr(small_config, name) for name in _SMALL}))
+    file.write_text(json.dumps(small_fields))
     return ["train", "--config", str(file), "--data", str(small_dataset.folder)]
 
 

@@ -13,7 +13,8 @@ from tfcr.wording import counted, duration
 
 _EPOCHS_BETWEEN_SIGNS = 5
 _LOG_EVERY = 10.0  # seconds between two lines of a log
-_MOST_WAITING = 0.2, 1.0  # what share of an epoch, and seconds, its steps may wait for data without a word
+_MOST_WAITING = 0.2  # what share of an epoch its steps may wait for data
+_LEAST_COST = 60.0  # seconds of a training below which waiting is not worth a word
 
 
 def console() -> Console:
@@ -147,8 +148,8 @@ class TrainingProgress:
         )
         out = self.bar.console if self.bar is not None else console()
         out.print(line, markup=False)
-        if _is_first_held_back(state.history):
-            out.print(f"{self.label}{_of_input(row)}", markup=False)
+        if held_back := _held_back(state.history):
+            out.print(f"{self.label}{held_back}", markup=False)
 
     def stop(self):
         if self.bar is not None:
@@ -217,25 +218,24 @@ def cell_epoch(cell, history: Sequence[Mapping[str, float]], best_epoch: int) ->
     row = history[-1]
     if row["epoch"] % _EPOCHS_BETWEEN_SIGNS == 0:
         say(f"{cell.run.name}: epoch {row['epoch']:.0f}, val UA {row['val_ua']:.4f}, best epoch {best_epoch}")
-    if _is_first_held_back(history):
-        say(f"{cell.run.name}: {_of_input(row)}")
+    if held_back := _held_back(history):
+        say(f"{cell.run.name}: {held_back}")
 
 
-def _is_first_held_back(history: Sequence[Mapping[str, float]]) -> bool:
-    """Whether the last epoch of a run, which may have been resumed, is the first that waited long for its data."""
-    return [row["epoch"] for row in history if _is_held_back(row)] == [history[-1]["epoch"]]
+def _held_back(history: Sequence[Mapping[str, float]]) -> str:
+    """A sentence on input that holds a training back, after the epoch that makes it worth saying; else an empty one.
 
-
-def _is_held_back(row: Mapping[str, float]) -> bool:
-    """Whether an epoch waited long. A second is granted: the shuffle fills first, which counts in short ones."""
-    share, seconds = _MOST_WAITING
-    return row.get("seconds_waiting", 0.0) > max(seconds, share * row["seconds"])
-
-
-def _of_input(row) -> str:
+    Epochs that wait for more than a fifth of their time must have cost more than a minute together. Less than a fifth
+    is what the first filling of the shuffle takes anyway, and a minute is less than a faster disk takes to find. A run
+    that goes on has the epochs before in its history, so it does not say it again.
+    """
+    slow = [row for row in history if row.get("seconds_waiting", 0.0) > _MOST_WAITING * row["seconds"]]
+    waited = [row["seconds_waiting"] for row in slow]
+    if history[-1] not in slow or not sum(waited[:-1]) <= _LEAST_COST < sum(waited):
+        return ""
     return (
-        f"input holds this training back: in epoch {row['epoch']:.0f} it waited {row['seconds_waiting']:.1f} of "
-        f"{row['seconds']:.1f} s for data; a faster disk helps, or more --threads"
+        f"input holds this training back: {counted(len(slow), 'epoch')} waited {sum(waited):.0f} of their "
+        f"{sum(row['seconds'] for row in slow):.0f} s for data; a faster disk helps, or more --threads"
     )
 
 

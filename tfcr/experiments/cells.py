@@ -29,7 +29,7 @@ class Cell:
 
     @property
     def is_begun(self) -> bool:
-        """Whether somebody has trained at it, or trains now, without an end so far."""
+        """Whether its training has begun, in any process, and has not ended."""
         return (self.run / runs.CONFIG).is_file() and not self.is_done
 
 
@@ -39,9 +39,9 @@ class Ended:
 
     Attributes:
         failure: the one line that says why it failed, or an empty string.
-        before: it had been finished earlier.
-        elsewhere: another process is training it, so it was passed over.
-        trace: where it failed in the code, if that was no user's to mend.
+        before: whether it had been finished earlier.
+        elsewhere: whether another process is training it, so that it was passed over.
+        trace: Python's traceback of the failure, if it is a bug and nothing that the user can mend.
     """
 
     cell: Cell
@@ -55,7 +55,7 @@ OnEpoch = Callable[[Cell, Sequence[Mapping[str, float]], int], None]  # it hears
 
 
 def nothing(*arguments) -> None:
-    """Does nothing with what it hears."""
+    """An `on_epoch` that does nothing."""
 
 
 def time_cell(cell: Cell) -> float:
@@ -99,7 +99,7 @@ def train_cell(cell: Cell, on_epoch: OnEpoch = nothing) -> Ended:
 
 
 def ended_before(cell: Cell) -> Ended:
-    """Of a finished cell; a failure where the finished run is another's."""
+    """What came of a cell whose run was finished before: a failure if that run is of another configuration."""
     return Ended(cell, _foreign(cell), before=True)
 
 

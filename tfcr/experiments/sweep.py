@@ -226,7 +226,11 @@ def run_sweep(
 
 
 def alone(workers: int | None, backend: Backend) -> int:
-    """One training at a time, of those that take every GPU of the machine."""
+    """The number of workers for trainings that take every GPU of the machine: 1.
+
+    Raises:
+        UsageError: more workers, or another backend, were asked for.
+    """
     if backend is not LOCAL:
         raise UsageError("distribution mirrored takes every GPU of one machine; expected --backend local")
     if workers not in (None, 1):

@@ -14,7 +14,6 @@ NUM_MELS = 26  # from 0 Hz to 8 kHz
 NUM_CEPSTRA = 12  # c1 to c12; the log energy stands for c0
 LIFTER = 22
 DELTA_WINDOW = 2  # frames on both sides
-NUM_MFCC = 3 * (NUM_CEPSTRA + 1)  # with log energy, and all of them with Δ and ΔΔ: 39
 
 # The energy that rounding to 16 bits alone puts into a frame: a step of 2^-15, with a variance of its square over 12.
 FLOOR_ENERGY = MFCC_WINDOW_LENGTH * 2.0**-30 / 12.0

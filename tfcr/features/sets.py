@@ -83,6 +83,7 @@ TOKEN_IDS = "token_ids"
 SETS = {
     feature_set.name: feature_set
     for feature_set in (
+        # 12 cepstra and the log energy, with Δ and ΔΔ
         FeatureSet("mfcc", (Field("mfcc", (None, 39)),), of_samples=_mfcc),
         FeatureSet("prosody", (Field("prosody", (35,)),), of_samples=_prosody),
         FeatureSet("mel", (Field("mel_512", (230, 128)), Field("mel_1024", (120, 256))), of_samples=_mel),

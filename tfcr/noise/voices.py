@@ -4,10 +4,11 @@ Babble is made of a few recordings of the same part, the pool, so that nothing o
 TensorFlow.
 """
 
+import abc
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Protocol
+from types import ModuleType
 
 import numpy as np
 
@@ -25,105 +26,131 @@ POOL = 24  # recordings that babble is made of
 VOICES = 6  # that are heard at once
 RECORDINGS, SPECTROGRAMS = "recordings", "spectrograms"  # where noise is added
 
+_COLOURS = {"white": speech.white, "pink": speech.pink}
+_Draw = Callable[[int, np.random.Generator], np.ndarray]  # of noise, as so many samples
 
-class Speech(Protocol):
+
+class Speech(abc.ABC):
     """Degrades the pictures of utterances.
+
+    What is degraded is `clean`, a sequence over time: samples in one subclass, densities of frames in the other.
 
     Attributes:
         place: where noise is added, `recordings` or `spectrograms`.
+        domain: the module that has `babble`, `reverberant` and `over_telephone` for such sequences.
+
+    Args:
+        pool: the utterances that babble is made of.
+        seed: of every draw, which depends on the utterance's id besides.
     """
 
     place: str
+    domain: ModuleType
 
+    def __init__(self, pool: Sequence[IndexRow], seed: int) -> None:
+        self.pool, self.seed = pool, seed
+
+    @abc.abstractmethod
     def __call__(self, grade: Grade, row: IndexRow, picture: np.ndarray) -> np.ndarray:
         """The picture float32 [segments, 128, 128] of an utterance at a grade; the given one is the clean one."""
 
+    def degraded(self, grade: Grade, row: IndexRow, clean: np.ndarray) -> np.ndarray:
+        """The sequence `clean` of an utterance at a grade, as long as it is."""
+        count, random = len(clean), generator(self.seed, grade.kind.name, row.id)
+        match grade.kind.name:
+            case "white" | "pink" as colour:
+                noise = self._drawn(_COLOURS[colour], count, random)
+            case "babble":
+                voices = [self._voices[voice.id] for voice in voices_for(row, self.pool, random)]
+                noise = self.domain.babble(voices, count, random)
+            case "reverberation":
+                return self.domain.reverberant(clean, grade.level, random)
+            case "telephone":
+                return self.domain.over_telephone(clean)
+            case "silence":
+                return np.zeros_like(clean)
+            case other:
+                raise ValueError(f"{other} is no degradation of speech")
+        return self._at_snr(clean, noise, grade.level, random)
 
-class InRecordings:
+    @property
+    @abc.abstractmethod
+    def _voices(self) -> Mapping[str, np.ndarray]:
+        """The clean sequences of the pool, by id."""
+
+    @abc.abstractmethod
+    def _drawn(self, draw: _Draw, count: int, random: np.random.Generator) -> np.ndarray:
+        """Noise over `count` steps of time."""
+
+    @abc.abstractmethod
+    def _at_snr(self, clean: np.ndarray, noise: np.ndarray, snr: float, random: np.random.Generator) -> np.ndarray:
+        """The sum of both, `snr` dB apart."""
+
+
+class InRecordings(Speech):
     """Noise added to samples, of which pictures are made anew.
 
     Args:
         paths: id → recording, of all utterances asked for and the pool.
-        pool: the utterances that babble is made of.
+        pool, seed: those of `Speech`.
         preset: how pictures are made.
-        seed: of every draw, which depends on the utterance's id besides.
     """
 
-    place = RECORDINGS
+    place, domain = RECORDINGS, speech
 
     def __init__(
         self, paths: Mapping[str, pathlib.Path], pool: Sequence[IndexRow], preset: FeaturePreset, seed: int
     ) -> None:
-        self.paths, self.pool, self.preset, self.seed = paths, pool, preset, seed
+        super().__init__(pool, seed)
+        self.paths, self.preset = paths, preset
 
     def __call__(self, grade: Grade, row: IndexRow, picture: np.ndarray) -> np.ndarray:
         return self.preset.pictures(self.samples(grade, row))[0]
 
     def samples(self, grade: Grade, row: IndexRow) -> np.ndarray:
         """The recording at a grade, float64 [samples]."""
-        clean, random = read_audio(self.paths[row.id]), generator(self.seed, grade.kind.name, row.id)
-        match grade.kind.name:
-            case "white":
-                return speech.at_snr(clean, speech.white(len(clean), random), grade.level)
-            case "pink":
-                return speech.at_snr(clean, speech.pink(len(clean), random), grade.level)
-            case "babble":
-                voices = [self._pool[voice.id] for voice in voices_for(row, self.pool, random)]
-                return speech.at_snr(clean, speech.babble(voices, len(clean), random), grade.level)
-            case "reverberation":
-                return speech.reverberant(clean, grade.level, random)
-            case "telephone":
-                return speech.over_telephone(clean)
-            case "silence":
-                return np.zeros_like(clean)
-        raise ValueError(f"{grade.kind.name} is no degradation of speech")
+        return self.degraded(grade, row, read_audio(self.paths[row.id]))
 
     @cached_property
-    def _pool(self) -> dict[str, np.ndarray]:
+    def _voices(self) -> dict[str, np.ndarray]:
         return {row.id: read_audio(self.paths[row.id]) for row in self.pool}
 
+    def _drawn(self, draw: _Draw, count: int, random: np.random.Generator) -> np.ndarray:
+        return draw(count, random)
 
-class InSpectrograms:
+    def _at_snr(self, clean: np.ndarray, noise: np.ndarray, snr: float, random: np.random.Generator) -> np.ndarray:
+        return speech.at_snr(clean, noise, snr)
+
+
+class InSpectrograms(Speech):
     """Noise added to the powers of spectrograms in dB, those of the preset `paper`.
 
     Args:
-        pool: the utterances that babble is made of.
+        pool, seed: those of `Speech`.
         pictures: reads the spectrograms of the pool, each float32 [frames, 128] in dB, when babble is first asked for.
-        seed: of every draw, which depends on the utterance's id besides.
     """
 
-    place = SPECTROGRAMS
+    place, domain = SPECTROGRAMS, spectrogram
 
     def __init__(self, pool: Sequence[IndexRow], pictures: Callable[[], Mapping[str, np.ndarray]], seed: int) -> None:
-        self.pool, self.pictures, self.seed = pool, pictures, seed
+        super().__init__(pool, seed)
+        self.pictures = pictures
 
     def __call__(self, grade: Grade, row: IndexRow, picture: np.ndarray) -> np.ndarray:
         flat = picture.reshape(-1, NUM_BINS).copy()
-        flat[: row.num_frames] = decibels(self.density(grade, row, density_of(flat[: row.num_frames])))
+        clean = density_of(flat[: row.num_frames])
+        flat[: row.num_frames] = decibels(self.degraded(grade, row, clean))
         return flat.reshape(picture.shape)
 
-    def density(self, grade: Grade, row: IndexRow, clean: np.ndarray) -> np.ndarray:
-        """The density at a grade, float64 [frames, 128 bins]."""
-        frames, random = len(clean), generator(self.seed, grade.kind.name, row.id)
-        match grade.kind.name:
-            case "white" | "pink":
-                draw = {"white": speech.white, "pink": speech.pink}[grade.kind.name]
-                noise = spectrogram.spectrum_of(draw(spectrogram.num_samples(frames), random))
-                return spectrogram.at_snr(clean, noise, grade.level, random)
-            case "babble":
-                voices = [self._pool[voice.id] for voice in voices_for(row, self.pool, random)]
-                return spectrogram.at_snr(clean, spectrogram.babble(voices, frames, random), grade.level, random)
-            case "reverberation":
-                return spectrogram.reverberant(clean, grade.level, random)
-            case "telephone":
-                return spectrogram.over_telephone(clean)
-            case "silence":
-                return np.zeros_like(clean)
-        raise ValueError(f"{grade.kind.name} is no degradation of speech")
-
     @cached_property
-    def _pool(self) -> dict[str, np.ndarray]:
+    def _voices(self) -> dict[str, np.ndarray]:
         return {id: density_of(picture) for id, picture in self.pictures().items()}
+
+    def _drawn(self, draw: _Draw, count: int, random: np.random.Generator) -> np.ndarray:
+        return spectrogram.spectrum_of(draw(spectrogram.num_samples(count), random))
+
+    def _at_snr(self, clean: np.ndarray, noise: np.ndarray, snr: float, random: np.random.Generator) -> np.ndarray:
+        return spectrogram.at_snr(clean, noise, snr, random)
 
 
 def density_of(picture: np.ndarray) -> np.ndarray:

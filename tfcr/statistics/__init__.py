@@ -3,6 +3,7 @@
 All that others may use is imported from here. `docs/conclusions.md` says why these statistics. No TensorFlow.
 """
 
+from tfcr.statistics.agreement import MIN_SEEDS, MIN_SPEAKERS, Agreement, Cell
 from tfcr.statistics.clusters import (
     CONFIDENCE,
     Clusters,
@@ -13,7 +14,7 @@ from tfcr.statistics.clusters import (
     sign_flip_test,
     t_interval,
 )
-from tfcr.statistics.comparison import MIN_SEEDS, MIN_SPEAKERS, Cell, Comparison, Pooled, SeedDifference, compare, pool
+from tfcr.statistics.comparison import Comparison, Pooled, SeedDifference, compare, pool
 from tfcr.statistics.graded import GradedComparison, compare_graded
 from tfcr.statistics.matrices import Estimate, bootstrap_intervals, cluster_matrices, exchange_tests
 from tfcr.statistics.sentences import caveats, conclusion, p_in_words
@@ -31,6 +32,7 @@ __all__ = [
     "LEVEL",
     "MIN_SEEDS",
     "MIN_SPEAKERS",
+    "Agreement",
     "Cell",
     "Clusters",
     "Comparison",

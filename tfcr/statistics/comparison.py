@@ -11,14 +11,10 @@ import numpy as np
 from tfcr.errors import TfcrError
 from tfcr.objectives.confusions import mean_recall
 from tfcr.runs import Predictions
+from tfcr.statistics.agreement import MIN_SPEAKERS, Agreement, Cell, complete_seeds
 from tfcr.statistics.clusters import Interval, bootstrap_interval, dialogues, joined, sign_flip_test, t_interval
 from tfcr.statistics.matrices import F1_MEASURES, Estimate, bootstrap_intervals, cluster_matrices, exchange_tests
-from tfcr.statistics.utterances import LEVEL, McNemar, mcnemar_of_counts
-
-Cell = tuple[int, int]  # fold, seed
-
-MIN_SPEAKERS = 8  # for a test over speakers; fewer are only described
-MIN_SEEDS = 5  # for a conclusion about systems and not only about trained models
+from tfcr.statistics.utterances import McNemar, mcnemar_of_counts
 
 
 @dataclass(frozen=True)
@@ -67,17 +63,12 @@ class SeedDifference:
     mcnemar: McNemar
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """After minus before on the folds and seeds both have.
+@dataclass(frozen=True, kw_only=True)
+class Comparison(Agreement):
+    """After minus before on the folds and seeds both have; `effect` and what belongs to it are of WA.
 
     Attributes:
-        cells: (fold, seed), sorted.
-        utterances: tested; each counts once, averaged over its fold's seeds.
-        by_speaker: every speaker's mean difference.
-        effect: the primary estimate, the mean of `by_speaker`: all speakers weigh the same.
-        interval: 95 % t interval of `effect` over speakers; None under `MIN_SPEAKERS`.
-        p: sign-flip test over speakers; None under `MIN_SPEAKERS`.
+        utterances: tested.
         wa, ua: differences over utterances and over the classes that occur.
         cluster, clusters: what was resampled for the next two, and how many there are.
         wa_interval, ua_interval: 95 % cluster bootstrap; None with one cluster.
@@ -86,15 +77,9 @@ class Comparison:
         by_seed: each seed's trained models.
         seed_deviation: sample standard deviation of the WA differences of the seeds that have every fold; None with
             one such seed.
-        seed_interval: 95 % t interval of the mean of those differences; None with one such seed.
     """
 
-    cells: tuple[Cell, ...]
     utterances: int
-    by_speaker: Mapping[str, float]
-    effect: float
-    interval: Interval | None
-    p: float | None
     wa: float
     ua: float
     cluster: str
@@ -106,48 +91,6 @@ class Comparison:
     weighted_f1: Estimate
     by_seed: tuple[SeedDifference, ...]
     seed_deviation: float | None
-    seed_interval: Interval | None
-
-    @property
-    def folds(self) -> tuple[int, ...]:
-        """The folds, ascending."""
-        return tuple(sorted({fold for fold, _ in self.cells}))
-
-    @property
-    def seeds(self) -> int:
-        """The number of seeds that have every fold."""
-        return len(_complete(self.by_seed, self.folds))
-
-    @property
-    def is_descriptive(self) -> bool:
-        """Whether there are too few speakers for a test."""
-        return len(self.by_speaker) < MIN_SPEAKERS
-
-    @property
-    def has_few_seeds(self) -> bool:
-        """Whether there are too few seeds to say anything of the systems behind the trained models."""
-        return self.seeds < MIN_SEEDS
-
-    @property
-    def is_agreed_on(self) -> bool:
-        """Whether the speakers agree on a difference, and so do the seeds where there are enough of them."""
-        return agree_on(self.effect, self.p, self.seed_interval if not self.has_few_seeds else None)
-
-
-def agree_on(effect: float, p: float | None, seed_interval: Interval | None) -> bool:
-    """Whether the speakers agree on a difference, and so do the seeds.
-
-    Args:
-        effect: the mean over speakers.
-        p: over speakers; None where there are too few.
-        seed_interval: of the mean over seeds; None where there are too few.
-    """
-    if p is None or p >= LEVEL:
-        return False
-    if seed_interval is None:
-        return True
-    low, high = seed_interval
-    return (low if effect > 0 else -high) > 0
 
 
 def pool(cells: Mapping[Cell, Predictions]) -> Pooled:
@@ -209,7 +152,8 @@ def compare(before: Mapping[Cell, Predictions], after: Mapping[Cell, Predictions
         _seed_difference(seed, [cell for cell in cells if cell[1] == seed], change, before, after)
         for seed in sorted({seed for _, seed in cells})
     )
-    seeds = np.array([each.wa for each in _complete(by_seed, tuple(folds))])
+    complete = complete_seeds(cells)
+    seeds = np.array([each.wa for each in by_seed if each.seed in complete])
     return Comparison(
         cells=tuple(cells),
         utterances=len(difference),
@@ -237,10 +181,6 @@ def _by_fold(cells: Iterable[Cell]) -> dict[int, list[Cell]]:
     for cell in sorted(cells):
         folds.setdefault(cell[0], []).append(cell)
     return folds
-
-
-def _complete(by_seed: tuple[SeedDifference, ...], folds: tuple[int, ...]) -> list[SeedDifference]:
-    return [each for each in by_seed if each.folds == folds]
 
 
 def _seed_difference(

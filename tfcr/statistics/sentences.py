@@ -1,14 +1,13 @@
 """What a comparison shows, in words."""
 
+from tfcr.statistics.agreement import MIN_SEEDS, MIN_SPEAKERS, Agreement
 from tfcr.statistics.clusters import Interval
-from tfcr.statistics.comparison import MIN_SEEDS, MIN_SPEAKERS, Comparison
-from tfcr.statistics.graded import GradedComparison
 from tfcr.statistics.utterances import LEVEL
 from tfcr.wording import counted
 
 
 def conclusion(
-    comparison: Comparison | GradedComparison,
+    comparison: Agreement,
     before: str = "the first system",
     after: str = "the second system",
     speakers_were_heard: bool = False,
@@ -24,7 +23,7 @@ def conclusion(
     """
     speakers, seeds = len(comparison.by_speaker), comparison.seeds
     finding = f"{after} is right {_more_often(comparison.effect)} {before}"
-    seed = "seed" if len(comparison.by_seed) == seeds else "complete seed"  # others lack a fold
+    seed = "seed" if len({seed for _, seed in comparison.cells}) == seeds else "complete seed"  # others lack a fold
     over = f"{counted(speakers, 'speaker')} and {counted(seeds, seed)}"
     if comparison.is_descriptive:
         sentence = f"Over {over}, {finding}."
@@ -35,7 +34,7 @@ def conclusion(
     return " ".join([sentence, *caveats(comparison, speakers_were_heard)])
 
 
-def caveats(comparison: Comparison | GradedComparison, speakers_were_heard: bool = False) -> list[str]:
+def caveats(comparison: Agreement, speakers_were_heard: bool = False) -> list[str]:
     """What a comparison does not show, a sentence each."""
     sentences = []
     if comparison.is_descriptive:
@@ -48,7 +47,7 @@ def caveats(comparison: Comparison | GradedComparison, speakers_were_heard: bool
     return sentences
 
 
-def _verdict(comparison: Comparison | GradedComparison) -> str:
+def _verdict(comparison: Agreement) -> str:
     assert comparison.p is not None
     if comparison.has_few_seeds and comparison.p >= LEVEL:
         return "no difference between these trained models is shown, and training them again could change that."

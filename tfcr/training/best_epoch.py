@@ -22,7 +22,9 @@ from tfcr.training.experiment import Experiment
 def evaluate_best_epoch(
     experiment: Experiment, run: pathlib.Path, outputs: UtteranceOutputs, checkpoint: Checkpoint, state: State
 ) -> None:
-    """The best epoch's weights, in float32, on the validation and the test part; `metrics.json` comes last.
+    """Tests the best epoch's weights, in float32, on the validation and the test part.
+
+    `metrics.json` is written last: a run that has it is finished.
 
     Args:
         outputs: of the network that was trained.

@@ -66,11 +66,11 @@ class Checkpoint:
             path.unlink()
 
     def last_weights(self, state: State) -> pathlib.Path:
-        """Model and optimiser after the last epoch."""
+        """Where the weights of model and optimiser after the last epoch lie."""
         return self.folder / f"last-{state.epochs:04d}.weights.h5"
 
     def best_weights(self, state: State) -> pathlib.Path:
-        """The network after the best epoch."""
+        """Where the weights of the network after the best epoch lie."""
         return self.folder / f"best-{state.best_epoch:04d}.weights.h5"
 
     def clear(self) -> None:

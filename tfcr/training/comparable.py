@@ -29,10 +29,10 @@ def features_recorded(config: Config, dataset: Dataset) -> dict[str, Any]:
 
 
 def shared_emotions(name: str, emotions: Sequence[str], datasets: Iterable[Dataset]) -> list[str]:
-    """The classes that all have, in the order of `emotions`.
+    """The classes among `emotions` that every dataset has, in the order of `emotions`.
 
     Args:
-        name: whose `emotions` are.
+        name: of the run or dataset that has `emotions`, for the message.
 
     Raises:
         TfcrError: they share fewer than two.
@@ -52,8 +52,8 @@ def refuse_unlike(name: str, recorded: Mapping[str, Any], config: Config, datase
     """Refuses a dataset whose features mean something else to a network.
 
     Args:
-        name: what it was trained as, a run or a dataset.
-        recorded: of `features_recorded`, or a run's metrics.
+        name: of the run, or of the dataset that the network was trained on, for the message.
+        recorded: what `features_recorded` said of the training; a run's metrics have it.
     """
     if config.preset != dataset.info["preset"]:
         preset = dataset.info["preset"]

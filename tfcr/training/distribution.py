@@ -105,7 +105,7 @@ def assign_seeds(model: keras.Model, seeds: Sequence[tuple[keras.random.SeedGene
     """Sets the states of seed generators of a model, with a seed of its own for each replica.
 
     Args:
-        seeds: each generator with the seeds, one a replica.
+        seeds: each generator, and its seeds, one for each replica.
     """
 
     def assign():

@@ -1,4 +1,4 @@
-"""What of a machine and its settings can change a bit of a training: written into the run."""
+"""The machine and the settings that can change a bit of a training, as a run records them."""
 
 import os
 import pathlib
@@ -56,7 +56,7 @@ def here() -> dict:
 
 
 def deciding(variables: Mapping[str, str]) -> dict[str, str]:
-    """Of a process's variables, those by which TensorFlow and what it computes with choose their kernels."""
+    """The environment variables of a process by which TensorFlow, and libraries under it, choose their kernels."""
     return {
         name: value
         for name, value in sorted(variables.items())

@@ -44,7 +44,7 @@ class UtteranceOutputs:
         change: Callable[[dict, np.ndarray], dict] | None = None,
         advance: Callable[[int], None] = lambda utterances: None,
     ) -> dict[str, np.ndarray]:
-        """The same of `Pipeline.utterances`.
+        """The outputs by name, over what `Pipeline.utterances` gives.
 
         Args:
             change: a function of each batch's inputs and positions that gives other inputs of the same shapes.
@@ -63,7 +63,7 @@ class UtteranceOutputs:
 
 
 def predictions(dataset: Dataset, positions: np.ndarray, outputs: dict[str, np.ndarray]) -> Predictions:
-    """Outputs with what is known of their utterances."""
+    """The outputs that are kept of some utterances, with their ids, speakers and labels."""
     rows = [dataset.index[position] for position in positions]
     known = {name: np.array([getattr(row, name) for row in rows]) for name in ("id", "speaker", "session", "script")}
     kept = {name: value for name, value in outputs.items() if name in _STORED}
@@ -71,7 +71,7 @@ def predictions(dataset: Dataset, positions: np.ndarray, outputs: dict[str, np.n
 
 
 def among(outputs: dict[str, np.ndarray], columns: Sequence[int]) -> dict[str, np.ndarray]:
-    """Outputs whose scores are those of some classes alone."""
+    """The outputs with the scores of some classes alone."""
     return {name: value[:, columns] if name in _SCORES else value for name, value in outputs.items()}
 
 

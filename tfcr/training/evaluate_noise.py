@@ -62,7 +62,8 @@ def evaluate_noise(
             the recordings, or what is there is of another seed or place.
     """
     config = read_run_config(run.folder)
-    wanted = grades(kinds)
+    named = None if kinds is None else list(kinds)
+    wanted = grades(named)
     dataset = open_dataset(run.config["data"] if data is None else data)
     if dataset.sha256 != config.dataset_sha256:
         raise TfcrError(
@@ -78,7 +79,7 @@ def evaluate_noise(
     pipeline = pipeline_of(config, dataset, network)
     wanted = [grade for grade in wanted if INPUT_OF[grade.kind.modality] in pipeline.inputs]
     if not wanted:
-        raise UsageError(f"system {config.system!r} takes nothing that --kinds {','.join(kinds or ())} would degrade")
+        raise UsageError(f"system {config.system!r} takes nothing that --kinds {','.join(named or ())} would degrade")
     degradation = Degradation(dataset, pipeline, positions, root, seed)
     identity = Identity(run.metrics["weights_sha256"], seed, degradation.place)
     with files.locked(run.folder, "evaluating"):

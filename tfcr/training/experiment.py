@@ -60,13 +60,13 @@ class Experiment:
         return not trained.isdisjoint(tested)
 
     def rows(self) -> list[tuple[str, str, str]]:
-        """Id, recording and part of every utterance that is in one, by id."""
+        """(id, recording, part) of every utterance that is in a part, sorted by id."""
         parts = {position: part for part in self.sizes for position in getattr(self.split, part).tolist()}
         rows = enumerate(self.dataset.index)
         return [(row.id, row.recording, parts[position]) for position, row in rows if position in parts]
 
     def shared_note(self) -> str | None:
-        """A sentence on recordings that stand in two parts, which so tests what it was trained on; None without any."""
+        """A warning of recordings that are in two parts, so that what trained is tested; None where there are none."""
         by_recording = defaultdict(list)
         for id, recording, part in self.rows():
             by_recording[recording].append((id, part))

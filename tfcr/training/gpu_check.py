@@ -19,7 +19,7 @@ _COUNTS = (12, 1, 5, 12, 3, 9, 7, 2)  # real steps of each
 
 
 def check_recurrent_layers(network: keras.Model) -> str:
-    """What the gradients of a network's recurrent layers are like, in a line.
+    """Compares the gradients of a network's recurrent layers, and says in a line what it found.
 
     Raises:
         TfcrError: one is wrong.

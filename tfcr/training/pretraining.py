@@ -19,7 +19,7 @@ from tfcr.runs import WEIGHTS, WHERE, Run, check_weights
 
 
 def origins_of(config: Config) -> list[Config]:
-    """The trainings, of the same fold and seed, whose encoders one starts from, resolved as `config` is.
+    """The configurations of the trainings whose encoders this one starts from; fold and seed are the same.
 
     Contrastive models that differ in the regulariser alone share a baseline.
     """

@@ -51,7 +51,7 @@ def _pin_keras() -> None:
 
 
 def policy(precision: str) -> keras.DTypePolicy:
-    """Keras's policy of a `precision` of the configuration."""
+    """The dtype policy of Keras for a `precision` of the configuration."""
     return keras.DTypePolicy(precision)
 
 

@@ -134,7 +134,7 @@ def _origins(experiment: Experiment, run: pathlib.Path) -> list[tuple[Experiment
 
 
 def check_origins(experiment: Experiment, run: pathlib.Path) -> None:
-    """Refuses a folder beside which the runs that this one starts from cannot lie, before anything is written."""
+    """Refuses a folder if the runs that this one starts from cannot lie beside it; nothing is written yet."""
     for origin, folder in _origins(experiment, run):
         if folder == run:
             raise UsageError(f"{run} is where the run lies that this one starts from; choose another --run")

@@ -85,6 +85,14 @@ def test_a_difference_of_nothing_is_neither_better_nor_worse(ua, effect, verb):
     assert modalities._verb(agreed) == verb
 
 
+@pytest.mark.parametrize(("ua", "words"), [
+    (0.0, "the same as"), (-1e-12, "the same as"), (-0.0004, "under 0.1 points lower than"),
+    (0.0004, "under 0.1 points higher than"), (0.0006, "0.1 points higher than"),
+])  # fmt: skip
+def test_what_is_called_better_or_worse_is_not_called_the_same(ua, words):
+    assert modalities._apart(ua) == words
+
+
 def test_a_fusion_is_not_called_better_where_speakers_or_measures_disagree(make_system):
     label = [0, 1, 2, 3] * 10
     all_right, one_wrong = label, [1, *label[1:]]

@@ -190,5 +190,7 @@ def test_page_tables_and_figures_have_it(make_tested, tmp_path):
 def test_without_noise_the_report_says_nothing_of_it(make_run, tmp_path):
     report = write_report([make_run()], tmp_path / "report")
     assert "What noise does" not in report.page.read_text(encoding="utf-8")
-    assert (tmp_path / "report" / "noise.md").read_text() == ""
+    assert (tmp_path / "report" / "noise.md").read_text() == (
+        "There is no noise that all of these runs were tested under; `tfcr evaluate RUN --noise` tests a run.\n"
+    )
     assert len((tmp_path / "report" / "noise.csv").read_text().splitlines()) == 1

@@ -9,7 +9,7 @@ from tfcr.experiments.cells import Cell, Ended, OnEpoch, ended_before, nothing
 
 
 class Backend(Protocol):
-    """What trains cells, within a block (`with backend:`) at whose end, however it comes, nothing of them runs on.
+    """Trains cells within a block, `with backend:`. However the block ends, none of its trainings goes on behind it.
 
     The arguments are those of `train_cells`.
     """

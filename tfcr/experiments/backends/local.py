@@ -25,7 +25,7 @@ def cores() -> int:
 
 
 class LocalProcesses:
-    """Several processes of this machine, each of the cells' number of threads."""
+    """Trains cells in several processes of this machine, each with as many threads as its cells say."""
 
     def __enter__(self):
         return self

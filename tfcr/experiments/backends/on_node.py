@@ -26,7 +26,7 @@ def versions() -> dict[str, str]:
 
 
 def check_node(expected: Mapping[str, str], data: pathlib.Path, marker: pathlib.Path) -> None:
-    """Refuses to work where results would be other ones, or would get lost.
+    """Refuses to work on a node where results would differ or be lost.
 
     Args:
         expected: `versions`, where the command was typed.

@@ -2,8 +2,9 @@
 
 A system is a module with
 
-* `build(config, num_classes, sizes=Sizes(), dtype=None, use_cudnn="auto") -> keras.Model`: a network over examples with
-  named inputs and the outputs of `tfcr.models.network`, its layers named alike in every process;
+* `build(config, num_classes, sizes=Sizes(), dtype=None, use_cudnn="auto") -> keras.Model`: a network over examples, as
+  `tfcr.models.network.connect` makes it of encoders and a head. Inputs say their dtype and layers take `dtype`, so that
+  Keras's settings change nothing, and both have names, which are then the same in every process;
 * `REGULARISED`: whether it has an audio and a text embedding for the regulariser;
 * `FEATURES`: the feature sets it takes beside the paper's spectrograms and word embeddings (`tfcr.features.sets`);
 * `DEFAULTS`: `field: value` pairs of the configuration that its paper sets, and that go before the preset's;

@@ -18,7 +18,7 @@ class Difference:
 
     Attributes:
         comparison: every figure of it.
-        confounds: configuration fields other than alpha, and than what makes a system, in which the two differ.
+        confounds: configuration fields in which the two differ, other than alpha and those that make the system.
         role: "primary", the one named before looking; "chosen per fold"; or "grid", one of many. Where `baseline` is
             one modality alone, a role of `tfcr.report.findings.modalities`.
     """

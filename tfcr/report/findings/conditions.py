@@ -70,7 +70,7 @@ class Condition:
 
     @property
     def is_continued(self) -> bool:
-        """Whether it is a baseline that was trained on, to compare those with that started from it too."""
+        """Whether it is a baseline that was trained further, to compare runs with that start from the baseline too."""
         return self.alpha == 0 and self.start == "baseline"
 
     @property

@@ -21,7 +21,7 @@ class Disagreement:
         predictions, conflicts: counts.
         conflicts_centred: conflicts once each score's training mean is taken away; None where no means are recorded.
         wa_agree, wa_conflict: accuracy of the fused prediction where both agree and where they conflict; None without
-            such. Where one says nothing it is neither.
+            such. A prediction of which one modality says nothing is in neither.
     """
 
     predictions: int
@@ -52,7 +52,7 @@ class Conflict:
             with one cluster, or without training means.
         silent: predictions where one modality says nothing: its scores are all equal.
         audio_right, text_right, neither_right: shares of the conflicts; None without conflicts.
-        by_emotion: emotion → its own.
+        by_emotion: emotion → the conflicts among its utterances.
         agreement: int64 [classes, classes], test predictions by argmax s_a (rows) and argmax s_t (columns), without
             the silent ones.
         agreement_right: of these, those whose fused prediction is right.
@@ -104,7 +104,7 @@ def find_conflicts(group: Group) -> Conflict | None:
 
 
 def share(flags: np.ndarray) -> float | None:
-    """The share that is true; None of nothing."""
+    """The share of flags that are true; None without flags."""
     return float(flags.mean()) if len(flags) else None
 
 

@@ -21,7 +21,7 @@ class FusionComparison:
     """A fusion minus each modality alone, on the folds and seeds that all of them have.
 
     Attributes:
-        fusion: its runs there.
+        fusion: the fusion's runs on those folds and seeds.
         differences: the better modality first, that is the one with the higher mean UA there.
     """
 
@@ -164,5 +164,8 @@ def _evidence(c: Comparison) -> str:
 
 
 def _apart(ua: float) -> str:
+    """How far a UA is from another one; what is called better or worse is never called the same."""
+    if abs(ua) <= _TIE:
+        return "the same as"
     points = f"{abs(100 * ua):.1f}"
-    return "the same as" if points == "0.0" else f"{points} points {'higher' if ua > 0 else 'lower'} than"
+    return f"{'under 0.1' if points == '0.0' else points} points {'higher' if ua > 0 else 'lower'} than"

@@ -203,7 +203,7 @@ def noise_rows(findings: NoiseFindings) -> list[tuple[str, list[Kind]]]:
 
 
 def weights_of(kinds: Sequence[Kind]) -> dict[str, float]:
-    """Grade's name → its weight in the mean over some kinds, which is their areas' mean; together 1."""
+    """Grade's name → its weight, so that the weighted mean over grades is the mean of the kinds' areas; together 1."""
     weights: dict[str, float] = {}
     for kind in kinds:
         for grade, weight in _weights(kind).items():

@@ -56,7 +56,7 @@ class Result:
     """A condition's row of Table 1 and all that belongs to it.
 
     Attributes:
-        macro_f1, weighted_f1: by the confusion matrix of each run, so of runs too that recorded none.
+        macro_f1, weighted_f1: computed from each run's confusion matrix, for older runs recorded no F1.
         pooled: WA, UA and F1 over the test utterances of all folds, each a mean over its fold's seeds, with intervals.
         confusion: int64 [classes, classes], rows true, summed over the test predictions of all runs.
         recall, precision, f1: per class, of `confusion`; recall and F1 are None for a class that no test set holds,

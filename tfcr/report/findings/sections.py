@@ -74,7 +74,7 @@ class Setting:
 
     @property
     def pair(self) -> list[Result]:
-        """Before and after: baseline and proposed, or the one of them that there is."""
+        """Baseline and proposed method, or whichever of the two there is."""
         return [result for result in (self.baseline, self.proposed) if result]
 
     @property

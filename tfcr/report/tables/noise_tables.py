@@ -14,6 +14,7 @@ _COLUMNS = (
     *("minus_baseline", "difference_low", "difference_high", "p", "runs", "noise_in", "noise_seed"),
 )
 _AREA = "area"  # stands in the column `level`
+_NOT_TESTED = "There is no noise that all of these runs were tested under; `tfcr evaluate RUN --noise` tests a run."
 
 
 def noise_csv(sections: Iterable[Section]) -> str:
@@ -55,7 +56,7 @@ def _share(share: Share) -> dict[str, str]:
 
 
 def noise_markdown(sections: Iterable[Section]) -> str:
-    """The areas of WA, for a README or a paper's draft; without runs under noise an empty file."""
+    """The areas of WA, for a README or a paper's draft; without runs under noise a line that says so."""
     parts = []
     for section in sections:
         for findings in section.noise:
@@ -65,7 +66,7 @@ def noise_markdown(sections: Iterable[Section]) -> str:
             unit = "Area of WA, %; differences to the first, mean over speakers, in percentage points."
             heading = f"### {markdown(section.label)}: {markdown(findings.label)}"
             parts.append("\n".join([heading, "", unit, "", *lines, "", markdown(findings.conclusion)]).rstrip())
-    return "\n\n".join(parts) + "\n" if parts else ""
+    return "\n\n".join(parts or [_NOT_TESTED]) + "\n"
 
 
 def _markdown_row(findings: NoiseFindings, name: str, kinds: list) -> list[str]:
