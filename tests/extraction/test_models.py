@@ -173,6 +173,8 @@ def test_an_extractor_is_made_again_from_its_description(models, corpus):
             extractor_of({**described, "sha256": "0" * 64})
         with pytest.raises(TfcrError, match="has another configuration, tokenizer or feature extractor than the one"):
             extractor_of({**described, "settings_sha256": "0" * 64})
+        earlier = {name: value for name, value in described.items() if name != "settings_sha256"}
+        assert extractor_of(earlier).description == made.description
     assert extractor_of({**described, "precision": "half"}).encoder.settings.precision is None  # the machine's
     assert again.encoder.settings.precision == "float32"
     with pytest.raises(TfcrError, match=r"the model in the folder gone, which is not here; put it there"):

@@ -62,6 +62,8 @@ def test_the_same_weights_are_the_same_model_wherever_they_lie():
     assert may_be_same(made, made | {"model": "models/wavlm", "revision": None})
     assert not may_be_same(made, made | {"sha256": "2f"})
     assert not may_be_same(made, made | {"model": "models/wavlm", "layer": 3})
+    of_settings = made | {"settings_sha256": "1"}
+    assert may_be_same(of_settings, made) and not may_be_same(of_settings, made | {"settings_sha256": "2"})
     sets = {"model": "eGeMAPSv02", "sha256": None, "versions": {"opensmile": "2.5"}}  # openSMILE has no weights
     assert may_be_same(sets, sets | {"versions": {"opensmile": "2.6"}})
     assert not may_be_same(sets, sets | {"model": "ComParE_2016"})

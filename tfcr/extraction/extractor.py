@@ -73,7 +73,7 @@ def extractor_of(description: dict) -> Extractor:
             "float32" if description["precision"] == "float32" else None
         )  # half is what the machine has of it
         settings = Settings(layer=description["layer"], pool=description["pool"], precision=precision, **windows)
-        revision, sha256, rest = (description[name] for name in ("revision", "sha256", "settings_sha256"))
+        revision, sha256 = description["revision"], description["sha256"]
     except KeyError as error:
         raise TfcrError(f"the features do not say by which extractor they were made: {error} is missing") from None
     if revision is None and not os.path.isdir(model):
@@ -87,7 +87,8 @@ def extractor_of(description: dict) -> Extractor:
             f"model {model} has other weights than those that the features were made with (SHA-256 "
             f"{made.description['sha256'][:12]}…, not {sha256[:12]}…); put the former ones there"
         )
-    if made.description["settings_sha256"] != rest:
+    rest = description.get("settings_sha256")  # which the first files did not say
+    if rest is not None and made.description["settings_sha256"] != rest:
         raise TfcrError(
             f"model {model} has another configuration, tokenizer or feature extractor than the one that the features "
             "were made with; put the former files there"

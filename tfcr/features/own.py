@@ -26,6 +26,7 @@ FORMAT = (
 )
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 _ROUNDING = ("versions", "precision")  # of what makes features: what should change their last digits alone
+_SETTINGS = "settings_sha256"  # of a model's configuration, tokenizer and feature extractor
 _LARGEST = np.finfo(np.float32).max
 
 
@@ -241,7 +242,8 @@ def may_be_same(extractor: Mapping | None, other: Mapping | None) -> bool:
     if extractor is None or other is None:
         return True
     named = ("model", "revision") if extractor.get("sha256") and other.get("sha256") else ()
-    passed_over = {*_ROUNDING, *named}
+    unsaid = () if extractor.get(_SETTINGS) and other.get(_SETTINGS) else (_SETTINGS,)  # by the first files
+    passed_over = {*_ROUNDING, *named, *unsaid}
     made, others = ({name: each[name] for name in each if name not in passed_over} for each in (extractor, other))
     return made == others
 
