@@ -147,6 +147,9 @@ def test_the_default_folder_says_what_was_trained():
     assert runs.folder_of("x", words).name == "authors-text-a0-f0-s7"
     own = Config(alpha=0.0, audio_features="hubert", text_features="bert")
     assert runs.folder_of("x", own).name == "random-fusion-hubert-bert-a0-f0-s0"
+    pooled = Config(alpha=0.0, audio_features="hubert", pooling="attention", class_weights="balanced")
+    assert runs.folder_of("x", pooled).name == "random-fusion-hubert-a0-f0-s0-attended-balanced"
+    assert runs.folder_of("x", Config(alpha=0.0, pooling="attention")).name == "random-fusion-a0-f0-s0"
     both = Config(alpha=0.0, class_weights="balanced", noise={}, start="baseline")
     assert runs.folder_of("x", both).name == "random-fusion-a0-f0-s0-balanced-noise-continued"
 

@@ -109,6 +109,11 @@ class Run:
         return {name: tuple(shape) for name, shape in self.metrics.get("own_features", {}).items()}
 
     @property
+    def takes_word_vectors(self) -> bool:
+        """Whether the dataset's word vectors are among what it was trained on."""
+        return self.metrics["system"] != "audio" and not self.metrics.get("text_features")
+
+    @property
     def extractors(self) -> dict[str, dict]:
         """What made its own features, by the network's input, where their file said it."""
         return self.metrics.get("extractors", {})
@@ -155,16 +160,17 @@ def folder_of(dataset: str, config: Config) -> pathlib.Path:
     """`runs/<dataset>/<protocol>-<system>-a<alpha>-f<fold>-s<seed>` of a resolved configuration.
 
     A subset stands behind the protocol, and behind protocol `file` the beginning of its file's SHA-256; one's own
-    features stand behind the system. A run whose cross-entropy is weighed ends in `-balanced`; one under noise in
-    `-noise`, and behind it the beginning of the noise's SHA-256 where it is another than the default's; and a baseline
-    that was trained on in `-continued`.
+    features stand behind the system. A run that pools these by attention ends in `-attended`; one whose cross-entropy
+    is weighed in `-balanced`; one under noise in `-noise`, and behind it the beginning of the noise's SHA-256 where it
+    is another than the default's; and a baseline that was trained on in `-continued`.
     """
     drawn = (config.protocol, (config.split_sha256 or "")[:SHOWN_DIGITS], _in_a_name(config.subset or ""))
     own = "".join(f"-{name}" for name in (config.audio_features, config.text_features) if name)
     parts = f"a{config.alpha:.12g}", f"f{config.fold}", f"s{config.seed}"
+    attended = "-attended" if own and config.pooling == "attention" else ""
     balanced = "-balanced" if config.class_weights == "balanced" else ""
     continued = "-continued" if config.alpha == 0 and config.start == "baseline" else ""
-    ending = balanced + _noise_in_a_name(config) + continued
+    ending = attended + balanced + _noise_in_a_name(config) + continued
     name = f"{'-'.join(filter(None, drawn))}-{config.system}{own}-{'-'.join(parts)}{ending}"
     return pathlib.Path("runs") / dataset / name
 

@@ -64,8 +64,8 @@ def test_those_of_a_dataset(tensorflow, tfcr, extractors, small_dataset, small_c
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ((), "expected --model or --opensmile"),
-        (("--model", "m", "--opensmile", "s"), "expected --model or --opensmile"),
+        ((), "expected one of --model and --opensmile"),
+        (("--model", "m", "--opensmile", "s"), "expected one of --model and --opensmile"),
         (("--model", "m", "--data", "d", "--corpus", "manifest"), "--data and --corpus contradict each other"),
         (("--model", "m", "--corpus", "manifest"), "needs --root"),
         (("--model", "m", "--level", "lld"), "--level is of --opensmile"),

@@ -60,6 +60,14 @@ class Envelope:
         )
 
 
+class OfSettings(Envelope):
+    """One that has a configuration beside its weights."""
+
+    @property
+    def description(self):
+        return super().description | {"settings_sha256": "0" * 64}
+
+
 SECONDS = {"a": 1.0, "b": 0.5, "c": 1.7, "d": 0.5, "e": 5.03, "f": 0.7, "g": 1.9}
 
 
@@ -116,11 +124,53 @@ def test_one_that_was_cut_off_goes_on_and_has_the_same_bytes(corpus, tmp_path, m
     assert not cut_off.exists()
     said, second = [], Envelope()
     extract(recordings(corpus), second, cut_off, batch_size=2, progress=Progress(said.append))
-    assert said == ["2 of 4 batches are there already"] and second.calls == 1  # and the long recording
+    assert said == ["4 of 7 utterances are there already"] and second.calls == 1  # and the long recording
     assert cut_off.read_bytes() == at_once.read_bytes()
     third = Envelope()
     extract(recordings(corpus), third, cut_off, progress=Progress(said.append))
     assert third.calls == 0 and "was extracted before" in said[-1]
+
+
+def test_one_that_goes_on_in_other_batches_keeps_what_is_there_and_says_it(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_SAVED_EVERY", 0.0)
+    at_once, cut_off = tmp_path / "once" / "f.h5", tmp_path / "cut" / "f.h5"
+    extract(recordings(corpus), Envelope(), at_once, batch_size=3)
+    with pytest.raises(KeyboardInterrupt):
+        extract(recordings(corpus), Envelope(ends_after=1), cut_off, batch_size=2)
+    said, second = [], Envelope()
+    extract(recordings(corpus), second, cut_off, batch_size=3, progress=Progress(said.append))
+    assert said == [
+        "what is there already was computed by --batch 2, which may change the last digits of features, nothing else",
+        "2 of 7 utterances are there already",
+    ]
+    assert second.calls == 2  # one of b, d | f and a c g, and the long recording
+    assert list(arrays(cut_off)) == list(arrays(at_once))
+    for id, features in arrays(at_once).items():
+        np.testing.assert_allclose(arrays(cut_off)[id], features, rtol=1e-6)
+
+
+def test_parts_of_other_options_are_removed_and_that_is_said(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_SAVED_EVERY", 0.0)
+    out = tmp_path / "f.h5"
+    with pytest.raises(KeyboardInterrupt):
+        extract(recordings(corpus), Envelope(ends_after=1), out, batch_size=2)
+    said = []
+    extract(recordings(corpus), Envelope(name="other"), out, batch_size=2, progress=Progress(said.append))
+    assert len(said) == 1 and "is of other recordings, words or options, and is computed anew" in said[0]
+
+
+def test_thousands_without_features_are_all_named(tmp_path):
+    class Deaf(Envelope):
+        modality, longest = "text", None
+
+        def features_of(self, batch):
+            if any(batch):
+                raise ValueError("no word is known " * 3)
+            return [np.ones(3, np.float32) for _ in batch]
+
+    words = [Source(f"u{number:04d}", number, transcript="x" * (number > 0)) for number in range(2_000)]
+    found = extract(Sources(words, {}, "here"), Deaf(), tmp_path / "f.h5", batch_size=100)
+    assert (found.count, len(found.failed)) == (1, 1_999)
 
 
 def test_broken_recordings_are_named_and_the_others_done(corpus, tmp_path):
@@ -174,6 +224,8 @@ def test_a_file_of_another_extractor_is_not_touched(corpus, tmp_path):
     with pytest.raises(UsageError, match=r"has features made with model 'envelope', not 'other'"):
         extract(recordings(corpus), Envelope(name="other"), out)
     assert out.read_bytes() == before
+    with pytest.raises(UsageError, match="has features made by another configuration, tokenizer or feature extractor"):
+        extract(recordings(corpus), OfSettings(), out)
     out.write_text("mine")
     with pytest.raises(TfcrError, match="is no file of features"):
         extract(recordings(corpus), Envelope(), out)
@@ -219,6 +271,15 @@ def test_memory_is_flat_over_an_hour(tmp_path):
         tracemalloc.stop()
         assert arrays(root / "f.h5")["a"].shape == (minutes * 3_000, 2)
     assert peaks[1] < 1.1 * peaks[0]
+
+
+def test_ids_that_cannot_stand_in_one_file_are_refused_before_anything_is_computed(corpus, tmp_path):
+    sources = recordings(corpus)
+    renamed = [dataclasses.replace(each, id={"b": "a/b"}.get(each.id, each.id)) for each in sources.found]
+    extractor = Envelope()
+    with pytest.raises(TfcrError, match="the ids 'a' and 'a/b' cannot stand in one file"):
+        extract(dataclasses.replace(sources, found=renamed), extractor, tmp_path / "f.h5")
+    assert extractor.calls == 0 and sorted(path.name for path in tmp_path.iterdir()) == ["corpus"]
 
 
 def test_features_of_other_words_under_the_same_id_are_not_taken_for_these(tmp_path):

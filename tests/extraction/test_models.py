@@ -171,6 +171,10 @@ def test_an_extractor_is_made_again_from_its_description(models, corpus):
         assert may_be_same(described, described | updated)
         with pytest.raises(TfcrError, match="has other weights than those that the features were made with"):
             extractor_of({**described, "sha256": "0" * 64})
+        with pytest.raises(TfcrError, match="has another configuration, tokenizer or feature extractor than the one"):
+            extractor_of({**described, "settings_sha256": "0" * 64})
+        earlier = {name: value for name, value in described.items() if name != "settings_sha256"}
+        assert extractor_of(earlier).description == made.description
     assert extractor_of({**described, "precision": "half"}).encoder.settings.precision is None  # the machine's
     assert again.encoder.settings.precision == "float32"
     with pytest.raises(TfcrError, match=r"the model in the folder gone, which is not here; put it there"):
@@ -204,8 +208,13 @@ def test_models_that_cannot_be_had_are_one_line(models, tmp_path, monkeypatch):
     torch.save(model.state_dict(), pickled / "pytorch_model.bin")
     assert "has no model.safetensors; pickled weights are not loaded" in message(pickled)
 
+    bare = tmp_path / "bare"
+    transformers.AutoModel.from_pretrained(models / "wavlm").save_pretrained(bare)
+    assert "has neither preprocessor_config.json, as a speech model, nor a tokenizer's files" in message(bare)
+
     code = tmp_path / "code"
     code.mkdir()
+    (code / "vocab.txt").write_text("a")
     (code / "model.safetensors").write_bytes((models / "bert" / "model.safetensors").read_bytes())
     (code / "mine.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
     remote = {"model_type": "mine", "auto_map": {"AutoConfig": "mine.Config", "AutoModel": "mine.Model"}}
@@ -253,7 +262,7 @@ def test_a_killed_process_is_resumed_to_the_same_bytes(models, corpus, tmp_path)
     for after in (1, 1):
         assert run(after, tmp_path / "b.h5").returncode == -9 and not (tmp_path / "b.h5").exists()
     ended = run(99, tmp_path / "b.h5")
-    assert ended.returncode == 0 and "2 of 4 batches are there already" in ended.stderr
+    assert ended.returncode == 0 and "4 of 7 utterances are there already" in ended.stderr
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
 
 

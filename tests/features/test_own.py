@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tfcr.errors import TfcrError, UsageError
-from tfcr.features.own import OwnFeatures, in_words, may_be_same, write_features
+from tfcr.features.own import OwnFeatures, in_words, may_be_same, refuse_unholdable, write_features
 
 IDS = ["a", "b", "c"]
 
@@ -62,6 +62,8 @@ def test_the_same_weights_are_the_same_model_wherever_they_lie():
     assert may_be_same(made, made | {"model": "models/wavlm", "revision": None})
     assert not may_be_same(made, made | {"sha256": "2f"})
     assert not may_be_same(made, made | {"model": "models/wavlm", "layer": 3})
+    of_settings = made | {"settings_sha256": "1"}
+    assert may_be_same(of_settings, made) and not may_be_same(of_settings, made | {"settings_sha256": "2"})
     sets = {"model": "eGeMAPSv02", "sha256": None, "versions": {"opensmile": "2.5"}}  # openSMILE has no weights
     assert may_be_same(sets, sets | {"versions": {"opensmile": "2.6"}})
     assert not may_be_same(sets, sets | {"model": "ComParE_2016"})
@@ -170,6 +172,31 @@ def test_a_cut_file_is_named(written):
     own.path.write_bytes(own.path.read_bytes()[: -own.path.stat().st_size // 2])
     with pytest.raises(TfcrError, match=r"hubert.h5 cannot be read as HDF5"):
         own.feature_set(IDS)
+
+
+@pytest.mark.parametrize(
+    "ids, message",
+    [
+        (["b", "a/b/c", "a", "ab"], "ids 'a' and 'a/b/c' cannot stand in one file of features"),
+        (["a/b", "a/b/c"], "ids 'a/b' and 'a/b/c' cannot stand in one file"),
+        (["a", "a//b"], "ids 'a' and 'a//b' cannot"),
+        (["x", "a//b"], "the id 'a//b' cannot name features in HDF5"),
+        (["./b"], "the id './b' cannot name"),
+        (["/b"], "the id '/b' cannot name"),
+        (["b/"], "the id 'b/' cannot name"),
+    ],
+)
+def test_ids_that_hdf5_cannot_hold_together_are_named(tmp_path, ids, message):
+    with pytest.raises(TfcrError, match=message):
+        refuse_unholdable(ids)
+    refuse_unholdable(["a/b", "ab", "a b", "a.b", "x/a", "x/b"])
+
+
+@pytest.mark.parametrize("ids", [("a", "a/b"), ("a/b", "a")])
+def test_what_cannot_be_written_is_said_with_both_ids(tmp_path, ids):
+    with pytest.raises(TfcrError, match="ids 'a' and 'a/b' cannot stand in one file of features"):
+        write_features(tmp_path / "own.h5", [(id, np.ones(3)) for id in ids])
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["mfcc.h5", "spectrogram.h5", "my features.h5", ".h5", "-x.h5"])

@@ -209,6 +209,12 @@ def test_what_limits_the_figures_is_said(make_run, tmp_path, facts, sentence):
     assert sentence in " ".join(report.summary.split())
 
 
+@pytest.mark.parametrize("facts", [{"system": "audio"}, {"text_features": "words"}])
+def test_nothing_is_said_of_word_vectors_that_no_run_takes(make_run, tmp_path, facts):
+    words = page_of(write_report([make_run(transductive=True, embedding_dim=50, **facts)], tmp_path / "out")).words
+    assert "ransductive" not in words and "have 50 numbers" not in words
+
+
 def test_nothing_is_said_of_limits_that_are_not_there(make_run, tmp_path):
     words = page_of(write_report([make_run()], tmp_path / "out")).words
     assert "synthetic" not in words and "ransductive" not in words

@@ -126,7 +126,7 @@ def command(data, corpus, root, transcripts, model, revision, opensmile, level, 
 def _refuse_contradictions(data, corpus, root, model, opensmile, revision, level, settings) -> None:
     """Refuses options that say nothing together."""
     if (model is None) == (opensmile is None):
-        raise UsageError("expected --model or --opensmile: a Hugging Face model, or a feature set of openSMILE")
+        raise UsageError("expected one of --model and --opensmile: a Hugging Face model, or a feature set of openSMILE")
     if data is not None and corpus is not None:
         raise UsageError("--data and --corpus contradict each other; give one of them")
     if corpus is not None and root is None:

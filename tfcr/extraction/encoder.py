@@ -49,6 +49,7 @@ class Encoder:
             "model": self.files.name,
             "revision": self.files.revision,
             "sha256": self.files.sha256,
+            "settings_sha256": self.files.settings_sha256,
             "layer": self.settings.layer,
             "pool": self.settings.pool,
             "sample_rate": sample_rate,

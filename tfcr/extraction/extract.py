@@ -16,11 +16,16 @@ from tfcr.extraction.checked import said, whole
 from tfcr.extraction.extractor import Extractor
 from tfcr.extraction.parts import Part, Parts, described
 from tfcr.extraction.sources import Source, Sources
+from tfcr.features.own import refuse_unholdable
 from tfcr.preparation.options import Progress
 from tfcr.schema import SAMPLE_RATE
 from tfcr.wording import counted, printable
 
 _SAVED_EVERY = 20.0  # seconds: what a kill costs at most, beside the batch under way
+_OTHER_DIGEST = {
+    "sha256": "by other weights of the model",
+    "settings_sha256": "by another configuration, tokenizer or feature extractor of the model",
+}
 
 
 @dataclass(frozen=True)
@@ -41,13 +46,14 @@ def extract(
 ) -> Extracted:
     """Writes the features of everything, whole or not at all; one that was cut off goes on.
 
-    Batches are drawn by length from all that is wanted, so that the bytes do not depend on where it was cut off.
+    Batches are drawn by length from all that is wanted, so that the bytes do not depend on where it was cut off. One
+    that goes on with another batch size keeps what is there, which may have other last digits.
 
     Args:
         out: an HDF5 file; one that the same extractor made is completed.
 
     Raises:
-        TfcrError: `out` is another's, or nothing has features.
+        TfcrError: `out` is another's, nothing has features, or one file cannot hold all ids.
     """
     progress = progress or Progress()
     there = _there(out, extractor, sources) if out.exists() else set()
@@ -55,23 +61,24 @@ def extract(
     if there and not wanted:
         progress.say(f"{out} was extracted before, by the same extractor")
         return _extracted(len(there), sources.broken)
+    refuse_unholdable({each.id for each in wanted} | there)
     batches = batches_by_length(wanted, extractor.longest, batch_size)
-    parts = Parts(out, _plan(extractor, batches))
-    with parts.claimed():
+    ordered = [source for batch in batches for source in batch]
+    parts = Parts(out, _plan(extractor, ordered), batch_size)
+    with parts.claimed(progress.say):
         done = parts.done()
         if done:
-            progress.say(f"{len(done)} of {counted(len(batches), 'batch', 'batches')} are there already")
-        ahead = [number for number in range(len(batches)) if number not in done]
-        progress.start(_work(source for number in ahead for source in batches[number]))
+            progress.say(f"{len(done)} of {counted(len(ordered), 'utterance')} are there already")
+        ahead = list(filter(None, ([source for source in batch if source.id not in done] for batch in batches)))
+        progress.start(_work(source for batch in ahead for source in batch))
         while ahead:
-            ahead = _some(batches, ahead, extractor, parts, progress)
+            ahead = _some(ahead, extractor, parts, progress)
         failed = dict(sources.broken) | parts.failed()
         count = len(there) + len(wanted) - len(parts.failed())
         if not count:
             parts.remove()
             raise TfcrError(f"nothing in {sources.corpus} has features; the first: {failed[min(failed)]}")
-        ids = [[source.id for source in batch] for batch in batches]
-        parts.join(extractor.description, ids, {each.id: each.digest for each in wanted}, out if there else None)
+        parts.join(extractor.description, {each.id: each.digest for each in ordered}, out if there else None)
     return _extracted(count, failed)
 
 
@@ -97,10 +104,8 @@ def _there(out: pathlib.Path, extractor: Extractor, sources: Sources) -> set[str
     now = json.loads(json.dumps(extractor.description))
     other = next((name for name in now if before.get(name) != now[name]), None)
     if other:
-        raise UsageError(
-            f"--out {out} has features made with {other} {before.get(other)!r}, not {now[other]!r}; remove it, or name "
-            "another"
-        )
+        how = _OTHER_DIGEST.get(other, f"with {other} {before.get(other)!r}, not {now[other]!r}")
+        raise UsageError(f"--out {out} has features made {how}; remove it, or name another")
     for source in sources.found:
         known = digests.get(source.id)
         if known and (digest := source.digest) and digest != known:
@@ -111,14 +116,12 @@ def _there(out: pathlib.Path, extractor: Extractor, sources: Sources) -> set[str
     return set(digests)
 
 
-def _plan(extractor: Extractor, batches: Sequence[Sequence[Source]]) -> dict:
-    """What decides the bytes; a changed recording shows in its stamp."""
+def _plan(extractor: Extractor, ordered: Sequence[Source]) -> dict:
+    """What decides the features; a changed recording shows in its stamp."""
     digest = hashlib.sha256()
-    for batch in batches:
-        for source in batch:
-            stamp = files.stamp(source.audio) if source.audio is not None and source.audio.exists() else []
-            digest.update(json.dumps([source.id, source.length, source.transcript, stamp]).encode())
-        digest.update(b"\n")
+    for source in ordered:
+        stamp = files.stamp(source.audio) if source.audio is not None and source.audio.exists() else []
+        digest.update(json.dumps([source.id, source.length, source.transcript, stamp]).encode())
     return json.loads(json.dumps({"extractor": extractor.description, "sources": digest.hexdigest()}))
 
 
@@ -127,19 +130,17 @@ def _work(sources: Iterable[Source]) -> float:
     return sum(1 if source.audio is None else source.length / SAMPLE_RATE for source in sources)
 
 
-def _some(
-    batches: Sequence[Sequence[Source]], ahead: list[int], extractor: Extractor, parts: Parts, progress: Progress
-) -> list[int]:
-    """Computes batches for a while and keeps what came of them; returns the numbers of those that are left."""
+def _some(ahead: list[list[Source]], extractor: Extractor, parts: Parts, progress: Progress) -> list[list[Source]]:
+    """Computes batches for a while and keeps what came of them; returns those that are left."""
     began = time.monotonic()
-    with parts.writing(ahead[0]) as part:
-        while ahead and (not part.batches or time.monotonic() - began < _SAVED_EVERY):
-            number = ahead[0]
-            _compute(batches[number], extractor, part)
-            part.batches.append(number)
-            progress.advance(_work(batches[number]))
-            ahead = ahead[1:]
-    return ahead
+    with parts.writing() as part:
+        for number, batch in enumerate(ahead):
+            if part.ids and time.monotonic() - began >= _SAVED_EVERY:
+                return ahead[number:]
+            _compute(batch, extractor, part)
+            part.ids += [source.id for source in batch]
+            progress.advance(_work(batch))
+    return []
 
 
 def _compute(batch: Sequence[Source], extractor: Extractor, part: Part) -> None:

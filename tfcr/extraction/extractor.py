@@ -10,11 +10,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from tfcr.errors import TfcrError, UsageError, missing_extra
-from tfcr.extraction.model_files import find_model
+from tfcr.extraction.model_files import FRONT_ENDS, OF_TOKENIZERS, find_model
 from tfcr.extraction.settings import Pool, Precision, Settings
 
 _PACKAGES = {"pretrained": ("torch", "transformers"), "opensmile": ("opensmile",)}  # of each extra
-_FRONT_END = ("preprocessor_config.json", "processor_config.json")
 
 
 class Extractor(Protocol):
@@ -60,7 +59,7 @@ def extractor_of(description: dict) -> Extractor:
         description: the JSON object in the attribute `extractor` of the file's root.
 
     Raises:
-        TfcrError: its extra is not installed, or the model is not there, or its weights are others.
+        TfcrError: its extra is not installed, or the model is not there, or it is another one.
     """
     try:
         kind, model = description["kind"], description["model"]
@@ -87,6 +86,12 @@ def extractor_of(description: dict) -> Extractor:
         raise TfcrError(
             f"model {model} has other weights than those that the features were made with (SHA-256 "
             f"{made.description['sha256'][:12]}…, not {sha256[:12]}…); put the former ones there"
+        )
+    rest = description.get("settings_sha256")  # which the first files did not say
+    if rest is not None and made.description["settings_sha256"] != rest:
+        raise TfcrError(
+            f"model {model} has another configuration, tokenizer or feature extractor than the one that the features "
+            "were made with; put the former files there"
         )
     return made
 
@@ -136,11 +141,16 @@ def pretrained(
 
 def modality_of(folder: pathlib.Path) -> str:
     """What a model takes, as its files say it."""
-    contents = [(folder / name).read_bytes() for name in _FRONT_END if (folder / name).is_file()]
+    contents = [(folder / name).read_bytes() for name in FRONT_ENDS if (folder / name).is_file()]
     if any(b'"feature_extractor_type"' in content for content in contents):
         return "audio"
     if contents:
         raise UsageError(f"--model {folder} is no model of speech or text alone: it has a front end of another kind")
+    if not any(any(folder.glob(name)) for name in OF_TOKENIZERS):
+        raise TfcrError(
+            f"--model {folder} has neither {FRONT_ENDS[0]}, as a speech model, nor a tokenizer's files, as a text "
+            "model; put there what its feature extractor's or its tokenizer's save_pretrained writes"
+        )
     return "text"
 
 

@@ -12,6 +12,12 @@ from tfcr.errors import TfcrError
 
 WEIGHTS = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
+_CONFIG = "config.json"
+FRONT_ENDS = "preprocessor_config.json", "processor_config.json"
+_VOCABULARIES = "tokenizer.json", "vocab.json", "vocab.txt", "*.model"  # one of which most tokenizers have
+OF_TOKENIZERS = *_VOCABULARIES, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt"
+_SETTINGS = _CONFIG, *FRONT_ENDS, *OF_TOKENIZERS
+_OF_SAVING = "_name_or_path", "architectures", "dtype", "name_or_path", "torch_dtype", "transformers_version"
 _WANTED = ["*.json", "*.txt", "*.model", WEIGHTS, "model-*-of-*.safetensors"]  # of what lies on the Hub
 
 
@@ -24,12 +30,14 @@ class ModelFiles:
         folder: with its files.
         revision: the Hub's commit; None of a folder.
         sha256: of the weights; where they lie in several files, of these files' digests.
+        settings_sha256: of what else decides the features: configuration, front end and tokenizer.
     """
 
     name: str
     folder: pathlib.Path
     revision: str | None
     sha256: str
+    settings_sha256: str
 
 
 def find_model(
@@ -51,7 +59,7 @@ def find_model(
     else:
         folder, name = _of_hub(model, revision, say), model
         commit = folder.name
-    return ModelFiles(name, folder, commit, _sha256(name, folder))
+    return ModelFiles(name, folder, commit, _sha256(name, folder), _settings_sha256(folder))
 
 
 def _of_hub(model: str, revision: str | None, say: Callable[[str], None]) -> pathlib.Path:
@@ -66,7 +74,7 @@ def _of_hub(model: str, revision: str | None, say: Callable[[str], None]) -> pat
     try:
         try:
             folder = snapshot(local_files_only=True)
-            if _weights(folder):
+            if _is_whole(folder):
                 return folder
         except FileNotFoundError:  # nothing of it is on the disk
             pass
@@ -89,6 +97,30 @@ def _sha256(name: str, folder: pathlib.Path) -> str:
             "request's (refs/pr/1)"
         )
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _settings_sha256(folder: pathlib.Path) -> str:
+    """Of the settings' files by name, of JSON the content, without what says no more than who saved it."""
+    digest = hashlib.sha256()
+    for path in sorted({path for name in _SETTINGS for path in folder.glob(name)}):
+        digest.update(json.dumps([path.name, hashlib.sha256(_content(path)).hexdigest()]).encode())
+    return digest.hexdigest()
+
+
+def _content(path: pathlib.Path) -> bytes:
+    try:
+        found = json.loads(path.read_bytes())
+    except ValueError:  # no JSON
+        return path.read_bytes()
+    if isinstance(found, dict):
+        found = {name: value for name, value in found.items() if name not in _OF_SAVING}
+    return json.dumps(found, sort_keys=True).encode()
+
+
+def _is_whole(folder: pathlib.Path) -> bool:
+    """Whether a snapshot that may be of a broken download has a file of each kind that a model needs."""
+    input_files = [path for name in (*FRONT_ENDS, *_VOCABULARIES) for path in folder.glob(name)]
+    return bool(_weights(folder) and (folder / _CONFIG).is_file() and input_files)
 
 
 def _weights(folder: pathlib.Path) -> list[pathlib.Path]:

@@ -1,10 +1,11 @@
 """Features as they are computed, kept in a hidden folder beside the file that they are for, until all are there."""
 
 import contextlib
+import itertools
 import json
 import pathlib
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 
 import h5py
 import numpy as np
@@ -14,36 +15,37 @@ from tfcr.errors import TfcrError
 from tfcr.features.own import EXTRACTOR
 
 _PLAN = "plan.json"
+_FEATURES, _DONE = "features", "done"  # in a part
 _SOURCE = "source"  # the attribute of an utterance's features that has the digest of what they are of
 _BLOCK = 1 << 22  # numbers copied at a time
 
 
 class Part:
-    """Some batches' features, being written."""
+    """Some utterances' features, being written."""
 
-    def __init__(self, file: h5py.File):
-        self.file = file
-        self.batches: list[int] = []
+    def __init__(self, group: h5py.Group):
+        self.group = group
+        self.ids: list[str] = []  # of those that are done, with features or without
         self.failed: dict[str, str] = {}
 
     def add(self, id: str, features: np.ndarray) -> None:
         """Features of an utterance, float32."""
-        self.file.create_dataset(id, data=features.astype("<f4", copy=False))
+        self.group.create_dataset(id, data=features.astype("<f4", copy=False))
 
     def append(self, id: str, features: np.ndarray) -> None:
         """Further features of an utterance, float32 [time, dim] or [layers, time, dim], behind those that are there."""
-        if id not in self.file:
+        if id not in self.group:
             grows = (*features.shape[:-2], None, features.shape[-1])
-            self.file.create_dataset(id, data=features, maxshape=grows, chunks=True)
+            self.group.create_dataset(id, data=features, maxshape=grows, chunks=True)
             return
-        dataset = self.file[id]
+        dataset = self.group[id]
         before = dataset.shape[-2]
         dataset.resize(before + features.shape[-2], axis=dataset.ndim - 2)
         dataset[..., before:, :] = features
 
     def discard(self, id: str) -> None:
-        if id in self.file:
-            del self.file[id]
+        if id in self.group:
+            del self.group[id]
 
 
 class Parts:
@@ -52,67 +54,78 @@ class Parts:
     Args:
         out: the file that the features are for.
         plan: what is computed and how, as JSON can hold it; parts of another plan are removed.
+        batch_size: utterances that are computed at once, which decides no more than the last digits.
     """
 
-    def __init__(self, out: pathlib.Path, plan: Mapping):
+    def __init__(self, out: pathlib.Path, plan: Mapping, batch_size: int):
         self.out = out
         self.folder = out.with_name(f".{out.name}.parts")
         self.plan = plan
+        self.batch_size = batch_size
 
     @contextlib.contextmanager
-    def claimed(self) -> Iterator[None]:
-        """Within the block no other process extracts into the file."""
+    def claimed(self, say: Callable[[str], None]) -> Iterator[None]:
+        """Within the block no other process extracts into the file.
+
+        Args:
+            say: is told in a sentence that parts are removed, or that they were computed in other batches.
+        """
         with files.locked(self.folder, f"extracting into {self.out}, by way of"):
             files.remove_temporaries(self.folder)
-            if not self._is_of_plan():
+            plan, batch_size = self._begun()
+            if plan != self.plan:
+                if self._paths():
+                    say(
+                        f"what was extracted for {self.out} before it was cut off is of other recordings, words or "
+                        "options, and is computed anew"
+                    )
                 for path in self._paths():
                     path.unlink()
-                files.write_json(self.folder / _PLAN, self.plan)
+                files.write_json(self.folder / _PLAN, {"plan": self.plan, "batch": self.batch_size})
+            elif batch_size != self.batch_size:
+                say(
+                    f"what is there already was computed by --batch {batch_size}, which may change the last digits of "
+                    "features, nothing else"
+                )
             yield
 
-    def done(self) -> set[int]:
-        """The numbers of the batches that are there."""
-        return {number for path in self._paths() for number in self._of(path)[0]}
+    def done(self) -> set[str]:
+        """The ids of what was computed, with features or without."""
+        return {id for path in self._paths() for id in self._of(path)[0]}
 
     def failed(self) -> dict[str, str]:
         """Id → why there are no features of it."""
         return {id: why for path in self._paths() for id, why in self._of(path)[1].items()}
 
     @contextlib.contextmanager
-    def writing(self, first: int) -> Iterator[Part]:
-        """A part that begins with the batch of that number, and is there once the block has ended well."""
-        with files.written_whole(self.folder / f"{first:08d}.h5") as temporary, h5py.File(temporary, "w") as file:
-            part = Part(file)
+    def writing(self) -> Iterator[Part]:
+        """The next part, which is there once the block has ended well."""
+        number = max((int(path.stem) for path in self._paths()), default=-1) + 1
+        path = self.folder / f"{number:08d}.h5"
+        with files.written_whole(path) as temporary, h5py.File(temporary, "w") as file:
+            part = Part(file.create_group(_FEATURES))
             yield part
-            file.attrs["batches"] = part.batches
-            file.attrs["failed"] = json.dumps(part.failed)
+            file[_DONE] = json.dumps([part.ids, part.failed])  # no attribute, which holds 64 kB at most
 
-    def join(
-        self,
-        description: Mapping,
-        batches: Sequence[Sequence[str]],
-        digests: Mapping[str, str],
-        before: pathlib.Path | None,
-    ) -> None:
+    def join(self, description: Mapping, digests: Mapping[str, str], before: pathlib.Path | None) -> None:
         """Writes the file, whole or not at all, and removes the parts.
 
         Args:
             description: of the extractor.
-            batches: the ids of every batch, in the order that the file gets.
-            digests: id → of what its features are of.
+            digests: id → of what its features are of, in the order that the file gets.
             before: a file whose features are taken over first.
         """
+        part_of = {id: path for path in self._paths() for id in self._of(path)[0]}
         with files.written_whole(self.out) as temporary, h5py.File(temporary, "w") as file:
             file.attrs[EXTRACTOR] = json.dumps(description)
             if before is not None:
                 with h5py.File(before, "r") as earlier:
                     earlier.visititems(lambda id, found: _copy(found, file, id))
-            for path in self._paths():
-                numbers = self._of(path)[0]
+            for path, ids in itertools.groupby(digests, key=part_of.__getitem__):  # one is open at a time
                 with h5py.File(path, "r") as part:
-                    for id in (id for number in numbers for id in batches[number]):
-                        if id in part:
-                            _copy(part[id], file, id, digests[id])
+                    for id in ids:
+                        if id in part[_FEATURES]:
+                            _copy(part[_FEATURES][id], file, id, digests[id])
         self.remove()
 
     def remove(self) -> None:
@@ -121,18 +134,21 @@ class Parts:
     def _paths(self) -> list[pathlib.Path]:
         return sorted(self.folder.glob("[0-9]*.h5"))
 
-    def _of(self, path: pathlib.Path) -> tuple[list[int], dict[str, str]]:
+    def _of(self, path: pathlib.Path) -> tuple[list[str], dict[str, str]]:
         try:
             with h5py.File(path, "r") as file:
-                return list(map(int, file.attrs["batches"])), json.loads(file.attrs["failed"])
+                ids, failed = json.loads(file[_DONE][()])
+                return ids, failed
         except (OSError, KeyError, ValueError) as error:
             raise TfcrError(f"{path} is broken ({error}); remove {self.folder}, and try again") from None
 
-    def _is_of_plan(self) -> bool:
+    def _begun(self) -> tuple[Mapping | None, int | None]:
+        """The plan and the batch size of the parts that are there."""
         try:
-            return files.read_json(self.folder / _PLAN) == self.plan
-        except TfcrError:
-            return False
+            found = files.read_json(self.folder / _PLAN)
+            return found["plan"], found["batch"]
+        except (TfcrError, KeyError):
+            return None, None
 
 
 def described(path: pathlib.Path) -> tuple[dict | None, dict[str, str]]:

@@ -7,7 +7,7 @@ import json
 import os
 import pathlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,6 +26,7 @@ FORMAT = (
 )
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 _ROUNDING = ("versions", "precision")  # of what makes features: what should change their last digits alone
+_SETTINGS = "settings_sha256"  # of a model's configuration, tokenizer and feature extractor
 _LARGEST = np.finfo(np.float32).max
 
 
@@ -41,8 +42,10 @@ def write_features(
 
     Raises:
         ValueError: an id twice, or an array of another shape than the first, empty or not finite.
+        TfcrError: ids that one HDF5 file cannot hold (`refuse_unholdable`).
     """
     first = None
+    ids: set[str] = set()
     with files.written_whole(path) as temporary, h5py.File(temporary, "w") as file:
         if extractor is not None:
             file.attrs[EXTRACTOR] = json.dumps(extractor)
@@ -54,9 +57,32 @@ def write_features(
                 raise ValueError(f"features of {id!r} have the shape {array.shape}; the first have {first}")
             if not _fits_float32(array):
                 raise ValueError(f"features of {id!r} are not all finite in float32")
-            if id in file:
+            if id in ids:
                 raise ValueError(f"features of {id!r} are given twice")
-            file.create_dataset(id, data=array.astype("<f4", copy=False))
+            ids.add(id)
+            try:
+                file.create_dataset(id, data=array.astype("<f4", copy=False))
+            except (TypeError, ValueError):
+                refuse_unholdable(ids)
+                raise
+
+
+def refuse_unholdable(ids: Collection[str]) -> None:
+    """Refuses ids that one HDF5 file cannot hold, for / stands for folders there: `a` beside `a/b`, or `a//b`.
+
+    Raises:
+        TfcrError: there are such, the first by name.
+    """
+    for id in sorted(ids):
+        parts = id.split("/")
+        folders = ["/".join(parts[:depth]) for depth in range(1, len(parts))]
+        if folder := next((each for each in folders if each in ids), None):
+            raise TfcrError(
+                f"the ids {folder!r} and {id!r} cannot stand in one file of features: in HDF5 / is for folders, and "
+                f"{folder!r} would be one; give one of them another id"
+            )
+        if "\0" in id or not {"", "."}.isdisjoint(parts):
+            raise TfcrError(f"the id {id!r} cannot name features in HDF5, where / is for folders; give it another one")
 
 
 @dataclass(frozen=True)
@@ -216,7 +242,8 @@ def may_be_same(extractor: Mapping | None, other: Mapping | None) -> bool:
     if extractor is None or other is None:
         return True
     named = ("model", "revision") if extractor.get("sha256") and other.get("sha256") else ()
-    passed_over = {*_ROUNDING, *named}
+    unsaid = () if extractor.get(_SETTINGS) and other.get(_SETTINGS) else (_SETTINGS,)  # by the first files
+    passed_over = {*_ROUNDING, *named, *unsaid}
     made, others = ({name: each[name] for name in each if name not in passed_over} for each in (extractor, other))
     return made == others
 

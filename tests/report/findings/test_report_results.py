@@ -191,6 +191,20 @@ def test_balanced_class_weights_are_a_condition_of_their_own(make_run):
     assert [(each.baseline.condition, each.confounds) for each in compared] == [(groups[1].condition, [])]
 
 
+def test_pooling_by_attention_is_a_condition_of_its_own_where_there_is_something_to_pool(make_run):
+    own = {"audio_features": "wavlm"}
+    attended = {"settings": {"pooling": "attention"}}
+    runs = [make_run("mean", **own), make_run("attended", **own, **attended), make_run("spectrograms", **attended)]
+    groups = group_by_condition([*runs, make_run("audio", system="audio", **own, **attended)])
+    assert [group.condition.name for group in groups] == [
+        "Model-level fusion (baseline)",
+        "Model-level fusion on wavlm",
+        "Model-level fusion on wavlm, pooled by attention",
+        "Audio only on wavlm, pooled by attention",
+    ]
+    assert len({group.condition.setting for group in groups}) == 4
+
+
 def test_the_number_of_replicas_is_a_setting_where_each_has_its_own_negatives(make_run):
     def differing(scope, alpha):
         settings = {"negatives_scope": scope}

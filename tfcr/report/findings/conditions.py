@@ -35,6 +35,7 @@ CELL_SETTINGS = {
     "split",
 }  # may differ within a condition without a word
 BALANCED = ", with balanced class weights"
+_ATTENDED = ", pooled by attention"
 UNDER_NOISE = ", trained under noise"
 ON = " on "  # behind it stand one's own features, or a subset
 _CHOSEN = "α chosen per fold on validation"
@@ -53,6 +54,7 @@ class Condition:
         start: whose encoders training started from, for the preset `authors` trains in stages.
         noise: what was added to speech and words in training, as JSON; empty for nothing.
         class_weights: of the cross-entropy: `none` or `balanced`.
+        pooling: of one's own features over time: `mean` or `attention`; `mean` where none are taken.
     """
 
     dataset_sha256: str
@@ -64,6 +66,7 @@ class Condition:
     start: str = "fresh"
     noise: str = ""
     class_weights: str = "none"
+    pooling: str = "mean"
 
     @property
     def is_continued(self) -> bool:
@@ -83,7 +86,9 @@ class Condition:
     @property
     def trained(self) -> str:
         """How it was trained otherwise than the paper says, in words behind a name; empty where it was not."""
-        return (BALANCED if self.class_weights == "balanced" else "") + (UNDER_NOISE if self.noise else "")
+        attended = _ATTENDED if self.pooling == "attention" else ""
+        balanced = BALANCED if self.class_weights == "balanced" else ""
+        return attended + balanced + (UNDER_NOISE if self.noise else "")
 
     @property
     def _name(self) -> str:
@@ -114,7 +119,12 @@ class Condition:
     def setting(self) -> tuple:
         """All but alpha: conditions that agree in it can be paired."""
         division = self.dataset_sha256, self.preset, self.protocol, self.fold_seed
-        return *division, self.system, self.start, self.noise, self.class_weights
+        return *division, self.system, self.start, self.noise, self.class_weights, self.pooling
+
+    @property
+    def stage(self) -> tuple:
+        """Sorts conditions of one system and alpha: what was trained otherwise than the paper says comes later."""
+        return bool(self.noise), self.class_weights != "none", self.pooling != "mean", self.is_continued
 
     @property
     def order(self) -> tuple:
@@ -122,9 +132,9 @@ class Condition:
         system, _, _ = self.system.partition(ON)
         rank = SYSTEMS.index(system) if system in SYSTEMS else len(SYSTEMS)
         alpha = math.inf if self.alpha is None else self.alpha
-        stage = self.start == "baseline"
+        trained = self.start == "baseline", self.class_weights != "none", self.pooling != "mean", self.noise
         rest = self.protocol, self.fold_seed, self.preset
-        return self.dataset_sha256, rank, self.system, alpha, stage, self.class_weights != "none", self.noise, *rest
+        return self.dataset_sha256, rank, self.system, alpha, *trained, *rest
 
 
 @dataclass(frozen=True)
@@ -251,6 +261,7 @@ def _place(run: Run) -> tuple[Condition, Cell]:
         start=metrics.get("start", "fresh"),
         noise=json.dumps(metrics["noise"], sort_keys=True) if metrics.get("noise") else "",
         class_weights=metrics.get("class_weights", run.config.get("class_weights", "none")),  # earlier: config alone
+        pooling=run.config.get("pooling", "mean") if own else "mean",
     )
     return condition, (metrics["fold"], metrics["seed"])
 

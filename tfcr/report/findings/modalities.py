@@ -113,7 +113,9 @@ def _compare_fusion(fusion: Group, groups: Mapping[Condition, Group]) -> FusionC
 def _alone(fusion: Group, modality: str) -> Condition:
     """The condition of the runs that have one of a fusion's encoders and nothing else."""
     own = next(iter(fusion.runs.values())).metrics.get(f"{modality}_features")
-    return replace(fusion.condition, system=ON.join([modality, *([own] if own else [])]), alpha=0.0, start="fresh")
+    system = ON.join([modality, *([own] if own else [])])
+    pooling = fusion.condition.pooling if own else "mean"
+    return replace(fusion.condition, system=system, alpha=0.0, start="fresh", pooling=pooling)
 
 
 def _on_same_cells(fusion: Group, alone: Sequence[Group]) -> list[Group]:

@@ -244,7 +244,7 @@ def divide(groups: Sequence[Group]) -> list[Section]:
 
 
 def _section(sha256: str, name: str, label: str, groups: list[Group]) -> Section:
-    metrics = [run.metrics for group in groups for run in group.runs.values()]
+    runs = [run for group in groups for run in group.runs.values()]
     by_setting: dict[tuple, list[Group]] = {}
     for group in groups:
         by_setting.setdefault(group.condition.setting, []).append(group)
@@ -261,13 +261,13 @@ def _section(sha256: str, name: str, label: str, groups: list[Group]) -> Section
         dataset=name,
         label=label,
         sha256=sha256,
-        synthetic=name.startswith("synthetic") or any(each.get("corpus") == "synthetic" for each in metrics),
-        transductive=any(each.get("transductive") for each in metrics),
+        synthetic=name.startswith("synthetic") or any(run.metrics.get("corpus") == "synthetic" for run in runs),
+        transductive=any(run.metrics.get("transductive") for run in runs if run.takes_word_vectors),
         settings=settings,
         modalities=[each for each in beside if each],
         noise=_under_noise(groups, settings),
-        embedding_dims=sorted({run.embedding_dim for group in groups for run in group.runs.values()}),
-        unreadable=max(each.get("unreadable", 0) for each in metrics),
+        embedding_dims=sorted({run.embedding_dim for run in runs if run.takes_word_vectors}) or [EMBEDDING_DIM],
+        unreadable=max(run.metrics.get("unreadable", 0) for run in runs),
     )
 
 
@@ -327,8 +327,7 @@ def _place_in_table(row: tuple[PublishedRow | None, list[Result]]) -> tuple:
     of_paper = system == BASELINE_SYSTEM
     alone = system.partition(ON)[0] in MODALITIES  # right below the paper's system, which is made of them
     rank = published.TABLE_1.index(paper) if paper else -1 if alone else len(published.TABLE_1)
-    conditions = [result.group.condition for result in results[:1]]
-    stage = [(bool(each.noise), each.class_weights != "none", each.is_continued) for each in conditions]
+    stage = [result.group.condition.stage for result in results[:1]]
     return (0, alpha, stage, "") if of_paper else (1, 0 if results else 1, rank, f"{system} {alpha:.6f}")
 
 
