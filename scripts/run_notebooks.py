@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("notebooks", nargs="*", type=pathlib.Path, default=sorted(NOTEBOOKS.glob("*.ipynb")))
     arguments = parser.parse_args()
     os.environ["PATH"] = f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # `!tfcr` is ours
+    os.environ.pop("MPLBACKEND", None)  # pictures belong into the notebook
     for path in arguments.notebooks:
         nbformat.write(run(path), arguments.out / path.name)
 

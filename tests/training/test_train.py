@@ -141,9 +141,9 @@ class _Interrupt(Observer):
 @pytest.mark.parametrize(
     "fields",
     [
-        {"system": "audio", "epochs": 2},
-        pytest.param({"alpha": 0.3, "epochs": 3}, marks=pytest.mark.full),
-        pytest.param({"alpha": 0.3, "epochs": 3, "negatives_per_anchor": 5}, marks=pytest.mark.full),
+        pytest.param({"system": "audio", "epochs": 2}, id="audio"),
+        pytest.param({"alpha": 0.3, "epochs": 3}, id="regularised", marks=pytest.mark.full),
+        pytest.param({"alpha": 0.3, "epochs": 3, "negatives_per_anchor": 5}, id="drawn", marks=pytest.mark.full),
     ],
 )
 def test_a_resumed_run_has_the_bits_of_an_undisturbed_one(small_config, small_dataset, tmp_path, fields):
