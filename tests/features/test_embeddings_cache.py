@@ -165,7 +165,7 @@ def test_a_file_that_changed_is_read_again_even_with_its_old_size_and_date(path,
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused_and_leaves_nothing(path, monkeypatch, cache):
-    def read(file, words):
+    def read(*arguments):
         write_vectors(path, seed=1)
         return {}
 
