@@ -33,8 +33,8 @@ def check_recurrent_layers(network: keras.Model) -> str:
     for (kind, dtype), (cosine, ratio) in found.items():
         if not (cosine >= LEAST_COSINE[dtype] and 1 / MOST_RATIO <= ratio <= MOST_RATIO):
             raise TfcrError(
-                f"the gradient of {kind.__name__} in {dtype} is wrong on this GPU: its cosine to that of float32 on the CPU "
-                f"is {cosine:.3f} and its norm {ratio:.3g} times as large; expected at least {LEAST_COSINE[dtype]} and "
+                f"the gradient of {kind.__name__} in {dtype} is wrong on this GPU: its cosine to that of float32 on the "
+                f"CPU is {cosine:.3f} and its norm {ratio:.3g} times as large; expected at least {LEAST_COSINE[dtype]} and "
                 "about 1; train in another precision, or another version of TensorFlow or cuDNN"
             )
     if not found:
