@@ -33,9 +33,10 @@ def check_recurrent_layers(network: keras.Model) -> str:
     for (kind, dtype), (cosine, ratio) in found.items():
         if not (cosine >= LEAST_COSINE[dtype] and 1 / MOST_RATIO <= ratio <= MOST_RATIO):
             raise TfcrError(
-                f"the gradient of {kind.__name__} in {dtype} is wrong on this GPU: its cosine to that of float32 on the "
-                f"CPU is {cosine:.3f} and its norm {ratio:.3g} times as large; expected at least {LEAST_COSINE[dtype]} and "
-                "about 1; train in another precision, or another version of TensorFlow or cuDNN"
+                f"the gradient of {kind.__name__} in {dtype} is wrong on this GPU: its cosine to that of float32 on "
+                f"the CPU is {cosine:.3f} and its norm {ratio:.3g} times as large; expected at least "
+                f"{LEAST_COSINE[dtype]} and about 1; train in another precision, or another version of TensorFlow or "
+                "cuDNN"
             )
     if not found:
         return "no recurrent layer to check on the GPU"
