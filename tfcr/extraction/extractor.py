@@ -148,13 +148,13 @@ def modality_of(files: ModelFiles) -> str:
             f"--model {files.name} is no model of speech or text alone: it has a front end of another kind"
         )
     if not any(any(files.folder.glob(name)) for name in OF_TOKENIZERS):
-        fetched = f"hf download {files.name} --revision {files.revision} --local-dir my-model"
-        first, last = (
-            ("", "") if files.revision is None else (f"fetch it by `{fetched}`, ", ", and name --model my-model")
-        )
+        remedy = "put there what its feature extractor's or its tokenizer's save_pretrained writes"
+        if files.revision is not None:  # of the Hub
+            fetch = f"hf download {files.name} --revision {files.revision} --local-dir my-model"
+            remedy = f"fetch it by `{fetch}`, {remedy}, and name --model my-model"
         raise TfcrError(
             f"--model {files.name} has neither {FRONT_ENDS[0]}, as a speech model, nor a tokenizer's files, as a text "
-            f"model; {first}put there what its feature extractor's or its tokenizer's save_pretrained writes{last}"
+            f"model; {remedy}"
         )
     return "text"
 
