@@ -74,6 +74,19 @@ def test_another_full_disk_than_the_runs_is_named(tmp_path, monkeypatch, name):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+def test_a_word_behind_a_stroke_is_no_full_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_has_room", lambda folder: True)
+    full = os.strerror(errno.ENOSPC)
+    for said in (f"assign /weights; {full}", f"while reading /none/a.h5; {full}"):
+        wanted = rf"^{tmp_path} cannot take run \({full}\)"
+        with pytest.raises(files.NoRoomError, match=wanted), files.full_disk_named(tmp_path / "run"):
+            raise OSError(said)
+    (tmp_path / "full").mkdir()
+    wanted = rf"^{tmp_path}/full has no room"  # a folder itself, not the one that it lies in
+    with pytest.raises(files.NoRoomError, match=wanted), files.full_disk_named(tmp_path / "runs" / "run"):
+        raise OSError(f"{tmp_path}/full; {full}")
+
+
 def test_json_comes_back_as_it_was_written(tmp_path):
     content = {"grün": [1, 2.5, None, True, "ß"]}
     files.write_json(tmp_path / "a.json", content)

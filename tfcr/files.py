@@ -99,7 +99,7 @@ def _full_elsewhere(error: Exception, folder: pathlib.Path) -> pathlib.Path | No
     named = _named_file(error)
     if named is not None:
         within = pathlib.Path(os.path.abspath(named)).is_relative_to(os.path.abspath(folder))
-        return None if within else pathlib.Path(named).parent
+        return None if within else pathlib.Path(named if os.path.isdir(named) else os.path.dirname(named))
     temporary = pathlib.Path(tempfile.tempdir or os.environ.get("TMPDIR", "/tmp"))
     return temporary if _has_room(folder) and not _has_room(temporary) else None
 
@@ -109,7 +109,13 @@ def _named_file(error: Exception) -> str | None:
     named = getattr(error, "filename", None)
     if isinstance(named, str):
         return named
-    return next((path for path in _PATH.findall(str(error)) if os.path.isdir(os.path.dirname(path))), None)
+    return next((path for path in _PATH.findall(str(error)) if os.path.exists(path) or _may_be_in_a_folder(path)), None)
+
+
+def _may_be_in_a_folder(path: str) -> bool:
+    """Whether a file could be there; any word behind a stroke could be in the root."""
+    folder = os.path.dirname(path)
+    return folder != "/" and os.path.isdir(folder)
 
 
 def _has_room(folder: pathlib.Path) -> bool:

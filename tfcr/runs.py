@@ -111,7 +111,15 @@ class Run:
     @property
     def takes_word_vectors(self) -> bool:
         """Whether the dataset's word vectors are among what it was trained on."""
-        return self.metrics["system"] != "audio" and not self.metrics.get("text_features")
+        test = self.metrics["test"]
+        is_speech_alone = test.get("wa_audio") is not None and test.get("wa_text") is None
+        return not is_speech_alone and not self.metrics.get("text_features")
+
+    @property
+    def pooled_features(self) -> set[str]:
+        """Which own features have time, over which they are pooled; those of a shape that was not recorded may have."""
+        taken = [name for name in ("audio_features", "text_features") if self.metrics.get(name)]
+        return {name for name in taken if None in self.own_features.get(name, [None])}
 
     @property
     def extractors(self) -> dict[str, dict]:

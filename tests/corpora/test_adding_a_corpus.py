@@ -100,9 +100,11 @@ def test_the_pages_example_is_prepared_by_the_command_line(package, recordings, 
     assert dataset.info["counts"]["emotion"] == {"neutral": 4, "happiness": 4, "anger": 4}
 
 
-def test_every_corpus_on_the_page_is_there_and_has_a_command():
+def test_every_corpus_on_the_page_is_there_and_has_its_emotions_and_a_command():
     prepared = {command[command.index("--corpus") + 1] for command in COMMANDS if "--corpus" in command}
-    assert {*prepared, "synthetic"} == named_in("| name | corpus |") <= set(corpora.names())
+    named = named_in("| name | corpus |")
+    assert {*prepared, "synthetic"} == named <= set(corpora.names())
+    assert named_in("| name | emotions |") == named - {"manifest", "synthetic"}  # whose emotions are a user's to name
 
 
 def test_the_options_of_the_pages_commands_exist():

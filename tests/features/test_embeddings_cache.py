@@ -68,6 +68,18 @@ def cached_files(cache):
     return sorted(path for path in cache.rglob("*") if path.is_file())
 
 
+def test_what_is_read_as_a_hint_alone_may_hold_no_numbers(tmp_path, reads):
+    path = tmp_path / "vectors.txt"
+    lines = [("haus", "1"), ("Haus", "nan"), ("Hund", "2"), ("ZEIT", "inf")]
+    path.write_text("".join(f"{word}{f' {number}' * EMBEDDING_DIM}\n" for word, number in lines))
+    first, again = (load_word_vectors(path, ["haus", "hund", "zeit"]) for _ in range(2))
+    assert_same(first, again)
+    assert first.vectors.keys() == {"haus"} and first.other_case == again.other_case == {"hund": "Hund"}
+    for _ in range(2):  # nor does the cache say that there is none
+        with pytest.raises(TfcrError, match="holds numbers that are not finite"):
+            load_word_vectors(path, ["Haus"])
+
+
 def test_the_second_time_reads_no_large_file_and_gives_the_same_bits(path, reads, cache):
     said = []
     first = load_word_vectors(path, [*WORDS, "none"])

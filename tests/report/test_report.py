@@ -13,6 +13,8 @@ from PIL import Image
 
 from tfcr.config import Config
 from tfcr.report import write_report
+from tfcr.report.findings.conditions import group_by_condition
+from tfcr.report.findings.sections import divide
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 HOSTILE = '<b>&"|'
@@ -209,10 +211,28 @@ def test_what_limits_the_figures_is_said(make_run, tmp_path, facts, sentence):
     assert sentence in " ".join(report.summary.split())
 
 
-@pytest.mark.parametrize("facts", [{"system": "audio"}, {"text_features": "words"}])
-def test_nothing_is_said_of_word_vectors_that_no_run_takes(make_run, tmp_path, facts):
-    words = page_of(write_report([make_run(transductive=True, embedding_dim=50, **facts)], tmp_path / "out")).words
-    assert "ransductive" not in words and "have 50 numbers" not in words
+@pytest.mark.parametrize(
+    ("facts", "are_taken"),
+    [
+        ({"system": "audio", "text": None}, False),
+        ({"system": "ds-lstm", "text": None}, False),
+        ({"text_features": "words"}, False),
+        ({"system": "early-fusion", "audio": None, "text": None}, True),
+        ({"system": "text", "audio": None}, True),
+    ],
+)
+def test_of_word_vectors_is_spoken_where_a_run_takes_them(make_run, facts, are_taken):
+    [section] = divide(group_by_condition([make_run(transductive=True, embedding_dim=50, **facts)]))
+    assert (section.transductive, section.embedding_dims) == ((True, [50]) if are_taken else (False, [300]))
+    said = " ".join(section.warnings)
+    assert ("ransductive" in said, "have 50 numbers" in said) == (are_taken, are_taken)
+
+
+def test_both_sides_of_a_comparison_say_how_they_were_trained(make_run, tmp_path):
+    balanced = {"class_weights": "balanced", "settings": {"class_weights": "balanced"}}
+    write_report([make_run("before", **balanced), make_run("after", alpha=0.1, **balanced)], tmp_path / "out")
+    rows = csv.DictReader(io.StringIO((tmp_path / "out" / "comparison.csv").read_text(encoding="utf-8")))
+    assert {(row["system_before"], row["system"]) for row in rows} == {("fusion, with balanced class weights",) * 2}
 
 
 def test_nothing_is_said_of_limits_that_are_not_there(make_run, tmp_path):

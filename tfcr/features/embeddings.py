@@ -130,7 +130,7 @@ def load_word_vectors(
                     raise TfcrError(_missing(path, known, wanted))
                 file = gensim_data.download(named.removeprefix(gensim_data.PREFIX), say)
             say(f"Reading word vectors from {file}")
-            source, new = _read(file, source, [*wanted, *other_case], say)
+            source, new = _read(file, source, wanted, other_case, say)
             known = new
     except OSError as error:
         raise TfcrError(f"--embeddings {path} cannot be read ({error}); {vector_files.FORMATS}") from None
@@ -146,17 +146,18 @@ def load_word_vectors(
 
 
 def _read(
-    file: pathlib.Path, source: Source | None, wanted: list[str], say: Callable[[str], None]
+    file: pathlib.Path, source: Source | None, wanted: list[str], hints: list[str], say: Callable[[str], None]
 ) -> tuple[Source, Vocabulary]:
-    """Reads the large file; its SHA-256 is of the very bytes, not recalled."""
+    """Reads the large file; its SHA-256 is of the very bytes, not recalled. Of unusable hints nothing is known."""
     if source is None or source.recalled:
         source = vector_cache.hashed(file)
-    vectors = vector_files.read_vectors(file, wanted)
+    vectors = vector_files.read_vectors(file, wanted, hints)
     if files.stamp(file) != source.stamp:
         raise TfcrError(f"--embeddings {file} has changed while it was read; try again")
     if vectors.note:
         say(vectors.note)
-    return source, Vocabulary(vectors, frozenset(wanted) - vectors.keys(), vectors.width)
+    absent = {*wanted, *hints} - vectors.keys() - vectors.unusable
+    return source, Vocabulary(vectors, frozenset(absent), vectors.width)
 
 
 def _keep(place: str, source: Source, new: Vocabulary | None, say: Callable[[str], None]) -> None:

@@ -64,29 +64,36 @@ class Vectors(dict[str, np.ndarray]):
     Attributes:
         width: numbers of a vector.
         note: what a user should know of the file; or an empty string.
+        unusable: hints whose numbers are not finite.
     """
 
     width = EMBEDDING_DIM
     note = ""
+    unusable: frozenset[str] = frozenset()
 
 
-def read_vectors(path: pathlib.Path, words: Iterable[str]) -> Vectors:
+def read_vectors(path: pathlib.Path, words: Iterable[str], hints: Iterable[str] = ()) -> Vectors:
     """Reads the vectors of `words`; of a word that stands twice the first one, as gensim does.
 
     The content decides the format, not the name: what gensim downloads is called `.gz` and nothing else.
 
+    Args:
+        hints: other words, whose vectors may hold numbers that are not finite; they are then left out.
+
     Returns:
-        Those of the words that the file has, in the order of `words`; with a note if its header counts one word too
-        many or too few.
+        Those of the words that the file has, in the order of `words`, and then of `hints`; with a note if its header
+        counts one word too many or too few.
 
     Raises:
         TfcrError: the file is damaged, has another format, numbers that are not finite, or a header that it does not
             keep.
     """
-    wanted = {word.encode(): word for word in words}
-    found, width, note = _read(path, wanted)
-    vectors = Vectors({word: found[form] for form, word in wanted.items() if form in found})
-    vectors.width, vectors.note = width, note
+    hinted = {hint.encode(): hint for hint in hints}
+    wanted = {word.encode(): word for word in words} | hinted
+    found, width, note = _read(path, wanted, hinted)
+    unusable = {hint for form, hint in hinted.items() if form in found and not np.isfinite(found[form]).all()}
+    vectors = Vectors({word: found[form] for form, word in wanted.items() if form in found and word not in unusable})
+    vectors.width, vectors.note, vectors.unusable = width, note, frozenset(unusable)
     return vectors
 
 
@@ -123,8 +130,13 @@ class _First(Container[bytes]):
         return wanted
 
 
-def _read(path: pathlib.Path, wanted: Container[bytes]) -> tuple[dict[bytes, np.ndarray], int, str]:
-    """The vectors of the wanted words of a file, their width, and a note on it or an empty string."""
+def _read(
+    path: pathlib.Path, wanted: Container[bytes], hints: Container[bytes] = ()
+) -> tuple[dict[bytes, np.ndarray], int, str]:
+    """The vectors of the wanted words of a file, their width, and a note on it or an empty string.
+
+    All are finite but those of hints, which are wanted too.
+    """
     try:
         with contents(path) as files:
             name, open_content, layout = _choose(path, files)
@@ -138,7 +150,7 @@ def _read(path: pathlib.Path, wanted: Container[bytes]) -> tuple[dict[bytes, np.
     except DAMAGES as error:
         reason = " ".join(str(error).split())[:200]
         raise TfcrError(f"--embeddings {path} cannot be read ({reason}); {FORMATS}") from None
-    if not all(np.isfinite(vector).all() for vector in found.values()):
+    if not all(np.isfinite(vector).all() for word, vector in found.items() if word not in hints):
         raise TfcrError(f"{name} holds numbers that are not finite; {FORMATS}")
     return found, layout.width, _count_note(name, layout.count, words)
 

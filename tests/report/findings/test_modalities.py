@@ -8,7 +8,7 @@ import pytest
 
 from tfcr.report import write_report
 from tfcr.report.findings import modalities
-from tfcr.report.findings.conditions import group_by_condition
+from tfcr.report.findings.conditions import differing, group_by_condition
 from tfcr.report.findings.sections import divide
 
 SPEAKERS = [f"speaker-{number}" for number in range(10)]
@@ -161,6 +161,40 @@ def test_ones_own_features_stand_beside_the_same_features_alone(make_system):
     [each] = beside(*runs, make_system("text", 2))
     assert [one.baseline.condition.system for one in each.differences] == ["audio on hubert", "text"]
     assert "model-level fusion on hubert is, as trained here, better than audio only on hubert," in each.conclusion
+
+
+@pytest.mark.parametrize(
+    ("audio", "text", "systems"),
+    [
+        ([None, 768], None, ["audio on a, pooled by attention", "text"]),
+        ([88], [None, 768], ["audio on a", "text on t, pooled by attention"]),
+        ([88], [768], ["audio on a", "text on t"]),
+    ],
+)
+def test_pooling_is_of_what_has_time_and_makes_no_difference_to_what_has_none(make_system, audio, text, systems):
+    def facts(**taken):
+        shapes = {f"{modality}_features": shape for modality, shape in taken.items() if shape}
+        return {"own_features": shapes, **{name: name[0] for name in shapes}}
+
+    def pooled(shape):
+        return {"pooling": "attention" if shape and None in shape else "mean"}
+
+    runs = [
+        *make_system("fusion", 4, **facts(audio=audio, text=text), settings={"pooling": "attention"}),
+        *make_system("audio", 3, **facts(audio=audio), settings=pooled(audio)),
+        *make_system("text", 2, **facts(text=text), settings=pooled(text)),
+    ]
+    [each] = beside(runs)
+    conditions = [one.baseline.condition for one in each.differences]
+    assert [condition.system + condition.trained for condition in conditions] == systems
+    assert [one.confounds for one in each.differences] == [[], []]
+
+
+def test_another_pooling_of_the_same_features_is_named(make_system):
+    own = {"audio_features": "a", "own_features": {"audio_features": [None, 768]}}
+    [mean] = make_system("audio", 3, **own)
+    [attended] = make_system("audio", 3, **own, settings={"pooling": "attention"})
+    assert differing([mean, attended], ignoring=set()) == ["pooling"]
 
 
 def test_what_else_differs_is_named_and_what_makes_a_system_is_not(make_system):

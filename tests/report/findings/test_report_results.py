@@ -192,7 +192,7 @@ def test_balanced_class_weights_are_a_condition_of_their_own(make_run):
 
 
 def test_pooling_by_attention_is_a_condition_of_its_own_where_there_is_something_to_pool(make_run):
-    own = {"audio_features": "wavlm"}
+    own = {"audio_features": "wavlm", "own_features": {"audio_features": [None, 768]}}
     attended = {"settings": {"pooling": "attention"}}
     runs = [make_run("mean", **own), make_run("attended", **own, **attended), make_run("spectrograms", **attended)]
     groups = group_by_condition([*runs, make_run("audio", system="audio", **own, **attended)])
@@ -203,6 +203,15 @@ def test_pooling_by_attention_is_a_condition_of_its_own_where_there_is_something
         "Audio only on wavlm, pooled by attention",
     ]
     assert len({group.condition.setting for group in groups}) == 4
+
+
+def test_pooling_says_nothing_of_features_without_time(make_run):
+    own = {"audio_features": "egemaps", "own_features": {"audio_features": [88]}}
+    attended = {"settings": {"pooling": "attention"}}
+    [group] = group_by_condition([make_run("mean", **own), make_run("attended", seed=1, **own, **attended)])
+    assert group.condition.name == "Model-level fusion on egemaps" and group.differing_settings == []
+    with pytest.raises(TfcrError, match="are the same experiment"):
+        group_by_condition([make_run("one", **own), make_run("other", **own, **attended)])
 
 
 def test_the_number_of_replicas_is_a_setting_where_each_has_its_own_negatives(make_run):

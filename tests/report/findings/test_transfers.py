@@ -48,7 +48,7 @@ def test_every_dataset_is_trained_on_and_tested_on_among_the_shared_classes(test
     assert [each.left_out for each in found.values()] == [0, 5, 0, 0]
 
 
-def test_a_test_part_without_any_of_the_shared_classes_is_in_no_mean(tested, make_run):
+def test_a_test_part_without_any_of_the_shared_classes_is_in_no_mean_and_is_counted(tested, make_run, tmp_path):
     sad = {"dataset": "a", "label": [2, 2], "predicted": [2, 0], "audio": None, "text": None}
     another = make_run("another", fold=1, **sad)
     files.write_json(
@@ -59,6 +59,12 @@ def test_a_test_part_without_any_of_the_shared_classes_is_in_no_mean(tested, mak
         for each in find_transfers({**tested, "a": [*tested["a"], another]}, SHARED)
     }
     assert (found["a", "a"].wa.mean, found["a", "a"].runs, found["a", "b"].runs) == (2 / 4, 1, 2)
+    assert [each.untested_runs for each in found.values()] == [1, 0, 0, 0]
+    written = write_cross_corpus({**tested, "a": [*tested["a"], another]}, SHARED, tmp_path / "report")
+    content = {path.suffix: path.read_text(encoding="utf-8") for path in written.tables}
+    assert [row["untested_runs"] for row in csv.DictReader(io.StringIO(content[".csv"]))] == [*"1000"]
+    assert all("1 of 2" in text for text in (content[".md"], content[".tex"], written.summary))
+    assert "own test part, where that has utterances of these classes" in " ".join(content[".md"].split())
     alone = find_transfers({**tested, "a": [another]}, SHARED)
     assert [(each.trained_on, each.tested_on) for each in alone] == [("a", "b"), ("b", "a"), ("b", "b")]
 

@@ -54,7 +54,7 @@ class Condition:
         start: whose encoders training started from, for the preset `authors` trains in stages.
         noise: what was added to speech and words in training, as JSON; empty for nothing.
         class_weights: of the cross-entropy: `none` or `balanced`.
-        pooling: of one's own features over time: `mean` or `attention`; `mean` where none are taken.
+        pooling: of one's own features over time: `mean` or `attention`; `mean` where none have time.
     """
 
     dataset_sha256: str
@@ -224,8 +224,10 @@ def differing(runs: list[Run], ignoring: set[str]) -> list[str]:
     """Names of configuration fields, dotted where nested, in which runs differ.
 
     A field that is younger than a run counts as its default. So does the number of replicas where each has its own
-    negatives: the objective depends on it.
+    negatives: the objective depends on it. Pooling is no setting of a run that pools nothing.
     """
+    if not all(run.pooled_features for run in runs):
+        ignoring = ignoring | {"pooling"}
     defaults = Config().to_dict()
     settings = [flat({**defaults, **run.config}) | _replicas(run) for run in runs]
     names = sorted(set().union(*settings))
@@ -261,7 +263,7 @@ def _place(run: Run) -> tuple[Condition, Cell]:
         start=metrics.get("start", "fresh"),
         noise=json.dumps(metrics["noise"], sort_keys=True) if metrics.get("noise") else "",
         class_weights=metrics.get("class_weights", run.config.get("class_weights", "none")),  # earlier: config alone
-        pooling=run.config.get("pooling", "mean") if own else "mean",
+        pooling=run.config.get("pooling", "mean") if run.pooled_features else "mean",
     )
     return condition, (metrics["fold"], metrics["seed"])
 

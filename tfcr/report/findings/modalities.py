@@ -112,9 +112,10 @@ def _compare_fusion(fusion: Group, groups: Mapping[Condition, Group]) -> FusionC
 
 def _alone(fusion: Group, modality: str) -> Condition:
     """The condition of the runs that have one of a fusion's encoders and nothing else."""
-    own = next(iter(fusion.runs.values())).metrics.get(f"{modality}_features")
+    run, field = next(iter(fusion.runs.values())), f"{modality}_features"
+    own = run.metrics.get(field)
     system = ON.join([modality, *([own] if own else [])])
-    pooling = fusion.condition.pooling if own else "mean"
+    pooling = fusion.condition.pooling if field in run.pooled_features else "mean"
     return replace(fusion.condition, system=system, alpha=0.0, start="fresh", pooling=pooling)
 
 

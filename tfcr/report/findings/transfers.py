@@ -19,6 +19,7 @@ class Transfer:
     Attributes:
         trained_on, tested_on: datasets' names; where they are the same, each run is tested on its own test part.
         runs: those that had utterances of these classes to be tested on.
+        untested_runs: those whose own test part has none.
         utterances: tested, over all runs: an utterance counts once for each run that is tested on it.
         left_out: likewise, those of another dataset that a run was trained or stopped by, and is not tested on.
     """
@@ -27,6 +28,7 @@ class Transfer:
     tested_on: str
     condition: Condition
     runs: int
+    untested_runs: int
     utterances: int
     left_out: int
     wa: Spread
@@ -65,6 +67,7 @@ def _transfer(trained_on: str, tested_on: str, group: Group, emotions: Sequence[
         tested_on=tested_on,
         condition=group.condition,
         runs=len(confusions),
+        untested_runs=len(group.runs) - len(confusions),
         utterances=int(sum(counts.sum() for counts in confusions.values())),
         left_out=0 if tested_on == trained_on else sum(_evaluation(run, tested_on)["left_out"] for run in some),
         wa=over_folds({cell: accuracy(counts) for cell, counts in confusions.items()}),

@@ -17,7 +17,7 @@ _MEASURES = ("wa", "ua", "macro_f1", "weighted_f1")
 _CSV = (
     *("trained_on", "tested_on", "classes", "system", "alpha", "name", "preset", "protocol", "fold_seed"),
     *(f"{measure}_{what}" for measure in _MEASURES for what in ("percent", "deviation")),
-    *("runs", "tests", "left_out"),
+    *("runs", "tests", "left_out", "untested_runs"),
 )
 
 
@@ -26,7 +26,8 @@ def caption(emotions: Sequence[str]) -> str:
     return (
         f"Trained on one dataset and tested on another, in %, among the {len(emotions)} classes that all of them "
         f"share: {', '.join(emotions)}. Mean ± standard deviation over folds, seeds averaged within each fold. On "
-        "its own dataset a run is tested on its own test part, on another on all utterances that it has not heard. "
+        "its own dataset a run is tested on its own test part, where that has utterances of these classes, on another "
+        "on all utterances that it has not heard. Runs: those that were tested, and of how many if not all were. "
         "Tests: utterances, once for each run. Left out: those of another dataset that the run was trained or stopped "
         "by."
     )
@@ -69,7 +70,8 @@ def _rows(transfers: Sequence[Transfer]) -> Iterator[list[str]]:
     for each in transfers:
         measures = (spread(getattr(each, measure)) for measure in _MEASURES)
         place = each.trained_on, each.tested_on, each.condition.name, each.condition.protocol
-        yield [*place, *measures, str(each.runs), f"{each.utterances:,}", f"{each.left_out:,}"]
+        runs = f"{each.runs} of {each.runs + each.untested_runs}" if each.untested_runs else str(each.runs)
+        yield [*place, *measures, runs, f"{each.utterances:,}", f"{each.left_out:,}"]
 
 
 def _record(transfer: Transfer, emotions: Sequence[str]) -> dict:
@@ -89,4 +91,5 @@ def _record(transfer: Transfer, emotions: Sequence[str]) -> dict:
         "runs": transfer.runs,
         "tests": transfer.utterances,
         "left_out": transfer.left_out,
+        "untested_runs": transfer.untested_runs,
     }

@@ -227,7 +227,7 @@ def _p(p: float | None) -> dict[str, str]:
 
 def _of_difference(difference: Difference) -> dict:
     return {
-        "system_before": difference.baseline.condition.system,
+        "system_before": _system(difference.baseline.condition),
         "alpha_before": difference.baseline.condition.alpha,
         "alpha_after": _alpha(difference.proposed.condition),
         "role": difference.role,
@@ -310,8 +310,12 @@ def place(section: Section, condition: Condition) -> dict:
         "preset": condition.preset,
         "protocol": condition.protocol,
         "fold_seed": condition.fold_seed,
-        "system": condition.system + condition.trained,
+        "system": _system(condition),
     }
+
+
+def _system(condition: Condition) -> str:
+    return condition.system + condition.trained
 
 
 def _alpha(condition: Condition) -> float | str:
