@@ -41,12 +41,13 @@ class Systems(Process):
         from tfcr.models.sizes import Sizes
         from tfcr.models.systems import configure
         from tfcr.models.systems import system as system_of
+        from tfcr.training.build import optimizer_of
 
         keras.utils.set_random_seed(0)
         config = configure({"system": system})
         network = system_of(system).build(config, CLASSES, Sizes(VOCABULARY))
         model = ContrastiveModel(network, alpha=0)
-        model.compile(keras.optimizers.Adam(config.learning_rate))
+        model.compile(optimizer_of(config))
         self.inputs, self.size = list(network.input), size or config.batch_size
         x = {name: tf.TensorSpec((self.size, *each.shape[1:]), each.dtype) for name, each in network.input.items()}
         self.step_on = tf.function(

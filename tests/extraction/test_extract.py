@@ -1,5 +1,6 @@
 """The file of features: whole or not at all, the same bytes wherever it was cut off, broken recordings named."""
 
+import contextlib
 import dataclasses
 import json
 import tracemalloc
@@ -149,14 +150,63 @@ def test_one_that_goes_on_in_other_batches_keeps_what_is_there_and_says_it(corpu
         np.testing.assert_allclose(arrays(cut_off)[id], features, rtol=1e-6)
 
 
-def test_parts_of_other_options_are_removed_and_that_is_said(corpus, tmp_path, monkeypatch):
+def test_only_of_parts_that_are_there_it_is_said_by_which_batch(corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_SAVED_EVERY", 0.0)
-    out = tmp_path / "f.h5"
+    out, said = tmp_path / "f.h5", []
+    for batch_size, ends_after in ((4, 0), (3, 1), (2, 1), (2, 9)):  # the first was killed before anything was there
+        with contextlib.suppress(KeyboardInterrupt):
+            extractor = Envelope(ends_after=ends_after)
+            extract(recordings(corpus), extractor, out, batch_size, Progress(said.append))
+    assert [sentence for sentence in said if "--batch" in sentence] == [
+        f"what is there already was computed by {batches}, which may change the last digits of features, nothing else"
+        for batches in ("--batch 3", "--batch 2 and --batch 3")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "how"),
+    [
+        ({"sha256": "1"}, "made by other weights of the model"),
+        ({"settings_sha256": "1"}, "made by another configuration, tokenizer or feature extractor of the model"),
+        ({"versions": {"tfcr": "1", "torch": "3"}}, "made with torch '2', not '3'"),
+        ({"layer": 3}, "made with layer 'last', not 3"),
+        ({"precision": "half"}, "that do not say their precision"),
+        ({}, "of other recordings or words"),
+    ],
+)
+def test_parts_of_something_else_are_removed_and_what_differs_is_said(corpus, tmp_path, monkeypatch, changed, how):
+    described = {"sha256": "0", "settings_sha256": "0", "layer": "last", "versions": {"tfcr": "1", "torch": "2"}}
+
+    class Described(Envelope):
+        description = property(lambda self: described)
+
+    monkeypatch.setattr(module, "_SAVED_EVERY", 0.0)
+    out, said = tmp_path / "f.h5", []
     with pytest.raises(KeyboardInterrupt):
-        extract(recordings(corpus), Envelope(ends_after=1), out, batch_size=2)
-    said = []
-    extract(recordings(corpus), Envelope(name="other"), out, batch_size=2, progress=Progress(said.append))
-    assert len(said) == 1 and "is of other recordings, words or options, and is computed anew" in said[0]
+        extract(recordings(corpus), Described(ends_after=1), out, batch_size=2)
+    if not changed:
+        (corpus / "b.wav").write_bytes((corpus / "d.wav").read_bytes())
+    described |= changed
+    assert extract(recordings(corpus), Described(), out, batch_size=2, progress=Progress(said.append)).count == 7
+    assert said == [f"what was extracted for {out} before it was cut off has features {how}, and is computed anew"]
+
+
+@pytest.mark.parametrize("batch_size", [2, 1])
+def test_what_failed_is_tried_again_by_one_that_goes_on(corpus, tmp_path, monkeypatch, batch_size):
+    class Full(Envelope):
+        def features_of(self, batch):
+            if any(len(samples) == 8_000 for samples in batch):
+                raise TfcrError("the GPU's memory is full; lower --batch, or --window")
+            return super().features_of(batch)
+
+    monkeypatch.setattr(module, "_SAVED_EVERY", 0.0)
+    at_once, cut_off, said = tmp_path / "once" / "f.h5", tmp_path / "cut" / "f.h5", []
+    extract(recordings(corpus), Envelope(), at_once, batch_size=2)
+    with pytest.raises(KeyboardInterrupt):  # without b and d, of 0.5 s
+        extract(recordings(corpus), Full(ends_after=1), cut_off, batch_size=2)
+    found = extract(recordings(corpus), Envelope(), cut_off, batch_size, Progress(said.append))
+    assert (found.count, found.failed) == (7, {}) and said[-1] == "2 of 7 utterances are there already"
+    assert cut_off.read_bytes() == at_once.read_bytes()
 
 
 def test_thousands_without_features_are_all_named(tmp_path):
@@ -224,7 +274,9 @@ def test_a_file_of_another_extractor_is_not_touched(corpus, tmp_path):
     with pytest.raises(UsageError, match=r"has features made with model 'envelope', not 'other'"):
         extract(recordings(corpus), Envelope(name="other"), out)
     assert out.read_bytes() == before
-    with pytest.raises(UsageError, match="has features made by another configuration, tokenizer or feature extractor"):
+    with pytest.raises(
+        UsageError, match=r"has features that do not say their configuration, tokenizer or feature extra"
+    ):
         extract(recordings(corpus), OfSettings(), out)
     out.write_text("mine")
     with pytest.raises(TfcrError, match="is no file of features"):

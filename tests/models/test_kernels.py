@@ -72,13 +72,18 @@ def test_in_bfloat16_our_lstm_is_never_cudnns(cudnn, dtype, expected):
 
 
 @pytest.mark.parametrize("name", names())
-def test_in_bfloat16_no_system_asks_for_cudnn(name, make_network):
-    def asking(dtype):
-        layers = layers_within(make_network(name, dtype=keras.DTypePolicy(dtype)))
-        return {layer.use_cudnn for layer in layers if isinstance(layer, RECURRENT) and not hasattr(layer, "is_fast")}
+def test_in_bfloat16_no_system_runs_by_cudnn(name, make_network, cudnn):
+    def run(dtype):
+        cudnn.clear()
+        for layer in layers_within(make_network(name, dtype=keras.DTypePolicy(dtype))):
+            if isinstance(layer, RECURRENT):
+                sequences = tf.ones((2, 3, layer.cell.kernel.shape[0]), layer.compute_dtype)
+                layer(sequences, mask=tf.ones((2, 3), bool))
+        return set(cudnn)
 
-    assert asking("mixed_bfloat16") <= {False}
-    assert asking("mixed_float16") <= {"auto"}
+    assert not run("mixed_bfloat16")
+    if any(isinstance(layer, RECURRENT) for layer in layers_within(make_network(name))):
+        assert run("mixed_float16") == {"float16"}
 
 
 def test_an_export_asks_for_no_cudnn(gpu):

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tfcr.errors import TfcrError
+from tfcr.models.cpu.packed_gru import GRU
 from tfcr.models.cpu.packed_lstm import PackedLSTM
 from tfcr.training.experiment import plan
 from tfcr.training.gpu_check import check_recurrent_layers
@@ -53,6 +54,11 @@ def test_a_wrong_gradient_is_refused(monkeypatch):
         monkeypatch.setattr(WrongLSTM, "factor", factor)
         with pytest.raises(TfcrError, match="the gradient of WrongLSTM in bfloat16 is wrong on this GPU"):
             check_recurrent_layers(network)
+
+
+def test_a_layer_that_has_the_name_of_kerass_is_another_kind():
+    layers = [kind(2, return_sequences=True) for kind in (keras.layers.GRU, GRU)]
+    assert check_recurrent_layers(network_of(*layers)).count("GRU in float32") == 2
 
 
 def test_without_recurrent_layers_there_is_nothing_to_check():

@@ -176,6 +176,7 @@ def test_a_system_trains_with_class_weights_in_half_precision_and_stops_by_macro
     by_epoch = [row["val_macro_f1"] for row in run.history]
     assert run.metrics["best_epoch"] == 1 + int(np.argmax(by_epoch))
     assert run.metrics["validation"]["macro_f1"] == pytest.approx(max(by_epoch), abs=0.2)  # evaluated in float32
+    assert not any("branch" in layer for layer in run.metrics["fast_layers"])  # those train in one precision
 
 
 def of_different_words(dataset, positions):

@@ -14,7 +14,7 @@ from tfcr.corpora.audio import read_audio, read_blocks
 from tfcr.errors import TfcrError, UsageError
 from tfcr.extraction.checked import said, whole
 from tfcr.extraction.extractor import Extractor
-from tfcr.extraction.parts import Part, Parts, described
+from tfcr.extraction.parts import Part, Parts, described, otherness
 from tfcr.extraction.sources import Source, Sources
 from tfcr.features.own import refuse_unholdable
 from tfcr.preparation.options import Progress
@@ -22,10 +22,6 @@ from tfcr.schema import SAMPLE_RATE
 from tfcr.wording import counted, printable
 
 _SAVED_EVERY = 20.0  # seconds: what a kill costs at most, beside the batch under way
-_OTHER_DIGEST = {
-    "sha256": "by other weights of the model",
-    "settings_sha256": "by another configuration, tokenizer or feature extractor of the model",
-}
 
 
 @dataclass(frozen=True)
@@ -47,7 +43,8 @@ def extract(
     """Writes the features of everything, whole or not at all; one that was cut off goes on.
 
     Batches are drawn by length from all that is wanted, so that the bytes do not depend on where it was cut off. One
-    that goes on with another batch size keeps what is there, which may have other last digits.
+    that goes on with another batch size keeps what is there, which may have other last digits. What failed is tried
+    again.
 
     Args:
         out: an HDF5 file; one that the same extractor made is completed.
@@ -66,15 +63,15 @@ def extract(
     ordered = [source for batch in batches for source in batch]
     parts = Parts(out, _plan(extractor, ordered), batch_size)
     with parts.claimed(progress.say):
-        done = parts.done()
+        done, failed = parts.done(), dict[str, str]()
         if done:
             progress.say(f"{len(done)} of {counted(len(ordered), 'utterance')} are there already")
         ahead = list(filter(None, ([source for source in batch if source.id not in done] for batch in batches)))
         progress.start(_work(source for batch in ahead for source in batch))
         while ahead:
-            ahead = _some(ahead, extractor, parts, progress)
-        failed = dict(sources.broken) | parts.failed()
-        count = len(there) + len(wanted) - len(parts.failed())
+            ahead = _some(ahead, extractor, parts, failed, progress)
+        count = len(there) + len(wanted) - len(failed)
+        failed |= sources.broken
         if not count:
             parts.remove()
             raise TfcrError(f"nothing in {sources.corpus} has features; the first: {failed[min(failed)]}")
@@ -101,11 +98,9 @@ def _there(out: pathlib.Path, extractor: Extractor, sources: Sources) -> set[str
     before, digests = described(out)
     if before is None:
         raise TfcrError(f"--out {out} is there, and does not say what made its features; remove it, or name another")
-    now = json.loads(json.dumps(extractor.description))
-    other = next((name for name in now if before.get(name) != now[name]), None)
-    if other:
-        how = _OTHER_DIGEST.get(other, f"with {other} {before.get(other)!r}, not {now[other]!r}")
-        raise UsageError(f"--out {out} has features made {how}; remove it, or name another")
+    how = otherness(before, json.loads(json.dumps(extractor.description)))
+    if how:
+        raise UsageError(f"--out {out} has features {how}; remove it, or name another")
     for source in sources.found:
         known = digests.get(source.id)
         if known and (digest := source.digest) and digest != known:
@@ -130,22 +125,27 @@ def _work(sources: Iterable[Source]) -> float:
     return sum(1 if source.audio is None else source.length / SAMPLE_RATE for source in sources)
 
 
-def _some(ahead: list[list[Source]], extractor: Extractor, parts: Parts, progress: Progress) -> list[list[Source]]:
-    """Computes batches for a while and keeps what came of them; returns those that are left."""
+def _some(
+    ahead: list[list[Source]], extractor: Extractor, parts: Parts, failed: dict[str, str], progress: Progress
+) -> list[list[Source]]:
+    """Computes batches for a while and keeps what came of them; returns those that are left.
+
+    Args:
+        failed: gets id → why there are no features of it.
+    """
     began = time.monotonic()
     with parts.writing() as part:
         for number, batch in enumerate(ahead):
             if part.ids and time.monotonic() - began >= _SAVED_EVERY:
                 return ahead[number:]
-            _compute(batch, extractor, part)
-            part.ids += [source.id for source in batch]
+            _compute(batch, extractor, part, failed)
             progress.advance(_work(batch))
     return []
 
 
-def _compute(batch: Sequence[Source], extractor: Extractor, part: Part) -> None:
+def _compute(batch: Sequence[Source], extractor: Extractor, part: Part, failed: dict[str, str]) -> None:
     if extractor.longest is not None and batch[0].length > extractor.longest:
-        _compute_long(batch[0], extractor, part)
+        _compute_long(batch[0], extractor, part, failed)
         return
     readable, contents = [], []
     for source in batch:
@@ -153,10 +153,10 @@ def _compute(batch: Sequence[Source], extractor: Extractor, part: Part) -> None:
             contents.append(_content(source))
             readable.append(source)
         except (TfcrError, OSError) as error:
-            part.failed[source.id] = source.told(error)
+            failed[source.id] = source.told(error)
     for source, features in zip(readable, _features(contents, extractor), strict=True):
         if isinstance(features, TfcrError):
-            part.failed[source.id] = source.told(features)
+            failed[source.id] = source.told(features)
         else:
             part.add(source.id, features)
 
@@ -174,7 +174,7 @@ def _features(contents: Sequence, extractor: Extractor) -> list[np.ndarray | Tfc
         return [each for content in contents for each in _features([content], extractor)]
 
 
-def _compute_long(source: Source, extractor, part: Part) -> None:
+def _compute_long(source: Source, extractor, part: Part, failed: dict[str, str]) -> None:
     """As `_compute`, of a recording that is cut into windows, of which few are held at a time."""
     settings, total, count = extractor.settings, 0, 0
     assert source.audio is not None  # words are never long
@@ -189,7 +189,7 @@ def _compute_long(source: Source, extractor, part: Part) -> None:
                     part.append(source.id, settings.shaped(features))
     except (TfcrError, OSError) as error:
         part.discard(source.id)
-        part.failed[source.id] = source.told(error)
+        failed[source.id] = source.told(error)
         return
     if settings.pool == "mean":
         part.add(source.id, settings.shaped(total / count))

@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-import pathlib
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -10,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from tfcr.errors import TfcrError, UsageError, missing_extra
-from tfcr.extraction.model_files import FRONT_ENDS, OF_TOKENIZERS, find_model
+from tfcr.extraction.model_files import FRONT_ENDS, OF_TOKENIZERS, ModelFiles, find_model
 from tfcr.extraction.settings import Pool, Precision, Settings
 
 _PACKAGES = {"pretrained": ("torch", "transformers"), "opensmile": ("opensmile",)}  # of each extra
@@ -130,7 +129,7 @@ def pretrained(
     """
     _refuse_without("pretrained", f"--model {model}")
     found = find_model(model, revision, say)
-    if modality_of(found.folder) == "audio":
+    if modality_of(found) == "audio":
         from tfcr.extraction.speech_model import SpeechModel
 
         return SpeechModel(found, settings or Settings())
@@ -139,17 +138,23 @@ def pretrained(
     return TextModel(found, settings or Settings())
 
 
-def modality_of(folder: pathlib.Path) -> str:
+def modality_of(files: ModelFiles) -> str:
     """What a model takes, as its files say it."""
-    contents = [(folder / name).read_bytes() for name in FRONT_ENDS if (folder / name).is_file()]
+    contents = [(files.folder / name).read_bytes() for name in FRONT_ENDS if (files.folder / name).is_file()]
     if any(b'"feature_extractor_type"' in content for content in contents):
         return "audio"
     if contents:
-        raise UsageError(f"--model {folder} is no model of speech or text alone: it has a front end of another kind")
-    if not any(any(folder.glob(name)) for name in OF_TOKENIZERS):
+        raise UsageError(
+            f"--model {files.name} is no model of speech or text alone: it has a front end of another kind"
+        )
+    if not any(any(files.folder.glob(name)) for name in OF_TOKENIZERS):
+        remedy = "put there what its feature extractor's or its tokenizer's save_pretrained writes"
+        if files.revision is not None:  # of the Hub
+            fetch = f"hf download {files.name} --revision {files.revision} --local-dir my-model"
+            remedy = f"fetch it by `{fetch}`, {remedy}, and name --model my-model"
         raise TfcrError(
-            f"--model {folder} has neither {FRONT_ENDS[0]}, as a speech model, nor a tokenizer's files, as a text "
-            "model; put there what its feature extractor's or its tokenizer's save_pretrained writes"
+            f"--model {files.name} has neither {FRONT_ENDS[0]}, as a speech model, nor a tokenizer's files, as a text "
+            f"model; {remedy}"
         )
     return "text"
 

@@ -14,11 +14,17 @@ WEIGHTS = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
 _CONFIG = "config.json"
 FRONT_ENDS = "preprocessor_config.json", "processor_config.json"
-_VOCABULARIES = "tokenizer.json", "vocab.json", "vocab.txt", "*.model"  # one of which most tokenizers have
+_TOKENIZERS_OWN = "*.bpe", "*.codes", "*.model", "*.spm", "*.tiktoken", "*.tokenizer", "*.vocab"
+_VOCABULARIES = "tokenizer.json", "vocab.json", "vocab.txt", *_TOKENIZERS_OWN  # one of which most tokenizers have
 OF_TOKENIZERS = *_VOCABULARIES, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt"
-_SETTINGS = _CONFIG, *FRONT_ENDS, *OF_TOKENIZERS
+_SETTINGS = "*.json", "*.txt", *_TOKENIZERS_OWN  # tokenizers read files of many names, such as word_shape.json
+_NO_SETTINGS = (  # no feature depends on them
+    *("*.index.json", "generation_config.json", "chat_template.json", "*_results.json", "trainer_state.json"),
+    *("modules.json", "config_sentence_transformers.json", "sentence_bert_config.json", "data_config.json"),
+    *("LICENSE*", "NOTICE*", "README*", "requirements*.txt"),
+)
 _OF_SAVING = "_name_or_path", "architectures", "dtype", "name_or_path", "torch_dtype", "transformers_version"
-_WANTED = ["*.json", "*.txt", "*.model", WEIGHTS, "model-*-of-*.safetensors"]  # of what lies on the Hub
+_WANTED = [*_SETTINGS, WEIGHTS, "model-*-of-*.safetensors"]  # of what lies on the Hub
 
 
 @dataclass(frozen=True)
@@ -100,21 +106,26 @@ def _sha256(name: str, folder: pathlib.Path) -> str:
 
 
 def _settings_sha256(folder: pathlib.Path) -> str:
-    """Of the settings' files by name, of JSON the content, without what says no more than who saved it."""
+    """Of the settings' files by name, of JSON the content; of a configuration not what says how it was saved."""
     digest = hashlib.sha256()
     for path in sorted({path for name in _SETTINGS for path in folder.glob(name)}):
-        digest.update(json.dumps([path.name, hashlib.sha256(_content(path)).hexdigest()]).encode())
+        if not any(map(path.match, _NO_SETTINGS)):
+            digest.update(json.dumps([path.name, hashlib.sha256(_content(path)).hexdigest()]).encode())
     return digest.hexdigest()
 
 
 def _content(path: pathlib.Path) -> bytes:
+    is_config = path.match("*config.json")  # in a vocabulary a name is a word
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads(path.read_bytes(), object_hook=_unsaved if is_config else None)
     except ValueError:  # no JSON
         return path.read_bytes()
-    if isinstance(found, dict):
-        found = {name: value for name, value in found.items() if name not in _OF_SAVING}
     return json.dumps(found, sort_keys=True).encode()
+
+
+def _unsaved(config: dict) -> dict:
+    """A configuration, or one inside it, without what says how it was saved."""
+    return {name: value for name, value in config.items() if name not in _OF_SAVING}
 
 
 def _is_whole(folder: pathlib.Path) -> bool:

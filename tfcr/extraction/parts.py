@@ -18,6 +18,12 @@ _PLAN = "plan.json"
 _FEATURES, _DONE = "features", "done"  # in a part
 _SOURCE = "source"  # the attribute of an utterance's features that has the digest of what they are of
 _BLOCK = 1 << 22  # numbers copied at a time
+_SETTINGS = "configuration, tokenizer or feature extractor"
+_OTHER = {  # which have no values that one could read
+    "sha256": "made by other weights of the model",
+    "settings_sha256": f"made by another {_SETTINGS} of the model",
+    "sources": "of other recordings or words",
+}
 
 
 class Part:
@@ -25,16 +31,17 @@ class Part:
 
     def __init__(self, group: h5py.Group):
         self.group = group
-        self.ids: list[str] = []  # of those that are done, with features or without
-        self.failed: dict[str, str] = {}
+        self.ids: list[str] = []  # of those that have features
 
     def add(self, id: str, features: np.ndarray) -> None:
         """Features of an utterance, float32."""
+        self.ids.append(id)
         self.group.create_dataset(id, data=features.astype("<f4", copy=False))
 
     def append(self, id: str, features: np.ndarray) -> None:
         """Further features of an utterance, float32 [time, dim] or [layers, time, dim], behind those that are there."""
         if id not in self.group:
+            self.ids.append(id)
             grows = (*features.shape[:-2], None, features.shape[-1])
             self.group.create_dataset(id, data=features, maxshape=grows, chunks=True)
             return
@@ -45,6 +52,7 @@ class Part:
 
     def discard(self, id: str) -> None:
         if id in self.group:
+            self.ids.remove(id)
             del self.group[id]
 
 
@@ -72,30 +80,28 @@ class Parts:
         """
         with files.locked(self.folder, f"extracting into {self.out}, by way of"):
             files.remove_temporaries(self.folder)
-            plan, batch_size = self._begun()
-            if plan != self.plan:
+            how = otherness(self._begun(), self.plan)
+            if how:
                 if self._paths():
                     say(
-                        f"what was extracted for {self.out} before it was cut off is of other recordings, words or "
-                        "options, and is computed anew"
+                        f"what was extracted for {self.out} before it was cut off has features {how}, and is computed "
+                        "anew"
                     )
                 for path in self._paths():
                     path.unlink()
-                files.write_json(self.folder / _PLAN, {"plan": self.plan, "batch": self.batch_size})
-            elif batch_size != self.batch_size:
+                files.write_json(self.folder / _PLAN, self.plan)
+            sizes = {batch_size for batch_size, ids in map(self._of, self._paths()) if ids}
+            if sizes - {self.batch_size}:
+                batches = " and ".join(f"--batch {size}" for size in sorted(sizes))
                 say(
-                    f"what is there already was computed by --batch {batch_size}, which may change the last digits of "
-                    "features, nothing else"
+                    f"what is there already was computed by {batches}, which may change the last digits of features, "
+                    "nothing else"
                 )
             yield
 
     def done(self) -> set[str]:
-        """The ids of what was computed, with features or without."""
-        return {id for path in self._paths() for id in self._of(path)[0]}
-
-    def failed(self) -> dict[str, str]:
-        """Id → why there are no features of it."""
-        return {id: why for path in self._paths() for id, why in self._of(path)[1].items()}
+        """The ids of what has features; what failed is not kept, so that it is tried again."""
+        return {id for path in self._paths() for id in self._of(path)[1]}
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Part]:
@@ -105,27 +111,27 @@ class Parts:
         with files.written_whole(path) as temporary, h5py.File(temporary, "w") as file:
             part = Part(file.create_group(_FEATURES))
             yield part
-            file[_DONE] = json.dumps([part.ids, part.failed])  # no attribute, which holds 64 kB at most
+            file[_DONE] = json.dumps([self.batch_size, part.ids])  # no attribute, which holds 64 kB at most
 
     def join(self, description: Mapping, digests: Mapping[str, str], before: pathlib.Path | None) -> None:
         """Writes the file, whole or not at all, and removes the parts.
 
         Args:
             description: of the extractor.
-            digests: id → of what its features are of, in the order that the file gets.
+            digests: id → of what its features are of, in the order that the file gets; ids without features too.
             before: a file whose features are taken over first.
         """
-        part_of = {id: path for path in self._paths() for id in self._of(path)[0]}
+        part_of = {id: path for path in self._paths() for id in self._of(path)[1]}
         with files.written_whole(self.out) as temporary, h5py.File(temporary, "w") as file:
             file.attrs[EXTRACTOR] = json.dumps(description)
             if before is not None:
                 with h5py.File(before, "r") as earlier:
                     earlier.visititems(lambda id, found: _copy(found, file, id))
-            for path, ids in itertools.groupby(digests, key=part_of.__getitem__):  # one is open at a time
+            there = filter(part_of.__contains__, digests)
+            for path, ids in itertools.groupby(there, key=part_of.__getitem__):  # one is open at a time
                 with h5py.File(path, "r") as part:
                     for id in ids:
-                        if id in part[_FEATURES]:
-                            _copy(part[_FEATURES][id], file, id, digests[id])
+                        _copy(part[_FEATURES][id], file, id, digests[id])
         self.remove()
 
     def remove(self) -> None:
@@ -134,21 +140,39 @@ class Parts:
     def _paths(self) -> list[pathlib.Path]:
         return sorted(self.folder.glob("[0-9]*.h5"))
 
-    def _of(self, path: pathlib.Path) -> tuple[list[str], dict[str, str]]:
+    def _of(self, path: pathlib.Path) -> tuple[int, list[str]]:
+        """How many utterances of a part were computed at once, and the ids of those that have features."""
         try:
             with h5py.File(path, "r") as file:
-                ids, failed = json.loads(file[_DONE][()])
-                return ids, failed
+                batch_size, ids = json.loads(file[_DONE][()])
+                return batch_size, ids
         except (OSError, KeyError, ValueError) as error:
             raise TfcrError(f"{path} is broken ({error}); remove {self.folder}, and try again") from None
 
-    def _begun(self) -> tuple[Mapping | None, int | None]:
-        """The plan and the batch size of the parts that are there."""
+    def _begun(self) -> Mapping:
+        """The plan of the parts that are there."""
         try:
-            found = files.read_json(self.folder / _PLAN)
-            return found["plan"], found["batch"]
-        except (TfcrError, KeyError):
-            return None, None
+            return files.read_json(self.folder / _PLAN)
+        except TfcrError:
+            return {}
+
+
+def otherness(before: Mapping, now: Mapping) -> str | None:
+    """What is other about features than it would be now, as in `made with layer 6, not 'last'`; None if nothing is.
+
+    Args:
+        before: their plan, or the description of what made them.
+    """
+    for name in {**now, **before}:
+        old, new = before.get(name), now.get(name)
+        if name not in before:
+            return f"that do not say their {_SETTINGS if name == 'settings_sha256' else name}"
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            if how := otherness(old, new):
+                return how
+        elif old != new:
+            return _OTHER.get(name, f"made with {name} {old!r}, not {new!r}")
+    return None
 
 
 def described(path: pathlib.Path) -> tuple[dict | None, dict[str, str]]:

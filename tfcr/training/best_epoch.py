@@ -31,6 +31,7 @@ def evaluate_best_epoch(
     """
     dataset, split = experiment.dataset, experiment.split
     config = experiment.config
+    trained_by = fast_layers(outputs.network)
     outputs = _with_weights(experiment, outputs, checkpoint.best_weights(state))
     network = outputs.network
     if config.decision_weights == "validation" and hasattr(system(config.system), "choose_share"):
@@ -44,7 +45,7 @@ def evaluate_best_epoch(
     runs.write_predictions(run / runs.PREDICTIONS, evaluate.predictions(dataset, split.test, found["test"]))
     runs.write_history(run, state.history)
     content = _describe(experiment, state, parts, means)
-    content |= {"temperature": temperature, "fast_layers": fast_layers(network)}
+    content |= {"temperature": temperature, "fast_layers": trained_by}
     content["weights_sha256"] = files.sha256_of_file(run / runs.WEIGHTS)
     files.write_json(run / runs.METRICS, content)
 

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from tfcr.config import Config
 from tfcr.data.pipeline import derived_seed
 from tfcr.features.vocabulary import read_vocabulary
 from tfcr.models.contrastive import ContrastiveModel
@@ -45,12 +46,16 @@ def build_model(experiment: Experiment) -> ContrastiveModel:
         seed=config.seed,
         dtype=policy,
     )
-    optimizer = keras.optimizers.Adam(
-        config.learning_rate, epsilon=config.adam_epsilon, clipvalue=config.clip_value, clipnorm=config.clip_norm
-    )
-    model.compile(optimizer, jit_compile=False)  # where XLA compiles a step, `InputTimer` has it do so
+    model.compile(optimizer_of(config), jit_compile=False)  # where XLA compiles a step, `InputTimer` has it do so
     model.optimizer.build(model.trainable_variables)
     return model
+
+
+def optimizer_of(config: Config) -> keras.optimizers.Optimizer:
+    """Adam with the settings of a configuration."""
+    return keras.optimizers.Adam(
+        config.learning_rate, epsilon=config.adam_epsilon, clipvalue=config.clip_value, clipnorm=config.clip_norm
+    )
 
 
 def _class_weights(experiment: Experiment) -> np.ndarray | None:

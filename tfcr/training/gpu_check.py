@@ -27,19 +27,20 @@ def check_recurrent_layers(network: keras.Model) -> str:
     found = {}
     for layer in layers_within(network):
         if isinstance(layer, keras.layers.LSTM | keras.layers.GRU):
-            kind = type(layer).__name__, layer.compute_dtype
+            kind = type(layer), layer.compute_dtype
             if kind not in found:
                 found[kind] = _compare(layer)
-    for (name, dtype), (cosine, ratio) in found.items():
+    for (kind, dtype), (cosine, ratio) in found.items():
         if not (cosine >= LEAST_COSINE[dtype] and 1 / MOST_RATIO <= ratio <= MOST_RATIO):
             raise TfcrError(
-                f"the gradient of {name} in {dtype} is wrong on this GPU: its cosine to that of float32 on the CPU is "
-                f"{cosine:.3f} and its norm {ratio:.3g} times as large; expected at least {LEAST_COSINE[dtype]} and "
-                "about 1; train in another precision, or another version of TensorFlow or cuDNN"
+                f"the gradient of {kind.__name__} in {dtype} is wrong on this GPU: its cosine to that of float32 on "
+                f"the CPU is {cosine:.3f} and its norm {ratio:.3g} times as large; expected at least "
+                f"{LEAST_COSINE[dtype]} and about 1; train in another precision, or another version of TensorFlow or "
+                "cuDNN"
             )
     if not found:
         return "no recurrent layer to check on the GPU"
-    seen = (f"{name} in {dtype} (cosine {cosine:.4f})" for (name, dtype), (cosine, _) in found.items())
+    seen = (f"{kind.__name__} in {dtype} (cosine {cosine:.4f})" for (kind, dtype), (cosine, _) in found.items())
     return f"gradients on the GPU are those of float32 on the CPU: {', '.join(seen)}"
 
 

@@ -148,6 +148,15 @@ class TestPackedLayers:
         layer.set_weights(oracle.get_weights())
         np.testing.assert_array_equal(layer(x), oracle(x))
 
+    def test_the_last_real_output_is_that_of_keras(self, fast, plain):
+        layer, oracle, x = fast(2), plain(2), tf.random.stateless_normal((2, 5, 3), (0, 1))
+        oracle(x)
+        layer.build(x.shape)
+        layer.set_weights(oracle.get_weights())
+        mask = tf.sequence_mask([2, 5], 5)
+        np.testing.assert_array_equal(layer(x, mask=mask), oracle(x, mask=mask))
+        np.testing.assert_allclose(layer(x, mask=mask)[0], oracle(x[:1, :2])[0], atol=1e-6)
+
     def test_a_gpu_has_keras(self, fast, plain, gpu):
         assert not fast(2, return_sequences=True).is_fast
 
@@ -171,6 +180,23 @@ def test_moments_of_patches_are_those_of_all_of_them():
     patches = np.concatenate(patches)
     np.testing.assert_allclose(found_mean, patches.mean(axis=0))
     np.testing.assert_allclose(found_covariance, np.cov(patches.T, bias=True), atol=1e-12)
+
+
+def test_moments_far_from_zero_are_exact_in_float32():
+    pictures = np.random.default_rng(0).normal(-100, 1, (6, 40, 30, 1)).astype(np.float32)
+    exact_mean, exact_covariance = patch_moments(tf.constant(pictures, tf.float64))
+    mean, covariance = patch_moments(tf.constant(pictures))
+    np.testing.assert_allclose(mean, exact_mean, rtol=1e-6)
+    np.testing.assert_allclose(covariance, exact_covariance, atol=1e-5)
+
+
+def test_a_frozen_branch_normalises_by_its_moving_statistics():
+    branch = ds_lstm.mel_branch("mel", 12, 10, (2, 3))
+    assert branch.is_fast
+    branch.trainable = False
+    assert not branch.is_fast
+    x = tf.random.stateless_normal((2, 12, 10), (0, 1))
+    np.testing.assert_allclose(branch(x, training=True), branch(x), atol=1e-6)
 
 
 def test_pooling_of_what_is_normalised_heeds_the_sign_of_the_scale():

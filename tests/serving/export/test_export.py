@@ -133,6 +133,12 @@ def test_the_features_signature_equals_the_float32_model_of_a_half_precision_tra
     )
 
 
+def test_every_signature_runs_an_lstm_over_few_rows_as_one_kernel(served):
+    for name in ("serving_default", "features"):
+        functions = served[name].graph.as_graph_def().library.function
+        assert "BlockLSTMV2" in {node.op for function in functions for node in function.node_def}, name
+
+
 def test_recordings_and_words_are_answered_as_evaluated_in_a_fresh_process(
     trained_run, exported, small_corpus, tmp_path
 ):

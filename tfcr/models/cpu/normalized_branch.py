@@ -34,14 +34,16 @@ class NormalizedBranch(keras.Model):
 
     @property
     def is_fast(self) -> bool:
-        """Whether a training step runs without them: on a CPU, in the precision of the weights."""
-        return has_cpu_kernels() and self.get_layer("conv_0").compute_dtype == self.get_layer("conv_0").variable_dtype
+        """Whether a training step runs without them: on a CPU, in the precision of the weights, and nothing frozen."""
+        first = self.get_layer("conv_0")
+        trains = all(self.get_layer(f"batch_normalization_{n}").trainable for n in range(2))
+        return has_cpu_kernels() and first.compute_dtype == first.variable_dtype and trains
 
     def call(self, inputs, training=None, mask=None):
         if not (training and self.is_fast):
             return super().call(inputs, training=training, mask=mask)
         pictures = self.get_layer("one_channel")(self.get_layer("standardization")(inputs))
-        pictures = tf.pad(pictures, _border(1))
+        pictures = tf.stop_gradient(tf.pad(pictures, _border(1)))  # by them there is none, rather than a part of it
         blocks = [(self.get_layer(f"conv_{n}"), self.get_layer(f"batch_normalization_{n}")) for n in range(2)]
         kernel, bias = _folded(*blocks[0], *patch_moments(pictures))
         convolved = two_convolutions(pictures, kernel, bias, tf.convert_to_tensor(blocks[1][0].kernel))
@@ -54,9 +56,10 @@ NormalizedBranch.__name__ = "Functional"
 
 def patch_moments(pictures: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Of all 4 x 4 patches of pictures [batch, height, width, 1] the mean [16] and the covariance [16, 16], float64."""
+    centre = tf.reduce_mean(pictures)  # products of what lies far from zero would leave no digit for the covariance
 
     def step(start, total, products):
-        patches = _patches(pictures[start : start + PIECE])
+        patches = _patches(pictures[start : start + PIECE]) - centre
         ones = tf.ones_like(patches[:, :1])
         total += tf.cast(tf.matmul(ones, patches, transpose_a=True), tf.float64)
         products += tf.cast(tf.matmul(patches, patches, transpose_a=True), tf.float64)
@@ -67,7 +70,7 @@ def patch_moments(pictures: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     _, total, products = tf.while_loop(lambda start, *_: start < batch, step, (0, *zeros), parallel_iterations=2)
     count = tf.cast(batch * (height - SIZE + 1) * (width - SIZE + 1), tf.float64)
     mean = total[0] / count
-    return mean, products / count - mean[:, None] * mean[None, :]
+    return mean + tf.cast(centre, tf.float64), products / count - mean[:, None] * mean[None, :]
 
 
 def _folded(convolution, normalization, mean, covariance):

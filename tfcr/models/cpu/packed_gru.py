@@ -24,8 +24,10 @@ class GRU(keras.layers.GRU):
         [batch, steps, units]. Only the last real output without `return_sequences`, as Keras's GRU has it.
     """
 
-    def __init__(self, units, zero_output_for_mask=True, **kwargs):
-        super().__init__(units, zero_output_for_mask=zero_output_for_mask, **kwargs)
+    def __init__(self, units, return_sequences=False, zero_output_for_mask=None, **kwargs):
+        if zero_output_for_mask is None:
+            zero_output_for_mask = return_sequences  # else the output of a last step that is padding would be zeros
+        super().__init__(units, return_sequences=return_sequences, zero_output_for_mask=zero_output_for_mask, **kwargs)
 
     @property
     def is_fast(self) -> bool:

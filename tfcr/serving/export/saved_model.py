@@ -222,9 +222,8 @@ def _save(
         archive = keras.export.ExportArchive()
         for part in model.parts:
             archive.track(part)
-        with answering():
-            for signature, (function, inputs) in model.signatures.items():
-                archive.add_endpoint(signature, function, input_signature=[inputs])
-        with contextlib.redirect_stdout(io.StringIO()):  # Keras prints the signatures; ours are documented
-            archive.write_out(folder, _ONLY_ANSWERS, verbose=False)
+        for signature, (function, inputs) in model.signatures.items():
+            archive.add_endpoint(signature, function, input_signature=[inputs])
+        with contextlib.redirect_stdout(io.StringIO()), answering():  # Keras prints the signatures; ours are documented
+            archive.write_out(folder, _ONLY_ANSWERS, verbose=False)  # the graphs are made here
     return {signature: inputs for signature, (_, inputs) in model.signatures.items()}
