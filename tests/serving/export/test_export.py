@@ -139,6 +139,14 @@ def test_every_signature_runs_an_lstm_over_few_rows_as_one_kernel(served):
         assert "BlockLSTMV2" in {node.op for function in functions for node in function.node_def}, name
 
 
+def test_an_export_is_loaded_without_a_warning(exported, tmp_path):
+    script = "import sys, tensorflow as tf; tf.saved_model.load(sys.argv[1])"
+    arguments = [sys.executable, "-c", script, str(exported)]
+    done = subprocess.run(arguments, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "WARNING:absl" not in done.stderr
+
+
 def test_recordings_and_words_are_answered_as_evaluated_in_a_fresh_process(
     trained_run, exported, small_corpus, tmp_path
 ):
