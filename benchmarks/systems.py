@@ -5,7 +5,7 @@
 
 Either sort of kernels has a process of its own, of which the peak of the memory is measured too. They take turns, and
 what counts is the processor's time, so that other work on the machine falls on both alike. `ds-lstm` of Keras's layers
-needs some 12 GB.
+needs some 16 GB.
 """
 
 import sys
