@@ -1,5 +1,6 @@
 """The commands of docs/pretrained.md: they parse as they stand, and with random small models they lead to a report."""
 
+import csv
 import importlib.util
 import pathlib
 import re
@@ -7,10 +8,12 @@ import shlex
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from test_features_page import write_manifest
 
 from tfcr import cli
+from tfcr.runs import open_run
 
 _ROOT = pathlib.Path(__file__).parents[1]
 _PAGE = (_ROOT / "docs" / "pretrained.md").read_text(encoding="utf-8")
@@ -40,19 +43,39 @@ def test_the_page_leads_from_a_manifest_to_a_report(tensorflow, small_corpus, tm
     (tmp_path / "small.yaml").write_text(_SMALL)
     _save_models(tmp_path / "models")
     for name, *arguments in _COMMANDS:
-        if name == "sweep":
-            arguments += ["--folds", "0", "--workers", "1", "--config", "small.yaml"]
-        if (
-            name == "extract"
-        ):  # in a process of its own, as a user types it: openSMILE aborts beside TensorFlow's libraries
-            subprocess.run([sys.executable, "-c", "from tfcr.cli import main; main()", name, *arguments], check=True)
-            continue
-        with pytest.raises(SystemExit) as end:
-            cli.main([name, *arguments])
-        assert end.value.code == 0, (name, arguments, capfd.readouterr().err)
+        _type(name, *arguments, capfd=capfd)
     text = "".join(table.read_text() for table in (tmp_path / "report").rglob("table1.csv"))
     for features in ("speech", "words", "eGeMAPSv02"):
         assert features in text
+    _recordings_are_answered_as_the_run_was_tested(tmp_path, capfd)
+
+
+def _type(name, *arguments, capfd):
+    if name == "sweep":
+        arguments = *arguments, "--folds", "0", "--workers", "1", "--config", "small.yaml"
+    if name in (
+        "extract",
+        "predict",
+    ):  # in a process of its own: openSMILE aborts beside TensorFlow
+        subprocess.run([sys.executable, "-c", "from tfcr.cli import main; main()", name, *arguments], check=True)
+        return
+    with pytest.raises(SystemExit) as end:
+        cli.main([name, *arguments])
+    assert end.value.code == 0, (name, arguments, capfd.readouterr().err)
+
+
+def _recordings_are_answered_as_the_run_was_tested(folder, capfd):
+    folders = [metrics.parent for metrics in sorted((folder / "sweeps").rglob("metrics.json"))]
+    run = next(
+        run for run in map(open_run, folders) if run.metrics["system"] == "fusion" and "speech" in str(run.folder)
+    )
+    _type("export", str(run.folder), "--out", "serving/my-model", capfd=capfd)
+    _type("predict", "serving/my-model", "my-corpus", "--out", "answers.csv", capfd=capfd)
+    with open("answers.csv", encoding="utf-8", newline="") as file:
+        answers = {row["id"]: [float(row[f"p_{emotion}"]) for emotion in run.emotions] for row in csv.DictReader(file)}
+    powers = np.exp(run.predictions.logits)
+    expected = powers / powers.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose([answers[id] for id in run.predictions.id], expected, atol=1e-4)
 
 
 def _save_models(folder: pathlib.Path) -> None:
