@@ -38,7 +38,7 @@ def test_the_pages_corpus_and_protocol_are_a_file_and_a_test_each(clone):
     done = _pytest(
         clone,
         *("tests/corpora/test_my_corpus.py", "tests/test_my_protocol.py"),
-        "tests/corpora/test_adding_a_corpus.py::test_every_corpus_on_the_page_is_there_and_has_a_command",
+        "tests/corpora/test_adding_a_corpus.py::test_every_corpus_on_the_page_is_there_and_has_its_emotions_and_a_command",
         "tests/test_protocols.py::test_every_protocol_is_listed_with_its_folds_or_the_reason_why_not",
     )
     assert "5 passed" in done.stdout, done.stdout
@@ -54,7 +54,7 @@ def test_the_pages_system_and_its_test_are_two_files_and_pass_what_is_asked_of_e
         "tests/models/systems/test_systems.py::test_the_systems_are_found_without_loading_them",
         "tests/models/systems/test_systems.py::test_every_system_is_complete",
         "tests/models/test_keras_config.py::test_a_network_in_float32_is_the_same_whatever_is_set",
-        "tests/models/test_kernels.py::test_in_bfloat16_no_system_asks_for_cudnn",
+        "tests/models/test_kernels.py::test_in_bfloat16_no_system_runs_by_cudnn",
         "tests/test_config.py::test_table_1_has_every_system_of_the_page_and_every_row_of_the_paper",
     )
     assert "failed" not in done.stdout and done.returncode == 0, done.stdout

@@ -11,7 +11,7 @@ from tfcr.config import FIELDS, PRESETS
 from tfcr.errors import UsageError
 from tfcr.models.systems import defaults_of, names, resolve_alpha, system
 
-NAMES = [
+OURS = [
     *("audio", "ds-lstm", "early-fusion", "fusion", "late-fusion", "mdre", "mha-1", "mha-2", "mha-3", "text"),
 ]
 # Keras warns of the softmax over one word, which is 1 as it should be
@@ -25,7 +25,7 @@ def test_the_systems_are_found_without_loading_them():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0
-    assert set(NAMES) <= set(done.stdout.split())
+    assert set(OURS) <= set(done.stdout.split())
 
 
 def test_every_system_is_complete():
@@ -37,10 +37,10 @@ def test_every_system_is_complete():
 
 
 def test_what_is_regularised_has_both_embeddings(make_network):
-    for name in NAMES:
+    for name in names():
         both = {"audio_embedding", "text_embedding"} <= set(make_network(name).output)
         assert both >= system(name).REGULARISED, name
-    assert {name for name in NAMES if system(name).REGULARISED} == {"fusion", "mdre", "mha-1", "mha-2", "mha-3"}
+    assert {name for name in OURS if system(name).REGULARISED} == {"fusion", "mdre", "mha-1", "mha-2", "mha-3"}
 
 
 def test_an_unknown_system_is_answered_with_the_known_ones():
@@ -75,7 +75,7 @@ def test_one_modality_has_nothing_to_regularise(name):
         resolve_alpha(name, 0.3)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", names())
 def test_two_builds_name_their_layers_alike_so_weights_load(make_network, tmp_path, name):
     first, second = make_network(name, seed=1), make_network(name, seed=2)
     assert paths(first) == paths(second)
@@ -85,7 +85,7 @@ def test_two_builds_name_their_layers_alike_so_weights_load(make_network, tmp_pa
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", names())
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
 def test_it_is_built_and_scores_in_half_precision(make_network, inputs, name, precision):
     policy = keras.DTypePolicy(precision)
@@ -99,7 +99,7 @@ def test_it_is_built_and_scores_in_half_precision(make_network, inputs, name, pr
         np.testing.assert_allclose(np.asarray(outputs[key], np.float32), value, atol=close, err_msg=key)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", names())
 def test_the_same_seed_gives_the_same_weights(make_network, name):
     for one, other in zip(make_network(name, seed=4).weights, make_network(name, seed=4).weights, strict=True):
         np.testing.assert_array_equal(one, other)
