@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,7 +15,7 @@ from tfcr.onednn import ONEDNN, ask_for_onednn
 def undecided(monkeypatch):
     monkeypatch.delenv(ONEDNN, raising=False)
     monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
-    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(machine="x86_64"))
     return monkeypatch
 
 
@@ -30,7 +31,7 @@ def test_what_the_user_has_set_stays(undecided):
 
 
 def test_other_processors_are_left_alone(undecided):
-    undecided.setattr(platform, "machine", lambda: "arm64")
+    undecided.setattr(os, "uname", lambda: SimpleNamespace(machine="arm64"))
     ask_for_onednn()
     assert ONEDNN not in os.environ
 

@@ -6,7 +6,6 @@ long. No TensorFlow here: it decides when it is imported.
 """
 
 import os
-import platform
 import sys
 
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"  # TensorFlow's environment variable; what the user has set stays
@@ -14,5 +13,5 @@ ONEDNN = "TF_ENABLE_ONEDNN_OPTS"  # TensorFlow's environment variable; what the 
 
 def ask_for_onednn() -> None:
     """Asks TensorFlow for oneDNN's kernels where nobody has decided otherwise, and it is still to be imported."""
-    if platform.machine().lower() in ("x86_64", "amd64") and "tensorflow" not in sys.modules:
+    if os.uname().machine in ("x86_64", "amd64") and "tensorflow" not in sys.modules:
         os.environ.setdefault(ONEDNN, "1")

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import regex
 
-from tfcr.features.words import lowered
+from tfcr.features.words import LETTERS, lowered
 
 PLAIN = "'"
 APOSTROPHES = "[\u2018\u2019\u201b\u02bc\u02b9\u2032\uff07\u00b4`]"  # what stands for the plain one
 # The makers of vectors cut clitics off as the Penn Treebank does: do n't, i 'm, we 're, she 's, they 've, he 'll, i 'd.
 CLITIC = r"(.)([nN]'[tT]|'(?:[mMsSdD]|[rR][eE]|[vV][eE]|[lL][lL]))$"
 # Hyphens, dashes, slashes and ellipses between two letters.
-JOINT = r"(\pL\pM*)(?:[-/" + "\u2010-\u2015\u2212\u2026" + r"]+|\.\.+)(\pL)"
+JOINT = rf"([{LETTERS}]\pM*)(?:[-/" + "\u2010-\u2015\u2212\u2026" + rf"]+|\.\.+)([{LETTERS}])"
 PARTS = r"\1 \2"  # what a split puts in the place of what it found
 # A clitic may follow a clitic (shouldn't've), and of a-b-c one pass sees a-b only, for b is then taken.
 _SPLITS = (CLITIC, CLITIC, JOINT, JOINT, CLITIC, CLITIC)

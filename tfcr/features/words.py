@@ -6,7 +6,11 @@ import regex
 
 TAG = r"\[[^\[\]]*\]"  # [LAUGHTER], [BREATHING]: no words
 SPACE = r"[\t\n\x0b\x0c\r\x1c-\x1f\x85\pZ]+"
-OUTER_PUNCTUATION = r"^[^\pL\pN]+|[^\pL\pM\pN][^\pL\pN]*$"  # don't and twenty-one stay, accents with their letter
+# Planes 2 and 3 hold ideographs alone. TensorFlow's tables end with Unicode 15.0 and lack the last of them; letters of
+# other scripts that are younger count as punctuation to it, and as letters here.
+LETTERS = "\\pL\U00020000-\U0003fffd"
+# don't and twenty-one stay, accents with their letter
+OUTER_PUNCTUATION = rf"^[^{LETTERS}\pN]+|[^{LETTERS}\pM\pN][^{LETTERS}\pN]*$"
 DROPPED_TOKEN = r"^(?:\p{Nd}+|[-/()])$"  # numbers and lone signs, before punctuation is split off
 PUNCTUATION_TOKEN = r"([.,!?])"  # each a token of its own
 PER_CENT = "%"  # read as a word

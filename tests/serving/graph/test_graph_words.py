@@ -23,6 +23,7 @@ _PIECES = [
     "$0", "&amp;", "don't", "The", "THE", "cafe\u0301", "CAFÉ", "\u0301", "ß", "STRASSE", "ẞ", "DŽ", "Dž", "ﬁ", "Ⅷ",
     "\U00010400", "İ", "İSTANBUL", "I\u0307", "ISPARTA", "J\u030c", "Ĩ", "Į\u0301", "\u2c2f", "\U00010570",
     "ΟΔΟΣ", "Σ", "ΑΣ.", "ΣΑΣ'", "οδός", "\u4f60\u597d\u3002",
+    "\U0002ebf0", "\U0002ee5d-\U000323b0",  # ideographs that are younger than TensorFlow's tables
     "\u05e9\u05dc\u05d5\u05dd", "\u200f", "\u202e", "\u0645\u0631\u062d\u0628\u0627", "\u0661\u0662",
     "\U0001f600", "\U0001f44d\U0001f3fd", "\u2764\ufe0f", "\U0001f468\u200d\U0001f469\u200d\U0001f467",
 ]  # fmt: skip
