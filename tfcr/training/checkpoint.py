@@ -91,8 +91,8 @@ def save_weights(model: keras.Model, path: pathlib.Path) -> None:
     """
     content = _InMemory()
     model.save_weights(content)
-    with files.written_whole(path) as temporary, content.getbuffer() as buffer:
-        temporary.write_bytes(buffer)
+    with files.written_whole(path) as temporary:
+        temporary.write_bytes(content.getvalue())  # a view held by a traceback crashes Python 3.12
 
 
 class _InMemory(io.BytesIO):
