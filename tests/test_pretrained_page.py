@@ -53,10 +53,8 @@ def test_the_page_leads_from_a_manifest_to_a_report(tensorflow, small_corpus, tm
 def _type(name, *arguments, capfd):
     if name == "sweep":
         arguments = *arguments, "--folds", "0", "--workers", "1", "--config", "small.yaml"
-    if name in (
-        "extract",
-        "predict",
-    ):  # in a process of its own: openSMILE aborts beside TensorFlow
+    if name in ("extract", "predict"):
+        # in a process of its own, as a user types it: openSMILE aborts beside TensorFlow
         subprocess.run([sys.executable, "-c", "from tfcr.cli import main; main()", name, *arguments], check=True)
         return
     with pytest.raises(SystemExit) as end:
