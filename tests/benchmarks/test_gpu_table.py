@@ -1,6 +1,5 @@
 """The table of `benchmarks/gpu`: what a line may do to the others, which is nothing. One test runs all of it."""
 
-import json
 import os
 import pathlib
 import subprocess
@@ -94,16 +93,12 @@ ENTRY %main (x: f32[2]) -> f32[2] {
     assert gpu_kernels.counted(hlo) == "1 kernels outside of loops and 30 × 2 in loops, 61 in all"
 
 
-@pytest.mark.full
-def test_the_half_for_cpus_runs_and_finds_nothing_wrong(tmp_path):
+def test_lines_that_are_named_are_run_and_those_of_a_gpu_say_that_there_is_none(tmp_path):
+    """All lines are run by CI."""
     script = pathlib.Path(gpu_table.__file__).with_name("gpu")
-    root = str(script.parents[1])
-    environment = {**os.environ, "PYTHON": sys.executable, "PYTHONPATH": root}
-    command = [script, "--tiny", "--seconds", "1200", "--out", tmp_path / "gpu.md"]
+    environment = {**os.environ, "PYTHON": sys.executable}
+    command = [script, "--tiny", "--seconds", "1200", "--out", tmp_path / "gpu.md", "devices", "lstm kernel", "kernels"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
-    table = (tmp_path / "gpu.md").read_text()
-    for line in LINES:
-        [row] = [row for row in table.splitlines() if row.startswith(f"| {line.name} |")]
-        assert ("| skipped |" in row) == (line.needs_gpu or "no PyTorch" in row), row
-    assert json.dumps(table).count("**") == 0
+    rows = [row.split(" | ")[:2] for row in (tmp_path / "gpu.md").read_text().splitlines()[4:]]
+    assert rows == [["| devices", "right"], ["| lstm kernel", "right"], ["| kernels", "skipped"]]
