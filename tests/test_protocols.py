@@ -226,6 +226,8 @@ def test_official_parts_are_the_releases_and_a_further_test_part_trains_nothing(
     part = split("official", 0, utterances)
     assert (part.train.tolist(), part.validation.tolist(), part.test.tolist()) == ([0, 5], [2], [1])
     assert num_folds("official", utterances) == 1
+    with pytest.raises(UsageError, match="fold must be 0, the only one, for protocol 'official'; received 1"):
+        split("official", 1, utterances)
 
 
 def test_a_corpus_that_was_released_in_parts_begins_with_them():

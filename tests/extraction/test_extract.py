@@ -132,6 +132,17 @@ def test_one_that_was_cut_off_goes_on_and_has_the_same_bytes(corpus, tmp_path, m
     assert third.calls == 0 and "was extracted before" in said[-1]
 
 
+def test_one_whose_plan_says_nothing_begins_anew(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_SAVED_EVERY", 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        extract(recordings(corpus), Envelope(ends_after=1), tmp_path / "f.h5", batch_size=2)
+    [plan] = tmp_path.rglob("plan.json")
+    plan.write_text("[]")
+    said = []
+    extract(recordings(corpus), Envelope(), tmp_path / "f.h5", batch_size=2, progress=Progress(said.append))
+    assert "computed anew" in said[0] and len(arrays(tmp_path / "f.h5")) == 7
+
+
 def test_one_that_goes_on_in_other_batches_keeps_what_is_there_and_says_it(corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_SAVED_EVERY", 0.0)
     at_once, cut_off = tmp_path / "once" / "f.h5", tmp_path / "cut" / "f.h5"

@@ -150,11 +150,12 @@ class Parts:
             raise TfcrError(f"{path} is broken ({error}); remove {self.folder}, and try again") from None
 
     def _begun(self) -> Mapping:
-        """The plan of the parts that are there."""
+        """The plan of the parts that are there; empty where a file says none."""
         try:
-            return files.read_json(self.folder / _PLAN)
+            plan = files.read_json(self.folder / _PLAN)
         except TfcrError:
             return {}
+        return plan if isinstance(plan, Mapping) else {}
 
 
 def otherness(before: Mapping, now: Mapping) -> str | None:

@@ -136,7 +136,8 @@ def split(name: str, fold: int, utterances: Labelled, fold_seed: int = 0) -> Spl
 
     folds = num_folds(name, utterances)
     if not 0 <= fold < folds:
-        raise UsageError(f"fold must be from 0 to {folds - 1} for protocol {name!r}; received {fold}")
+        known = f"from 0 to {folds - 1}" if folds > 1 else "0, the only one,"
+        raise UsageError(f"fold must be {known} for protocol {name!r}; received {fold}")
     test, validation, *others = protocol(name).draw(fold, utterances, fold_seed)
     train = ~np.logical_or.reduce([test, validation, *others])
     result = Split(*(np.flatnonzero(part) for part in (train, validation, test)))

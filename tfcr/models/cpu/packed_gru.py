@@ -3,18 +3,15 @@
 import keras
 import tensorflow as tf
 
-from tfcr.models.cpu import has_cpu_kernels
-from tfcr.models.cpu.packing import loop, over_real_steps, place_before, product, step_store
-from tfcr.models.kernels import cudnn_of
+from tfcr.models.cpu.packing import RunsPacked, loop, over_real_steps, place_before, product, step_store
 
 
 @keras.saving.register_keras_serializable("tfcr")
-class GRU(keras.layers.GRU):
+class GRU(RunsPacked, keras.layers.GRU):
     """Keras's GRU, run over real steps alone where `is_fast` says so; elsewhere it is Keras's GRU.
 
     Weights, arguments and configuration are those of `keras.layers.GRU`, and so is the name, which a file of weights
-    calls its layers by. Sequences are right-padded, and outputs of padding are zeros. In bfloat16 it never runs as
-    cuDNN's.
+    calls its layers by. Sequences are right-padded, and outputs of padding are zeros.
 
     Call arguments:
         sequences: [batch, steps, features].
@@ -24,49 +21,18 @@ class GRU(keras.layers.GRU):
         [batch, steps, units]. Only the last real output without `return_sequences`, as Keras's GRU has it.
     """
 
-    def __init__(self, units, return_sequences=False, zero_output_for_mask=None, **kwargs):
-        if zero_output_for_mask is None:
-            zero_output_for_mask = return_sequences  # else the output of a last step that is padding would be zeros
-        super().__init__(units, return_sequences=return_sequences, zero_output_for_mask=zero_output_for_mask, **kwargs)
-
     @property
-    def is_fast(self) -> bool:
-        """Whether this layer runs packed: on a CPU, as a GRU of the usual kind, and free to choose its kernel."""
-        cell = self.cell
-        return (
-            has_cpu_kernels()
-            and self.use_cudnn == "auto"
-            and (cell.activation, cell.recurrent_activation) == (keras.activations.tanh, keras.activations.sigmoid)
-            and cell.use_bias
-            and cell.reset_after
-            and self.return_sequences
-            and self.zero_output_for_mask
-            and not (self.return_state or self.stateful or self.unroll)
-            and not (self.dropout or self.recurrent_dropout)
-        )
+    def _is_usual(self) -> bool:
+        return self.cell.reset_after and super()._is_usual
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
         if initial_state is not None or not self.is_fast:
             return self._as_keras(sequences, initial_state=initial_state, mask=mask, training=training)
-        weights = [
-            tf.convert_to_tensor(each) for each in (self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias)
-        ]
 
         def run(inputs, rows):
-            return packed_gru(inputs, *weights, rows)
+            return packed_gru(inputs, *self._weights(), rows)
 
         return over_real_steps(sequences, mask, run, self.units, self.go_backwards)
-
-    def _as_keras(self, *arguments, **named):
-        """Keras's GRU, without cuDNN where that is wrong."""
-        asked, self.use_cudnn = self.use_cudnn, cudnn_of(self.use_cudnn, self.dtype_policy)
-        try:
-            return super().call(*arguments, **named)
-        finally:
-            self.use_cudnn = asked
-
-    def get_config(self):
-        return {**super().get_config(), "use_cudnn": self.use_cudnn}
 
 
 def packed_gru(

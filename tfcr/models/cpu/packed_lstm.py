@@ -8,20 +8,18 @@ the weights) is one product over all real steps of the batch.
 import keras
 import tensorflow as tf
 
-from tfcr.models.cpu import has_cpu_kernels
 from tfcr.models.cpu.block_lstm import FEW_ROWS, block_lstm
-from tfcr.models.cpu.packing import loop, over_real_steps, place_before, product, step_store
-from tfcr.models.kernels import cudnn_of, kernels, only_answers
+from tfcr.models.cpu.packing import RunsPacked, loop, over_real_steps, place_before, product, step_store
+from tfcr.models.kernels import kernels, only_answers
 from tfcr.models.xla.looped_lstm import looped_lstm
 
 
 @keras.saving.register_keras_serializable("tfcr")
-class PackedLSTM(keras.layers.LSTM):
+class PackedLSTM(RunsPacked, keras.layers.LSTM):
     """Keras's LSTM, run over real steps alone where `is_fast` says so; elsewhere it is Keras's LSTM.
 
     In what only answers it runs as `block_lstm` where rows are few, and where XLA compiles as `looped_lstm`, unless it
-    goes backwards or over a number of steps that is not known. In bfloat16 it never runs as cuDNN's, whose gradient is
-    wrong there.
+    goes backwards or over a number of steps that is not known.
 
     Weights, arguments and configuration are those of `keras.layers.LSTM`. Sequences are right-padded, and outputs of
     padding are zeros.
@@ -33,31 +31,6 @@ class PackedLSTM(keras.layers.LSTM):
     Returns:
         [batch, steps, units]. Only the last real output without `return_sequences`, as Keras's LSTM has it.
     """
-
-    def __init__(self, units, return_sequences=False, zero_output_for_mask=None, **kwargs):
-        if zero_output_for_mask is None:
-            zero_output_for_mask = return_sequences  # else the output of a last step that is padding would be zeros
-        super().__init__(units, return_sequences=return_sequences, zero_output_for_mask=zero_output_for_mask, **kwargs)
-
-    @property
-    def is_fast(self) -> bool:
-        """Whether this layer runs packed: on a CPU, as an LSTM of the usual kind, and free to choose its kernel.
-
-        With a GPU the cuDNN kernel is faster. `use_cudnn=False` asks for what any runtime has, as an export does.
-        """
-        return has_cpu_kernels() and self.use_cudnn == "auto" and self._is_usual
-
-    @property
-    def _is_usual(self) -> bool:
-        cell = self.cell
-        return (
-            (cell.activation, cell.recurrent_activation) == (keras.activations.tanh, keras.activations.sigmoid)
-            and cell.use_bias
-            and self.return_sequences
-            and self.zero_output_for_mask
-            and not (self.return_state or self.stateful or self.unroll)
-            and not (self.dropout or self.recurrent_dropout)
-        )
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
         is_usual = self._is_usual and initial_state is None
@@ -78,21 +51,6 @@ class PackedLSTM(keras.layers.LSTM):
             return packed_lstm(inputs, *self._weights(), rows)
 
         return over_real_steps(sequences, mask, run, self.units, self.go_backwards)
-
-    def _weights(self):
-        cell = self.cell
-        return [tf.convert_to_tensor(each) for each in (cell.kernel, cell.recurrent_kernel, cell.bias)]
-
-    def _as_keras(self, *arguments, **named):
-        """Keras's LSTM, without cuDNN where that is wrong."""
-        asked, self.use_cudnn = self.use_cudnn, cudnn_of(self.use_cudnn, self.dtype_policy)
-        try:
-            return super().call(*arguments, **named)
-        finally:
-            self.use_cudnn = asked
-
-    def get_config(self):
-        return {**super().get_config(), "use_cudnn": self.use_cudnn}
 
 
 @keras.saving.register_keras_serializable("tfcr")

@@ -9,6 +9,57 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
+from tfcr.models.cpu import has_cpu_kernels
+from tfcr.models.kernels import cudnn_of
+
+
+class RunsPacked:
+    """What an LSTM and a GRU that run over real steps alone have in common; the next base is Keras's layer of the kind.
+
+    Outputs of padding are zeros. In bfloat16 the layer never runs as cuDNN's, whose gradient is wrong there.
+    """
+
+    def __init__(self, units, return_sequences=False, zero_output_for_mask=None, **kwargs):
+        if zero_output_for_mask is None:
+            zero_output_for_mask = return_sequences  # else the output of a last step that is padding would be zeros
+        super().__init__(units, return_sequences=return_sequences, zero_output_for_mask=zero_output_for_mask, **kwargs)
+
+    @property
+    def is_fast(self) -> bool:
+        """Whether this layer runs packed: on a CPU, as one of the usual kind, and free to choose its kernel.
+
+        With a GPU the cuDNN kernel is faster. `use_cudnn=False` asks for what any runtime has, as an export does.
+        """
+        return has_cpu_kernels() and self.use_cudnn == "auto" and self._is_usual
+
+    @property
+    def _is_usual(self) -> bool:
+        cell = self.cell
+        return (
+            (cell.activation, cell.recurrent_activation) == (keras.activations.tanh, keras.activations.sigmoid)
+            and cell.use_bias
+            and self.return_sequences
+            and self.zero_output_for_mask
+            and not (self.return_state or self.stateful or self.unroll)
+            and not (self.dropout or self.recurrent_dropout)
+        )
+
+    def _weights(self) -> list[tf.Tensor]:
+        """The kernel, the recurrent kernel and the bias."""
+        cell = self.cell
+        return [tf.convert_to_tensor(each) for each in (cell.kernel, cell.recurrent_kernel, cell.bias)]
+
+    def _as_keras(self, *arguments, **named):
+        """Keras's layer, without cuDNN where that is wrong."""
+        asked, self.use_cudnn = self.use_cudnn, cudnn_of(self.use_cudnn, self.dtype_policy)
+        try:
+            return super().call(*arguments, **named)
+        finally:
+            self.use_cudnn = asked
+
+    def get_config(self):
+        return {**super().get_config(), "use_cudnn": self.use_cudnn}
+
 
 def over_real_steps(
     sequences: tf.Tensor, mask: tf.Tensor | None, run: Callable, units: int, go_backwards: bool = False
