@@ -49,6 +49,18 @@ class TrainingNoise:
         object.__setattr__(self, "kinds", ordered)
         object.__setattr__(self, "snr", tuple(map(_plain, numbers)))
 
+    @property
+    def otherwise(self) -> str:
+        """What differs from the values that nothing says, in words; empty where nothing does."""
+        words = {
+            "share": f"share {self.share:g}",
+            "kinds": " and ".join(self.kinds),
+            "snr": f"{self.snr[0]:g} to {self.snr[1]:g} dB",
+            "words": f"words {self.words:g}",
+        }
+        standard = TrainingNoise()
+        return "; ".join(said for name, said in words.items() if getattr(self, name) != getattr(standard, name))
+
 
 def _plain(number: float) -> float:
     """A float, which is written in one way alone: -0.0 is 0.0."""

@@ -10,13 +10,14 @@ import pytest
 from tfcr.noise.grades import CLEAN, KINDS, grades
 from tfcr.noise.results import Identity, NoiseResults, read_noise, write_noise
 from tfcr.report import write_report
+from tfcr.report.figures.noise_figure import _styles
 from tfcr.report.findings.conditions import group_by_condition
 from tfcr.report.findings.noise import CENTRED, CONFLICTS, UA, WA, weights_of
 from tfcr.report.findings.sections import divide
 from tfcr.runs import Predictions
 
 SPEAKERS = [f"speaker-{number}" for number in range(10)]
-UNDER_NOISE = {"share": 0.5, "kinds": ["white"], "snr": [0.0, 20.0], "words": 0.2}
+UNDER_NOISE = {"share": 0.5, "kinds": ["white", "pink"], "snr": [0.0, 20.0], "words": 0.2}
 
 
 def said(predictions: Predictions, right: int) -> Predictions:
@@ -141,6 +142,23 @@ def test_the_method_is_compared_with_the_baseline_and_noise_in_training_with_bot
         f"often than the baseline trained under noise (95 % t interval −72.7 to −72.7, {shown} "
         "Training heard these speakers, so nothing follows for new ones."
     )
+
+
+def test_each_noise_of_training_has_its_name_its_baseline_and_its_curve(make_tested):
+    names = "Model-level fusion (baseline)", "Contrastive regularization, α = 0.1"
+    under = {
+        "": None,
+        ", trained under noise": UNDER_NOISE,
+        ", trained under noise (white; 5 to 10 dB)": {**UNDER_NOISE, "kinds": ["white"], "snr": [5.0, 10.0]},
+        ", trained under noise (words 0.4)": {**UNDER_NOISE, "words": 0.4},
+    }
+    runs = [make_tested(2, alpha=alpha, noise=noise) for noise in under.values() for alpha in (0, 0.1)]
+    [found] = findings(*runs)
+    first, *others = [system.condition.name for system in found.systems]
+    assert first == names[0] and sorted([first, *others]) == sorted(name + how for name in names for how in under)
+    pairs = {(each.before.condition.name, each.after.condition.name) for each in found.differences}
+    assert pairs == {(first, other) for other in others} | {(names[0] + how, names[1] + how) for how in under}
+    assert len(set(_styles(found.systems))) == 8
 
 
 def test_few_seeds_speak_of_trained_models(make_tested):

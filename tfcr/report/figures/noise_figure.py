@@ -8,8 +8,8 @@ from tfcr.noise.grades import CLEAN, Grade, Kind
 from tfcr.report.figures.drawing import BLUE, ORANGE, Drawing, light_grid, new_figure, saved, styled
 from tfcr.report.findings.noise import CENTRED, CONFLICTS, NoiseFindings, Share, UnderNoise
 
-# colour, marker and line: baseline and method, then both trained under noise
-_STYLES = ((BLUE, "o", "-"), (ORANGE, "D", "-"), (BLUE, "s", "--"), (ORANGE, "^", "--"))
+_LINES = ("-", "--", ":", "-.")  # trained on clean speech, and under one noise and another
+_MARKERS = {BLUE: ("o", "s", "v", "P"), ORANGE: ("D", "^", "<", "X")}
 _COLUMNS = 4
 _WIDTH, _HEIGHT = 9.6, 2.5  # inches, of the figure and of a row
 _UNITS = {"dB": "signal to noise ratio, dB", "s": "reverberation time, s", "share": "share of the words, %"}
@@ -44,7 +44,7 @@ def _draw_curves(axis: Axes, systems: Sequence[UnderNoise], kind: Kind, measure:
     names = [Grade(kind, level).name for level in levels]
     labels = [f"{100 * level:g}" if kind.unit == "share" else f"{level:g}" for level in levels]
     names, labels = [CLEAN, *names], ["clean", *labels]
-    for system, (colour, marker, line) in zip(systems, _STYLES, strict=False):
+    for system, (colour, marker, line) in zip(systems, _styles(systems), strict=True):
         shares = [system.at(measure, name) for name in names]
         values, places = [100 * share.value for share in shares], range(len(shares))
         axis.plot(
@@ -59,18 +59,29 @@ def _draw_curves(axis: Axes, systems: Sequence[UnderNoise], kind: Kind, measure:
 
 def _draw_points(axis: Axes, systems: Sequence[UnderNoise], kinds: Sequence[Kind], measure: str) -> None:
     """Kinds without grades side by side, the conditions next to each other."""
-    for number, (system, (colour, marker, _)) in enumerate(zip(systems, _STYLES, strict=False)):
+    for number, (system, (colour, marker, line)) in enumerate(zip(systems, _styles(systems), strict=True)):
         for place, kind in enumerate(kinds):
             share = system.at(measure, kind.name)
-            x = place + 0.16 * (number - (len(systems) - 1) / 2)
+            x = place + min(0.16, 0.8 / len(systems)) * (number - (len(systems) - 1) / 2)
             low, high = _ends(share)
             axis.vlines(x, low, high, color=colour, linewidth=1.2, alpha=0.6)
-            filled = {} if number < 2 else {"markerfacecolor": "white"}
+            filled = {} if line == _LINES[0] else {"markerfacecolor": "white"}
             label = None if place else system.condition.name
             axis.plot([x], [100 * share.value], marker, color=colour, markersize=4.5, label=label, **filled)
     axis.set_xticks(range(len(kinds)), [kind.meaning.replace(" ", "\n") for kind in kinds], fontsize=7.5)
     axis.set_xlim(-0.6, len(kinds) - 0.4)
     axis.set_title("without grades", fontsize=8.5, loc="left")
+
+
+def _styles(systems: Sequence[UnderNoise]) -> list[tuple[str, str, str]]:
+    """Colour, marker and line: the baseline is blue, the method orange; the line says under what they trained."""
+    noises = list(dict.fromkeys(system.condition.noise for system in systems))
+    found = []
+    for system in systems:
+        place = noises.index(system.condition.noise) % len(_LINES)
+        colour = BLUE if system.condition.alpha == 0 else ORANGE
+        found.append((colour, _MARKERS[colour][place], _LINES[place]))
+    return found
 
 
 def _ends(share: Share) -> tuple[float, float]:

@@ -10,6 +10,7 @@ from tfcr import protocols, published
 from tfcr.config import Config
 from tfcr.errors import TfcrError
 from tfcr.runs import PREDICTIONS, SHOWN_DIGITS, Predictions, Run, read_predictions
+from tfcr.training_noise import TrainingNoise
 
 Cell = tuple[int, int]  # fold, seed
 
@@ -36,7 +37,7 @@ CELL_SETTINGS = {
 }  # may differ within a condition without a word
 BALANCED = ", with balanced class weights"
 _ATTENDED = ", pooled by attention"
-UNDER_NOISE = ", trained under noise"
+_UNDER_NOISE = ", trained under noise"
 ON = " on "  # behind it stand one's own features, or a subset
 _CHOSEN = "α chosen per fold on validation"
 
@@ -88,7 +89,15 @@ class Condition:
         """How it was trained otherwise than the paper says, in words behind a name; empty where it was not."""
         attended = _ATTENDED if self.pooling == "attention" else ""
         balanced = BALANCED if self.class_weights == "balanced" else ""
-        return attended + balanced + (UNDER_NOISE if self.noise else "")
+        return attended + balanced + self.under_noise
+
+    @property
+    def under_noise(self) -> str:
+        """Under what noise it was trained, in words behind a name; empty for none."""
+        if not self.noise:
+            return ""
+        otherwise = TrainingNoise(**json.loads(self.noise)).otherwise
+        return f"{_UNDER_NOISE} ({otherwise})" if otherwise else _UNDER_NOISE
 
     @property
     def _name(self) -> str:

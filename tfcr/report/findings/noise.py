@@ -147,7 +147,7 @@ class NoiseFindings:
         kinds: the kinds of which all have every grade.
         place: where noise was added to speech, `recordings` or `spectrograms`.
         differences: of every other condition to the first, over all graded kinds and over each; and over all of them
-            of the method to the baseline where both were trained under noise.
+            of the method to the baseline that was trained under the same noise.
         left_out: runs that were tested under noise and are not in here: on folds, with seeds or under noise that not
             all conditions have.
     """
@@ -293,9 +293,11 @@ def _differences(systems: Sequence[UnderNoise], kinds: Sequence[Kind]) -> list[N
     graded = [kind for kind in kinds if kind.is_graded]
     together = {ALL_KINDS: graded} if graded else {}
     asked = {**together, **{kind.name: [kind] for kind in kinds}}
-    under_noise = [system for system in systems if system.condition.noise]
     pairs = [(systems[0], after, asked) for after in systems[1:]]
-    pairs += [(under_noise[0], after, together) for after in under_noise[1:] if under_noise[0] is not systems[0]]
+    baselines = {system.condition.noise: system for system in systems[1:] if system.condition.alpha == 0}
+    methods = [system for system in systems[1:] if system.condition.alpha != 0]
+    own = [(baselines.get(system.condition.noise), system) for system in methods]
+    pairs += [(before, after, together) for before, after in own if before]
     return [
         NoiseDifference(name, before, after, compare_graded(before.right(some), after.right(some), before.speakers))
         for before, after, wanted in pairs

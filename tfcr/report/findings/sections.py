@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from tfcr import published
 from tfcr.published import PublishedRow
 from tfcr.report.findings.comparisons import Difference, difference_of
-from tfcr.report.findings.conditions import BASELINE_SYSTEM, ON, PAPER_ALPHA, UNDER_NOISE, Condition, Group
+from tfcr.report.findings.conditions import BASELINE_SYSTEM, ON, PAPER_ALPHA, Condition, Group
 from tfcr.report.findings.modalities import MODALITIES, BesideModalities, beside_modalities
 from tfcr.report.findings.noise import NoiseFindings, under_noise
 from tfcr.report.findings.results import Result, measure
@@ -284,7 +284,8 @@ def _under_noise(groups: Sequence[Group], settings: Sequence[Setting]) -> list[N
     found = []
     for members in by_setting.values():
         members.sort(key=lambda group: (group.condition.noise, group.condition.alpha))
-        label = labels[members[0].condition.setting].replace(UNDER_NOISE, "")
+        first = members[0].condition
+        label = labels[first.setting].replace(first.under_noise, "")
         found.append(under_noise(label, members))
     return [each for each in found if each]
 
