@@ -94,3 +94,14 @@ def tensorflow_leaves(structure):
     import tensorflow as tf
 
     return tf.nest.flatten(structure)
+
+
+def test_no_thread_looks_for_settings_which_are_all_given(tensorflow, small_dataset, positions):
+    """Ending an epoch would wait for it, often for half a second."""
+    from tfcr.data.pipeline import Pipeline
+
+    pipeline = Pipeline(small_dataset, INPUTS)
+    training = pipeline.training(positions, batch_size=16, seed=0)
+    validation = pipeline.validation(positions, batch_size=16)
+    for data in (training, validation, pipeline.utterances(positions, keep=True), pipeline.spectrograms(positions)):
+        assert data.options().autotune.enabled is False

@@ -182,7 +182,7 @@ class Pipeline:
         parsed = data.map(
             lambda position, serialised: (position, records.parse(serialised, "transcript")["transcript"])
         )
-        for position, transcript in parsed.as_numpy_iterator():
+        for position, transcript in self._with_options(parsed).as_numpy_iterator():
             yield int(position), transcript.decode()
 
     def steps(self, positions: np.ndarray, name: str) -> Iterator[np.ndarray]:
@@ -310,6 +310,7 @@ class Pipeline:
     def _with_options(self, data: tf.data.Dataset) -> tf.data.Dataset:
         options = tf.data.Options()
         options.deterministic = True
+        options.autotune.enabled = False  # it has nothing to choose here, and ending its thread can take a second
         options.threading.private_threadpool_size = self.threads
         return data.with_options(options).prefetch(2)
 
