@@ -161,6 +161,7 @@ def _two_steps(name):
     from tfcr.models.contrastive import ContrastiveModel
     from tfcr.models.sizes import Sizes
     from tfcr.models.systems import system
+    from tfcr.training.build import optimizer_of
 
     keras.utils.set_random_seed(0)
     bias = system(name).DEFAULTS.get("head_bias", False)
@@ -168,7 +169,7 @@ def _two_steps(name):
     policy = keras.DTypePolicy("mixed_float16" if on_gpu() else "float32")
     network = system(name).build(config, 4, Sizes(vocabulary=20), dtype=policy)
     model = ContrastiveModel(network, alpha=0.1 if system(name).REGULARISED else 0, dtype=policy)
-    model.compile(keras.optimizers.Adam(0.001), jit_compile=False)
+    model.compile(optimizer_of(config), jit_compile=False)
     random, x = np.random.default_rng(0), {}
     for key, tensor in network.input.items():
         shape = [4, *(12 if size is None else size for size in tensor.shape[1:])]

@@ -119,19 +119,24 @@ def prepare_tensorflow() -> None:
 
 def plain_model(precision: str = "float32", concatenated: bool = False):
     """Plain Keras's model, compiled; `concatenated` has every pair of embeddings one after the other."""
+    import keras
     from plain_keras import PlainDiscriminator, plain_network
 
     policy = _policy(precision)
     discriminator = PlainDiscriminator(name="discriminator", dtype=policy) if concatenated else None
-    return _compiled(plain_network, precision, discriminator)
+    return _compiled(plain_network, precision, keras.optimizers.Adam(0.001), discriminator)
 
 
 def _tfcr(precision="float32", **settings):
     from tfcr.config import Config
     from tfcr.models.keras_internals import layers_within
     from tfcr.models.systems import system
+    from tfcr.training.build import optimizer_of
 
-    model = _compiled(lambda dtype: system("fusion").build(Config(**settings), CLASSES, dtype=dtype), precision)
+    config = Config(**settings)
+    model = _compiled(
+        lambda dtype: system("fusion").build(config, CLASSES, dtype=dtype), precision, optimizer_of(config)
+    )
     [standardization] = (layer for layer in layers_within(model) if layer.name == "standardization")
     standardization.set_statistics(np.full(BINS, MEAN), np.full(BINS, DEVIATION))
     return model
@@ -143,7 +148,7 @@ def _policy(precision):
     return keras.DTypePolicy(precision)
 
 
-def _compiled(build, precision, discriminator=None):
+def _compiled(build, precision, optimizer, discriminator=None):
     import keras
 
     from tfcr.models.contrastive import ContrastiveModel
@@ -151,7 +156,7 @@ def _compiled(build, precision, discriminator=None):
     keras.utils.set_random_seed(0)
     policy = _policy(precision)
     model = ContrastiveModel(build(policy), alpha=0.1, discriminator=discriminator, dtype=policy)
-    model.compile(keras.optimizers.Adam(0.001), jit_compile=False)
+    model.compile(optimizer, jit_compile=False)
     model.optimizer.build(model.trainable_variables)
     return model
 

@@ -20,6 +20,14 @@ def test_keras_has_what_is_relied_on(make_model, name):
     )
 
 
+@pytest.mark.parametrize("name", keras_internals.RELIED_ON_OF_ADAM)
+def test_adam_has_what_is_relied_on(name):
+    optimizer = keras.optimizers.Adam()
+    optimizer.build([keras.Variable([1.0])])
+    purpose = keras_internals.RELIED_ON_OF_ADAM[name]
+    assert hasattr(optimizer, name), f"Adam of Keras {keras.__version__} no longer has {name}: {purpose}"
+
+
 def test_a_model_lists_its_layers_each_once(make_model):
     model = make_model()
     found = keras_internals.layers_within(model)

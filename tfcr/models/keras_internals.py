@@ -12,10 +12,22 @@ RELIED_ON = {  # private name of a compiled `keras.Model` → what tfcr relies o
     "_maybe_symbolic_build": "keeping Keras from averaging the parts of a batch, which differ in size",
 }
 
+RELIED_ON_OF_ADAM = {  # and of Keras's Adam
+    "_get_variable_index": "finding what is kept of a weight",
+    "_momentums": "the first moments, by that index",
+    "_velocities": "the second moments, likewise",
+}
+
 
 def layers_within(model: keras.Model) -> list[keras.layers.Layer]:
     """The model itself and all layers in it, also those in models and layers that it contains, each once."""
     return model._flatten_layers()
+
+
+def moments_of(optimizer: keras.optimizers.Adam, weight: tf.Variable) -> tuple[keras.Variable, keras.Variable]:
+    """The first and the second moment that an optimiser keeps of a weight."""
+    index = optimizer._get_variable_index(weight)
+    return optimizer._momentums[index], optimizer._velocities[index]
 
 
 class WithBuiltMetrics(keras.Model):

@@ -10,12 +10,14 @@ from tfcr.models.contrastive import ContrastiveModel
 from tfcr.models.heads.cosine_discriminator import CosineDiscriminator
 from tfcr.models.heads.pair_discriminator import PairDiscriminator
 from tfcr.models.keras_internals import layers_within
+from tfcr.models.kernels import kernels
 from tfcr.models.layers.standardization import Standardization
 from tfcr.models.layers.word_table import WordTable
 from tfcr.models.systems import system
 from tfcr.objectives.weighting import balanced_class_weights
 from tfcr.training import runtime
 from tfcr.training.experiment import Experiment, pipeline_of
+from tfcr.training.fused_adam import FusedAdam
 from tfcr.training.statistics import moments
 
 
@@ -52,8 +54,9 @@ def build_model(experiment: Experiment) -> ContrastiveModel:
 
 
 def optimizer_of(config: Config) -> keras.optimizers.Optimizer:
-    """Adam with the settings of a configuration."""
-    return keras.optimizers.Adam(
+    """Adam with the settings of a configuration, of few kernels where layers are Keras's, as on a GPU."""
+    kind = FusedAdam if kernels() == "keras" else keras.optimizers.Adam
+    return kind(
         config.learning_rate, epsilon=config.adam_epsilon, clipvalue=config.clip_value, clipnorm=config.clip_norm
     )
 
