@@ -41,6 +41,15 @@ def test_what_tensorflow_has_begun_with_stays(begun, gpu):
     assert (gpu.grows, devices.gpus()) == (False, [gpu])
 
 
+def test_memory_that_the_user_has_limited_stays_so(gpu, tensorflow, monkeypatch):
+    def refuse(*arguments):
+        raise ValueError("Cannot set memory growth on device when virtual devices configured")
+
+    monkeypatch.setattr(tensorflow.config.experimental, "set_memory_growth", refuse)
+    devices.share_gpus()
+    assert devices.gpus() == [gpu]
+
+
 @pytest.mark.parametrize("seam", ["training", "answering", "export"])
 def test_the_library_shares_it_as_the_commands_do(seam, gpu, tmp_path, monkeypatch):
     from tfcr.serving import loaded

@@ -1,16 +1,16 @@
 """Contrastive regularization for multimodal emotion recognition (Qian and Han, 2021).
 
 `ContrastiveModel` is imported from here, everything else from its own file; each package says what it holds. `import
-tfcr` loads no TensorFlow; it asks for oneDNN's kernels where TensorFlow is imported after it.
+tfcr` loads no TensorFlow; where that is imported after it, it has oneDNN's kernels and shares a GPU's memory.
 """
 
 import importlib
 
-from tfcr.onednn import ask_for_onednn
+from tfcr.tensorflow_environment import prepare_for_tensorflow
 
 __version__ = "0.3.0"
 
-ask_for_onednn()
+prepare_for_tensorflow()
 
 _LAZY = {"ContrastiveModel": "tfcr.models.contrastive"}  # what needs TensorFlow is loaded when it is asked for
 

@@ -17,7 +17,8 @@ def gpus() -> list[tf.config.PhysicalDevice]:
 def share_gpus() -> None:
     """Has this process take a GPU's memory as it needs it, rather than all of it. Before the first tensor."""
     for gpu in gpus():
-        with contextlib.suppress(RuntimeError):  # TensorFlow has begun, so it is decided already
+        # TensorFlow has begun, so it is decided already; or the user has limited the memory, which is as good
+        with contextlib.suppress(RuntimeError, ValueError):
             tf.config.experimental.set_memory_growth(gpu, True)
 
 

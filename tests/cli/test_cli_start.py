@@ -42,7 +42,7 @@ def _printed(script: str, *arguments) -> list[str]:
 
 
 def test_help_imports_five_files_of_ours_beyond_what_click_does():
-    assert _printed(_HELP) == ["tfcr", "tfcr.cli", "tfcr.errors", "tfcr.keras_settings", "tfcr.onednn"]
+    assert _printed(_HELP) == ["tfcr", "tfcr.cli", "tfcr.errors", "tfcr.keras_settings", "tfcr.tensorflow_environment"]
 
 
 def test_a_training_reaches_its_first_step_without_needless_imports(small_config, small_dataset, tmp_path):

@@ -83,3 +83,14 @@ def test_a_run_that_goes_on_under_another_setting_says_so(small_dataset, small_c
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("environment")]
     assert lines[0].startswith("environment from epoch 1: ") and recorded[0]["cpu"] in lines[0]
     assert lines[1].startswith("environment from epoch 2: ") and "; ONEDNN_MAX_CPU_ISA=AVX2" in lines[1]
+
+
+def test_a_gpus_cudnn_is_named_where_it_is_a_package(gpu, monkeypatch):
+    monkeypatch.setattr(environment.importlib.metadata, "version", lambda name: {"nvidia-cudnn-cu12": "9.1.0"}[name])
+    assert environment.here()["versions"]["nvidia-cudnn-cu12"] == "9.1.0"
+
+    def without(name):
+        raise environment.importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(environment.importlib.metadata, "version", without)
+    assert "nvidia-cudnn-cu12" not in environment.here()["versions"]

@@ -75,6 +75,11 @@ def _again(trained, data, part) -> None:
         say(f"{were} left out: the run was trained or stopped by the same recording, whatever its id")
     if evaluation.emotions != trained.emotions:
         say(f"{len(evaluation.emotions)} of the run's classes were tested: {', '.join(evaluation.emotions)}")
+    if evaluation.is_kept:
+        say(
+            "some utterances go to another class than when the run was trained, as by another processor or GPU, which "
+            "round otherwise; the run's predictions.h5 stays as its training left it"
+        )
     print_table(metrics_table({evaluation.name: evaluation.figures}), to_log=True)
     click.echo(evaluation.folder)
 

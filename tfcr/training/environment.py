@@ -1,5 +1,6 @@
 """The machine and the settings that can change a bit of a training, as a run records them."""
 
+import importlib.metadata
 import os
 import pathlib
 import platform
@@ -18,6 +19,7 @@ _DECIDE = (  # how they begin; never TF_ alone, by which Terraform's begin too, 
     *("TF_CUDNN_", "TF_CUBLAS_", "TF_AUTOTUNE_", "TF_MATMUL_", "XLA_", "ONEDNN_", "DNNL_", "MKL_", "OMP_NUM_THREADS"),
     *("CUDNN_", "CUBLAS_", "NVIDIA_TF32_OVERRIDE", KERNELS),
 )
+_CUDNN = "nvidia-cudnn-cu12"
 _DECIDE_NOTHING = ("TF_USE_LEGACY_KERAS",)
 _MODEL = re.compile(r"^model name\s*:\s*(.+)$", re.MULTILINE)
 
@@ -48,11 +50,22 @@ def here() -> dict:
             "tensorflow": tf.__version__,
             "keras": keras.__version__,
             "numpy": np.__version__,
+            **_of_gpus(),
         },
         "cpu": _cpu(),
         "gpus": [_name(device) for device in gpus()],
         "variables": deciding(os.environ),
     }
+
+
+def _of_gpus() -> dict[str, str]:
+    """Of the package that TensorFlow's cuDNN comes from, where there is a GPU."""
+    if not gpus():
+        return {}
+    try:
+        return {_CUDNN: importlib.metadata.version(_CUDNN)}
+    except importlib.metadata.PackageNotFoundError:
+        return {}
 
 
 def deciding(variables: Mapping[str, str]) -> dict[str, str]:

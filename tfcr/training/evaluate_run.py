@@ -29,6 +29,8 @@ class Evaluation:
         emotions: the classes that were tested, which run and dataset share; others of the dataset are left out.
         left_out: utterances of the other dataset or part that were not tested because the run was trained or stopped by
             them.
+        is_kept: whether the run's own predictions stayed as they were, since those of this machine contradict the
+            figures of its training.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Evaluation:
     folder: pathlib.Path
     emotions: list[str]
     left_out: int = 0
+    is_kept: bool = False
 
 
 def evaluate_run(
@@ -45,6 +48,9 @@ def evaluate_run(
     emotions: Sequence[str] | None = None,
 ) -> Evaluation:
     """Tests a run again. Its own fold renews `predictions.h5`; another dataset or part gets a folder in the run's.
+
+    Another processor or GPU rounds otherwise, and an utterance with two scores alike may go to the other class. Where
+    one does, the predictions of the training stay, which the run's figures were computed from.
 
     Of another dataset the utterances of shared classes are tested, and the largest score among these classes counts.
 
@@ -87,7 +93,10 @@ def evaluate_run(
     figures = evaluate.figures(labels, outputs, classes, means, run.metrics.get("temperature"))
     folder.mkdir(exist_ok=True)
     predictions = replace(evaluate.predictions(dataset, positions, outputs), label=labels)
-    runs.write_predictions(folder / runs.PREDICTIONS, predictions)
+    contradicts = folder == run.folder and figures["confusion"] != run.metrics["test"]["confusion"]
+    is_kept = contradicts and (folder / runs.PREDICTIONS).is_file()
+    if not is_kept:
+        runs.write_predictions(folder / runs.PREDICTIONS, predictions)
     if folder != run.folder:
         tested = {
             "dataset": dataset.name,
@@ -99,7 +108,7 @@ def evaluate_run(
             **({"part": part_named(part)} if part else {}),
         }
         files.write_json(folder / runs.METRICS, {**tested, **figures})
-    return Evaluation(name, figures, folder, classes, left_out)
+    return Evaluation(name, figures, folder, classes, left_out, is_kept)
 
 
 def _of_classes(dataset: Dataset, classes: Sequence[str], positions: np.ndarray) -> np.ndarray:
