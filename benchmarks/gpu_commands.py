@@ -6,12 +6,14 @@ import fcntl
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
 import time
 
 import gpu_line
+import numpy as np
 from gpu_line import ON_CPU, judged
 
 UTTERANCES, EPOCHS = 120, 3
@@ -60,20 +62,28 @@ def export(folder: pathlib.Path, tiny: bool) -> tuple[str, str]:
     _end(_start(_training(folder, "exported", tiny)))
     _end(_start(["export", folder / "exported", "--out", folder / "served"]))
     recordings = sorted((_dataset(folder) / "corpus").rglob("*.wav"))[:4]
-    here, on_cpu = (_answers(folder, recordings, environment) for environment in ({}, ON_CPU))
+    exact = {"NVIDIA_TF32_OVERRIDE": "0"}
+    here, on_cpu = (_answers(folder, recordings, environment) for environment in (exact, ON_CPU))
     error = max(abs(one - other) for one, other in zip(here, on_cpu, strict=True))
     return judged(error <= 1e-3, f"{len(recordings)} recordings, probabilities within {error:.1e}")
 
 
 def two_workers(folder: pathlib.Path, tiny: bool) -> tuple[str, str]:
-    """A sweep with two trainings at a time, and an export beside them."""
+    """A sweep with two trainings at a time, and beside them an export and its answers."""
+    _end(_start(_training(folder, "finished", tiny)))
     config = folder / "sweep.json"
     config.write_text(json.dumps({**(SMALL if tiny else {}), "epochs": 1 if tiny else 2}))
     sweep = ["sweep", "--data", _dataset(folder), "--folds", "0,1", "--alphas", "0.1", "--workers", "2", "--no-report"]
     process = _start([*sweep, "--out", folder / "sweep", "--config", config])
-    said = _end(process)
+    _end(_start(["export", folder / "finished", "--out", folder / "beside"]))
+    recordings, answers = sorted((_dataset(folder) / "corpus").rglob("*.wav"))[:4], 0
+    while process.poll() is None or not answers:
+        _end(_start(["predict", folder / "beside", *recordings, "--format", "jsonl"]))
+        answers += 1
+    _end(process)
     done = list((folder / "sweep").rglob("metrics.json"))
-    return judged(len(done) == 2, f"{len(done)} of 2 done; {said.splitlines()[-1][:80] if said else ''}")
+    beside = f"an export beside them, and {answers} times its answers"
+    return judged(len(done) == 2, f"{len(done)} of 2 trainings done, {beside}")
 
 
 def _answers(folder, recordings, environment):
@@ -111,12 +121,24 @@ def _dataset(folder):
     with open(folder / "preparing", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (data / "dataset_info.json").is_file():
-            options = ["--utterances", str(UTTERANCES), "--features", "spectrogram"]
+            options = ["--utterances", str(UTTERANCES), "--features", "spectrogram", "--embeddings", _vectors(folder)]
             _end(_start(["prepare-tfrecords", "--corpus", "synthetic", *options, "--out", data], ON_CPU))
             gpu_line.tensorflow()
             if gpu_line.on_gpu():
                 (folder / "gpu").touch()
     return data
+
+
+def _vectors(folder):
+    """Vectors of noise for the words of the corpus, as a text file: gensim need not be there to train them."""
+    from tfcr.corpora.synthetic.plans import planned
+    from tfcr.corpora.synthetic.sentences import transcript
+
+    random, file = np.random.default_rng(0), folder / "vectors.txt"
+    said = " ".join(transcript(plan, 0) for plan in planned(0, 0.2, UTTERANCES))
+    words = sorted(set(re.findall(r"[a-z']+", said.lower())))
+    file.write_text("".join(f"{word} {' '.join(f'{x:.3f}' for x in random.normal(0, 0.3, 300))}\n" for word in words))
+    return file
 
 
 def _start(arguments, environment=()):

@@ -5,9 +5,10 @@ import json
 import os
 import pathlib
 import sys
+import time
 from collections.abc import Callable, Mapping
 
-from gpu_table import RIGHT, WRONG
+from gpu_table import END, RIGHT, WRONG
 
 ON_CPU = {"CUDA_VISIBLE_DEVICES": "-1"}  # an environment in which TensorFlow sees no GPU
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
@@ -33,6 +34,16 @@ def on_gpu() -> bool:
     return bool(gpus())
 
 
+def seconds_left() -> float:
+    """How long this line may still take; by then it says what it has, and that this is not all."""
+    return float(os.environ.get(END, "inf")) - time.monotonic()
+
+
+def so_far(verdict: str, said: str) -> None:
+    """An answer that counts if the line is ended before it says another."""
+    print(json.dumps({"verdict": verdict, "said": said}), flush=True)
+
+
 def judged(is_right: bool, said: str) -> tuple[str, str]:
     """The answer of a line that can be wrong."""
     return RIGHT if is_right else WRONG, said
@@ -44,5 +55,4 @@ def main(functions: Mapping[str, Callable]) -> None:
     name, folder, tiny = sys.argv[1], pathlib.Path(sys.argv[2]), "--tiny" in sys.argv
     function = functions[name]
     taken = {"folder": folder, "tiny": tiny, "rest": sys.argv[3:]}
-    verdict, said = function(**{name: taken[name] for name in inspect.signature(function).parameters})
-    print(json.dumps({"verdict": verdict, "said": said}), flush=True)
+    so_far(*function(**{name: taken[name] for name in inspect.signature(function).parameters}))

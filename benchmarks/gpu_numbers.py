@@ -86,7 +86,7 @@ def smallest_batches(tiny: bool) -> tuple[str, str]:
     """A batch of one, and one whose transcripts are empty."""
     tf = gpu_line.tensorflow()
     found = {}
-    for precision in ("float32", "mixed_bfloat16")[: 1 if tiny else 2]:
+    for precision in PRECISIONS if on_gpu() else ("float32", "mixed_bfloat16")[: 1 if tiny else 2]:
         model = _model(precision, tiny)
         step = tf.function(model.train_step, reduce_retracing=True)
         for name, (x, y, weights) in {"of one": _batch(1), "without words": _batch(4, words=0)}.items():

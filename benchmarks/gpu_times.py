@@ -17,7 +17,6 @@ from gpu_table import SKIPPED, TOLD
 
 BATCHES = (64, 256, 1024)
 WARM_UP, STEPS, TURNS = 4, 12, 3
-LIMIT = 55  # seconds; sizes that have no time left are not told
 
 
 def step(folder: pathlib.Path, tiny: bool) -> tuple[str, str]:
@@ -25,26 +24,30 @@ def step(folder: pathlib.Path, tiny: bool) -> tuple[str, str]:
     gpu_line.tensorflow(tf32=True)
     from tfcr.models.kernels import KERNELS, kernels
 
-    end, said = time.monotonic() + LIMIT, []
-    ways = [(precision, kernels()) for precision in PRECISIONS if on_gpu() or precision == "float32"]
-    ways += [("float32", "plain Keras")]
-    ways += [(precision, "xla") for precision in PRECISIONS if on_gpu()]
-    for size in BATCHES if on_gpu() else BATCHES[:1]:
-        for precision, way in ways:
-            if time.monotonic() > end:
-                break
-            os.environ[KERNELS] = kernels() if way == "plain Keras" else way
-            size = 8 if tiny else size
-            said.append(f"{size} {precision} {way} {_timed(precision, way, size):.1f} ms")
-    return TOLD, "; ".join(said) + _peak()
+    own, said = kernels(), []
+    ways = [(precision, own) for precision in PRECISIONS if on_gpu() or precision == "float32"]
+    ways += [(precision, "plain Keras") for precision in PRECISIONS[: 2 if on_gpu() else 1]]
+    compiled = [(precision, "xla") for precision in PRECISIONS if on_gpu()]  # last: a compilation takes its time
+    for some in ways, compiled:
+        for size in BATCHES if on_gpu() else BATCHES[:1]:
+            for precision, way in some:
+                if gpu_line.seconds_left() <= 0:
+                    return TOLD, f"{'; '.join(said)}; no time was left for more"
+                os.environ[KERNELS] = own if way == "plain Keras" else way
+                size = 8 if tiny else size
+                said.append(f"{size} {precision} {way} {_timed(precision, way, size)}")
+                gpu_line.so_far(TOLD, "; ".join(said))
+    return TOLD, "; ".join(said)
 
 
 def _timed(precision, way, size):
-    """Milliseconds a step, the best of some turns."""
+    """Milliseconds a step, the best of some turns, and the peak of a GPU's memory; in words."""
     import tensorflow as tf
     import training_step
     from gpu_numbers import _batch
 
+    if on_gpu():
+        tf.config.experimental.reset_memory_stats("GPU:0")
     model = training_step.plain_model(precision) if way == "plain Keras" else training_step._tfcr(precision)
     compiled = tf.function(model.train_step, jit_compile=way == "xla")
     data = [_batch(size, seed) for seed in range(4)]
@@ -56,16 +59,10 @@ def _timed(precision, way, size):
             logs = compiled(data[number % 4])
         logs["loss"].numpy()
         turns.append((time.perf_counter() - began) / count)
-    return 1000 * min(turns[1:])
-
-
-def _peak():
-    """The peak of the GPU's memory, where there is one."""
-    import tensorflow as tf
-
+    said = f"{1000 * min(turns[1:]):.1f} ms"
     if not on_gpu():
-        return ""
-    return f"; peak memory {tf.config.experimental.get_memory_info('GPU:0')['peak'] / 2**20:.0f} MiB"
+        return said
+    return f"{said}, {tf.config.experimental.get_memory_info('GPU:0')['peak'] / 2**20:.0f} MiB"
 
 
 _TORCH = """
@@ -75,10 +72,12 @@ from batches import batch
 from pytorch_model import Step
 device = "cuda" if torch.cuda.is_available() else "cpu"
 end = time.monotonic() + float(sys.argv[1])
-for size in map(int, sys.argv[2].split(",")):
-    data = [{k: torch.from_numpy(v).to(device) for k, v in batch(seed, size).items()} for seed in range(4)]
-    for precision in ("float32", "bfloat16", "float16") if device == "cuda" else ("float32",):
-        for layout in ("contiguous", "channels_last", "compiled", "graphs") if device == "cuda" else ("channels_last",):
+precisions = ("float32", "bfloat16", "float16") if device == "cuda" else ("float32",)
+eager, slow_to_start = ("contiguous", "channels_last"), ("graphs", "compiled")
+for layouts in (eager, slow_to_start) if device == "cuda" else (eager[1:],):
+    for size in map(int, sys.argv[2].split(",")):
+        data = [{k: torch.from_numpy(v).to(device) for k, v in batch(seed, size).items()} for seed in range(4)]
+        for precision, layout in [(precision, layout) for precision in precisions for layout in layouts]:
             if time.monotonic() > end:
                 break
             try:
@@ -106,18 +105,21 @@ def pytorch() -> tuple[str, str]:
         return SKIPPED, "no PyTorch; TFCR_PYTORCH names the interpreter of an environment that has it"
     gpu_line.tensorflow()
     sizes = ",".join(map(str, BATCHES if on_gpu() else BATCHES[:1]))
-    here = pathlib.Path(__file__).parent
-    with tempfile.TemporaryFile("w+") as printed:
-        subprocess.run(
-            [python or sys.executable, "-c", _TORCH, str(LIMIT - 15), sizes], stdout=printed, check=True, cwd=here
-        )
-        printed.seek(0)
-        found = [json.loads(line) for line in printed if line.startswith("[")]
-    best = {}
-    for size, precision, layout, ms in found:
-        best[size, precision] = min(best.get((size, precision), (ms, layout)), (ms, layout))
-    said = [f"{size} {precision} {ms:.1f} ms ({layout})" for (size, precision), (ms, layout) in best.items()]
-    return TOLD, f"PyTorch {version}: {'; '.join(said)}"
+    arguments = [python or sys.executable, "-c", _TORCH, str(min(gpu_line.seconds_left(), 600)), sizes]
+    best, answer = {}, f"PyTorch {version}: nothing was timed"
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, cwd=pathlib.Path(__file__).parent) as process:
+        for line in process.stdout:
+            if line.startswith("["):
+                size, precision, layout, ms = json.loads(line)
+                best[size, precision] = min(best.get((size, precision), (ms, layout)), (ms, layout))
+                said = [
+                    f"{size} {precision} {ms:.1f} ms ({layout})" for (size, precision), (ms, layout) in best.items()
+                ]
+                answer = f"PyTorch {version}: {'; '.join(said)}"
+                gpu_line.so_far(TOLD, answer)
+    if process.returncode:
+        raise RuntimeError(f"PyTorch ended with {process.returncode}")
+    return TOLD, answer
 
 
 def kernels() -> tuple[str, str]:
@@ -137,8 +139,8 @@ def kernels() -> tuple[str, str]:
         for _ in range(3):
             run(data)["loss"].numpy()
         with tempfile.TemporaryDirectory() as folder:
+            tf.profiler.experimental.start(folder)  # takes seconds the first time
             began = time.perf_counter()
-            tf.profiler.experimental.start(folder)
             for _ in range(4):
                 run(data)["loss"].numpy()
             seconds = time.perf_counter() - began
@@ -148,9 +150,12 @@ def kernels() -> tuple[str, str]:
         count, busy = collections.Counter(), 0
         for plane in space.planes:
             for line in plane.lines if "GPU" in plane.name else ():
-                count[line.name] += len(line.events)
+                names = (plane.event_metadata[event.metadata_id].name.lower() for event in line.events)
+                count[line.name] += sum(not name.startswith(("memcpy", "memset")) for name in names)
                 busy += sum(event.duration_ps for event in line.events) / 1e12
-        said.append(f"{way}: {sum(count.values()) / 4:.0f} kernels, busy {100 * busy / seconds:.0f} %")
+        told = f"{sum(count.values()) / 4:.0f} kernels, busy {100 * busy / seconds:.0f} %"
+        said.append(f"{way}: {told if sum(count.values()) else 'the profiler saw nothing on the GPU'}")
+        gpu_line.so_far(TOLD, "; ".join(said))
     return TOLD, "; ".join(said)
 
 

@@ -25,6 +25,14 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def goes_on_elsewhere(run: str, changes: Sequence[str]) -> str:
+    """What a resumed training says where the machine or its settings have changed."""
+    return (
+        f"{run} goes on in another environment than before ({'; '.join(changes)}): its bits may be others than "
+        "those of a training in one go"
+    )
+
+
 def printable(text: str) -> str:
     r"""Text that may hold a path, whose bytes that are not UTF-8 are shown as `\xe4`."""
     shown = _ESCAPED_BYTE.sub(lambda byte: f"\\x{ord(byte.group()) - 0xDC00:02x}", text)

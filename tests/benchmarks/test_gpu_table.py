@@ -21,7 +21,12 @@ if name == "aborts":
 if name == "hangs":
     subprocess.run([sys.executable, "-c", f"import time; open({sys.argv[2]!r} + '/began', 'w'); time.sleep(60)"])
 print("a remark")
-print(json.dumps({"verdict": "right" if name == "is_right" else "**wrong**", "said": f"{name} | said"}))
+if name == "says_nothing":
+    sys.exit()
+print(json.dumps({"verdict": "right" if name == "is_right" else "**wrong**", "said": f"{name} | said"}), flush=True)
+print("{a library's remark}", flush=True)
+if name == "is_not_done":
+    time.sleep(60)
 """
 
 
@@ -31,8 +36,8 @@ def run(tmp_path, monkeypatch):
     script = tmp_path / "script.py"
     script.write_text(_SCRIPT)
 
-    def run(*names, gpu=False, seconds=60.0, needs_gpu=False):
-        lines = [Line(name, str(script), 20, needs_gpu) for name in names]
+    def run(*names, gpu=False, seconds=60.0, needs_gpu=False, own=20):
+        lines = [Line(name, str(script), own, needs_gpu) for name in names]
         told = []
         settings = gpu_table.Settings(tmp_path, gpu, tiny=False, end=time.monotonic() + seconds)
         found = gpu_table.run_all(lines, settings, told.append)
@@ -53,7 +58,7 @@ def test_lines_that_fail_cost_themselves_alone(run):
 
 def test_a_line_without_end_is_ended_with_what_it_started(run, tmp_path):
     began = time.monotonic()
-    [outcome] = run("hangs", seconds=6.5)
+    [outcome] = run("hangs", own=6)
     assert time.monotonic() - began < 20
     assert outcome.verdict == FAILED
     assert outcome.said.startswith("not done after 6")
@@ -68,6 +73,29 @@ def test_what_needs_a_gpu_or_time_is_skipped_and_says_so(run):
     [outcome] = run("is right", seconds=2.0)
     assert outcome.verdict == SKIPPED
     assert "no time was left" in outcome.said
+
+
+def test_a_line_that_is_ended_says_what_it_had_and_one_that_had_no_time_is_skipped(run):
+    [outcome] = run("is not done", own=5)
+    assert (outcome.verdict, outcome.said) == (WRONG, "is_not_done | said; ended after 5 s, before all was done")
+    [outcome] = run("hangs", seconds=6.0)
+    assert outcome.verdict == SKIPPED and "no time was left" in outcome.said
+    [outcome] = run("says nothing")
+    assert (outcome.verdict, outcome.said) == (FAILED, "it gave no answer")
+
+
+def test_time_is_kept_for_the_lines_that_are_timed(monkeypatch):
+    ends = {}
+    monkeypatch.setattr(
+        gpu_table,
+        "run_line",
+        lambda line, settings: ends.update({line.name: settings.end}) or gpu_table.Outcome(line.name, RIGHT, "", 0),
+    )
+    gpu_table.run_all(LINES, gpu_table.Settings(pathlib.Path(), True, False, end=1000.0), lambda outcome: None)
+    timed = [line for line in LINES if line.timed]
+    assert {ends[line.name] for line in timed} == {1000.0}
+    assert {ends[line.name] for line in LINES if not line.timed} == {1000.0 - sum(line.seconds for line in timed)}
+    assert sum(line.seconds for line in timed) < gpu_table.SECONDS * 2 / 3
 
 
 def test_every_line_has_its_function():

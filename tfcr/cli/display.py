@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from tfcr.wording import counted, duration
+from tfcr.wording import counted, duration, goes_on_elsewhere
 
 _EPOCHS_BETWEEN_SIGNS = 5
 _LOG_EVERY = 10.0  # seconds between two lines of a log
@@ -108,10 +108,7 @@ class TrainingProgress:
         say(f"{self.label}waiting for {run}, which another process trains")
 
     def environment_changed(self, run, changes):
-        say(
-            f"{self.label}{run} goes on in another environment than before ({'; '.join(changes)}): "
-            "its bits may be others than those of a training in one go"
-        )
+        say(f"{self.label}{goes_on_elsewhere(str(run), changes)}")
 
     def started(self, run, sizes, steps, epochs, done):
         self.stop()  # of the stage before

@@ -12,6 +12,7 @@ from tfcr.errors import TfcrError
 from tfcr.files import LockedError
 from tfcr.models.systems import on_dataset, resolve
 from tfcr.split_file import SplitFile
+from tfcr.wording import goes_on_elsewhere
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Ended:
         before: whether it had been finished earlier.
         elsewhere: whether another process is training it, so that it was passed over.
         trace: Python's traceback of the failure, if it is a bug and nothing that the user can mend.
+        remarks: what its training said of the machine: of a GPU, or of another environment than before.
     """
 
     cell: Cell
@@ -49,6 +51,7 @@ class Ended:
     before: bool = False
     elsewhere: bool = False
     trace: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 OnEpoch = Callable[[Cell, Sequence[Mapping[str, float]], int], None]  # it hears of a cell's history and best epoch
@@ -79,9 +82,17 @@ def train_cell(cell: Cell, on_epoch: OnEpoch = nothing) -> Ended:
     from tfcr.training.observer import Observer
     from tfcr.training.train import train_fold
 
+    remarks: list[str] = []
+
     class Worker(Observer):
         def epoch(self, row, state):
             on_epoch(cell, state.history, state.best_epoch)
+
+        def on_gpu(self, run, found):
+            remarks.append(found)
+
+        def environment_changed(self, run, changes):
+            remarks.append(goes_on_elsewhere(run.name, changes))
 
     if cell.is_done:  # meanwhile, by another process
         return ended_before(cell)
@@ -90,12 +101,12 @@ def train_cell(cell: Cell, on_epoch: OnEpoch = nothing) -> Ended:
     except LockedError:
         return Ended(cell, elsewhere=True)
     except TfcrError as error:
-        return Ended(cell, _of_the_cell(cell, error))
+        return Ended(cell, _of_the_cell(cell, error), remarks=tuple(remarks))
     except Exception as error:  # a bug or the machine: the other cells go on
-        return Ended(cell, f"{type(error).__name__}: {error}", trace=traceback.format_exc())
+        return Ended(cell, f"{type(error).__name__}: {error}", trace=traceback.format_exc(), remarks=tuple(remarks))
     finally:
         _forget()
-    return Ended(cell)
+    return Ended(cell, remarks=tuple(remarks))
 
 
 def ended_before(cell: Cell) -> Ended:

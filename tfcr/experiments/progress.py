@@ -47,16 +47,20 @@ def report_ends(
     say: Callable[[str], None] = nothing,
     on_end: Callable[[int, float], None] = nothing,
 ) -> list[Ended]:
-    """Says of every cell how it ended and how much is left.
+    """Says of every cell how it ended and how much is left, and once what trainings said of the machine.
 
     Args:
         ended: the cells as they end.
         cells: all of them.
         on_end: called as each ends, with how many have ended and the seconds that are left.
     """
-    began, results, trained = time.monotonic(), [], 0
+    began, results, trained, said = time.monotonic(), [], 0, set()
     for each in ended:
         results.append(each)
+        for remark in each.remarks:
+            if remark not in said:
+                said.add(remark)
+                say(remark)
         trained += not each.before and not each.elsewhere
         left = (time.monotonic() - began) / max(trained, 1) * (len(cells) - len(results))
         say(f"{len(results)} of {len(cells)} {_how(each, left)}")

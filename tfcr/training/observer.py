@@ -19,7 +19,7 @@ class Observer:
         """A resumed training runs in another environment than before; `changes` says in words what differs."""
 
     def on_gpu(self, run: pathlib.Path, found: str) -> None:
-        """A training begins on a GPU, whose kernels were checked: what was found, in words."""
+        """A training begins on a GPU, whose kernels were checked, or beside one that is not seen; in words."""
 
     def mirrored(self, devices: Sequence[str]) -> None:
         """A training that is mirrored begins on these devices."""

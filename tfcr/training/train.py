@@ -8,6 +8,7 @@ import keras
 import yaml
 
 from tfcr import files, runs, split_file
+from tfcr.cards import there_are_cards
 from tfcr.config import Config
 from tfcr.devices import gpus
 from tfcr.errors import TfcrError, UsageError
@@ -24,6 +25,11 @@ from tfcr.training.observer import Observer
 from tfcr.training.pretraining import copy_encoders, origins_of
 from tfcr.verification import verify
 from tfcr.wording import counted
+
+_UNSEEN = (
+    "this machine has an NVIDIA card that TensorFlow does not see, so the CPU trains; "
+    "pip install 'tensorflow[and-cuda]' brings what it lacks"
+)
 
 
 def train_fold(
@@ -96,6 +102,8 @@ def _train_and_test(experiment: Experiment, run: pathlib.Path, observer: Observe
         copy_encoders(model.network, origin, len(experiment.dataset.emotions), experiment.network_sizes)
     if gpus():
         observer.on_gpu(run, check_recurrent_layers(model.network))
+    elif there_are_cards():
+        observer.on_gpu(run, _UNSEEN)
     outputs = UtteranceOutputs(model.network, pipeline_of(config, experiment.dataset, model.network))
     train_epochs(experiment, run, model, outputs, checkpoint, state, observer)
     verify(experiment.dataset, feature_names(config))  # one's own features may have been prepared anew meanwhile

@@ -139,6 +139,12 @@ def test_every_signature_runs_an_lstm_over_few_rows_as_one_kernel(served):
         assert "BlockLSTMV2" in {node.op for function in functions for node in function.node_def}, name
 
 
+def test_the_spectrum_of_a_recording_is_computed_on_the_processor_whatever_else_there_is(served):
+    functions = served["serving_default"].graph.as_graph_def().library.function
+    devices = {node.device.upper() for function in functions for node in function.node_def if node.op == "RFFT"}
+    assert devices and all("CPU:0" in device for device in devices)
+
+
 def test_an_export_is_loaded_without_a_warning(exported, tmp_path):
     script = "import sys, tensorflow as tf; tf.saved_model.load(sys.argv[1])"
     arguments = [sys.executable, "-c", script, str(exported)]

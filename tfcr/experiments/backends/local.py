@@ -10,6 +10,7 @@ from concurrent.futures import Executor, Future, as_completed
 from joblib.externals.loky import get_reusable_executor
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
+from tfcr.cards import PER_CARD, num_cards, take_card
 from tfcr.errors import TfcrError
 from tfcr.experiments.cells import Cell, Ended, OnEpoch, time_cell, train_cell
 
@@ -24,6 +25,12 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
+def _room() -> int:
+    """How many trainings at a time where nobody says it: one a core, and few a card where there are any."""
+    cards = num_cards()
+    return min(cores(), PER_CARD * cards) if cards else cores()
+
+
 class LocalProcesses:
     """Trains cells in several processes of this machine, each with as many threads as its cells say."""
 
@@ -34,7 +41,7 @@ class LocalProcesses:
         """The processes stay for what is called next; where the block raised, they have been ended already."""
 
     def at_a_time(self, cells: Sequence[Cell], workers: int | None) -> int:
-        return min(workers or cores(), len(cells))
+        return min(workers or _room(), len(cells))
 
     def seconds_per_epoch(
         self, cells: Sequence[Cell], workers: int | None, prepare_process: Callable[[], None]
@@ -72,7 +79,7 @@ class _Workers:
                 max_workers=max(1, min(workers, len(cells))),
                 timeout=_IDLE,
                 initializer=_begin,
-                initargs=(os.getpid(), prepare_process, tuple(threads)),
+                initargs=(os.getpid(), prepare_process, tuple(threads), num_cards()),
             )
         except OSError as error:
             raise TfcrError(
@@ -142,10 +149,12 @@ def _in_folder(folder: str, call: Callable, *arguments):
     return call(*arguments)
 
 
-def _begin(parent: int, prepare_process: Callable[[], None], threads: tuple[tuple[int, int], ...]) -> None:
-    """Prepares a worker: it leaves Ctrl-C to its parent, and ends when that has ended."""
+def _begin(parent: int, prepare_process: Callable[[], None], threads: tuple[tuple[int, int], ...], cards: int) -> None:
+    """Prepares a worker: it leaves Ctrl-C to its parent, ends when that has ended, and has one of several cards."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    if cards > 1:
+        take_card(parent, cards)
     prepare_process()
 
 

@@ -98,12 +98,13 @@ class SpeechModel(FeatureModel):
             return *PICTURES[self.preset](samples), error
 
         picture = tf.RaggedTensorSpec([None, SEGMENT_FRAMES, NUM_BINS], tf.float32, ragged_rank=0)
-        pictures, num_frames, error = tf.map_fn(
-            row,
-            audio_bytes,
-            fn_output_signature=(picture, tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.string)),
-            parallel_iterations=_ROWS_AT_A_TIME,
-        )
+        with tf.device("CPU:0"):  # a file is there, and a GPU would get its spectrum in a hundred small kernels
+            pictures, num_frames, error = tf.map_fn(
+                row,
+                audio_bytes,
+                fn_output_signature=(picture, tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.string)),
+                parallel_iterations=_ROWS_AT_A_TIME,
+            )
         # without rows a ragged tensor forgets its inner sizes
         pictures = pictures.with_values(tf.reshape(pictures.values, (-1, SEGMENT_FRAMES, NUM_BINS)))
         # what a signature does not answer with is left out of its graph

@@ -1,0 +1,57 @@
+"""The NVIDIA cards of this machine and how a sweep's workers share them. No TensorFlow in this process."""
+
+import functools
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import sys
+
+PER_CARD = 4  # trainings at a time where nobody says how many; one keeps a card busy for a fifth of its time
+VISIBLE = "CUDA_VISIBLE_DEVICES"  # CUDA's environment variable
+_DEVICES = pathlib.Path("/dev")
+_ASK = "import tensorflow as tf; print(len(tf.config.list_physical_devices('GPU')))"
+
+
+def there_are_cards() -> bool:
+    """Whether this machine has a card that this process may use; TensorFlow may lack what it needs for it."""
+    hidden = os.environ.get(VISIBLE, "0").strip() in ("", "-1")
+    return not hidden and any(re.fullmatch(r"nvidia\d+", path.name) for path in _DEVICES.glob("nvidia*"))
+
+
+def num_cards() -> int:
+    """How many cards TensorFlow sees; it is asked in a process of its own, and only where there are any."""
+    return _asked(os.environ.get(VISIBLE)) if there_are_cards() else 0
+
+
+@functools.cache
+def _asked(visible: str | None) -> int:
+    ended = subprocess.run([sys.executable, "-c", _ASK], capture_output=True, text=True)
+    said = ended.stdout.strip()
+    return int(said) if said.isdecimal() else 0
+
+
+def take_card(parent: int, cards: int) -> None:
+    """Gives this process, a worker of another, one of so many cards, the next one in turn. Before TensorFlow."""
+    visible = os.environ.get(VISIBLE, "")
+    names = [name for name in visible.split(",") if name] or [str(number) for number in range(cards)]
+    os.environ[VISIBLE] = names[_place(parent) % cards]
+
+
+def _place(parent: int) -> int:
+    """The first number that no other worker of the process has; it is held until this process ends."""
+    number = 0
+    while True:
+        mark = socket.socket(socket.AF_UNIX)
+        try:
+            mark.bind(f"\0tfcr-worker-{parent}-{number}")  # an abstract name, which leaves no file
+        except OSError:
+            mark.close()
+            number += 1
+        else:
+            _held.append(mark)
+            return number
+
+
+_held: list[socket.socket] = []
