@@ -111,14 +111,19 @@ def test_kernels_are_counted_with_the_turns_of_loops():
   %fusion = f32[2]{0} fusion(%dot.1), kind=kLoop, calls=%f
   ROOT %tuple = (s32[], f32[2]) tuple(%d, %fusion)
 }
+%command_buffer.1 (p: f32[2]) -> f32[2] {
+  %dot.2 = f32[2]{0} dot(%p, %p), lhs={1}
+  ROOT %fusion.2 = f32[2]{0} fusion(%dot.2), kind=kLoop, calls=%f
+}
 ENTRY %main (x: f32[2]) -> f32[2] {
   %x = f32[2]{0} parameter(0)
+  %call = f32[2] call(%x), to_apply=%command_buffer.1
   %copy = f32[2]{0} copy(%x)
   %while.1 = (s32[], f32[2]) while(%t), condition=%c, body=%body, backend_config={"known_trip_count":{"n":"30"}}
   ROOT %out = f32[2]{0} get-tuple-element(%while.1), index=1
 }
 """
-    assert gpu_kernels.counted(hlo) == "1 kernels outside of loops and 30 × 2 in loops, 61 in all"
+    assert gpu_kernels.counted(hlo) == "3 kernels outside of loops and 30 × 2 in loops, 63 in all"
 
 
 def test_lines_that_are_named_are_run_and_those_of_a_gpu_say_that_there_is_none(tmp_path):

@@ -1,5 +1,6 @@
 """What XLA compiles of a training step, which is all of it, and that it is the step of the other kernels."""
 
+import dataclasses
 import re
 
 import keras
@@ -16,6 +17,8 @@ from tfcr.models.kernels import KERNELS, compiles
 from tfcr.models.systems import system
 from tfcr.models.xla.looped_lstm import looped_lstm
 from tfcr.models.xla.pooling import max_pool
+from tfcr.training.experiment import plan
+from tfcr.training.train import train_fold
 from tfcr.training.waiting import InputTimer
 
 STEPS = 6
@@ -72,11 +75,13 @@ class TestLoopedLSTM:
 
 @pytest.fixture
 def make_model(monkeypatch):
-    def make(kernels, **settings):
+    def make(kernels, precision="float32", **settings):
         monkeypatch.setenv(KERNELS, kernels)
         keras.utils.set_random_seed(0)
-        network = system("fusion").build(Config(conv_filters=2, lstm_units=8, lstm_layers=1), 4)
-        model = ContrastiveModel(network, alpha=0.3, discriminator=PairDiscriminator(6), **settings)
+        policy = keras.DTypePolicy(precision)
+        network = system("fusion").build(Config(conv_filters=2, lstm_units=8, lstm_layers=1), 4, dtype=policy)
+        discriminator = PairDiscriminator(6, dtype=policy)
+        model = ContrastiveModel(network, alpha=0.3, discriminator=discriminator, dtype=policy, **settings)
         model.compile(keras.optimizers.Adam(0.001), jit_compile=False)
         model.optimizer.build(model.trainable_variables)
         return model
@@ -100,12 +105,35 @@ def losses(model, batch, compiled):
     return found
 
 
-def test_xla_compiles_a_whole_step_deterministically_which_trains_as_the_others_do(make_model, batch):
+@pytest.mark.parametrize(
+    ("precision", "rtol"),
+    [
+        ("float32", 1e-5),
+        *(pytest.param(name, 0.02, marks=pytest.mark.full) for name in ("mixed_float16", "mixed_bfloat16")),
+    ],
+)
+def test_xla_compiles_a_whole_step_deterministically_which_trains_as_the_others_do(make_model, batch, precision, rtol):
     assert is_op_determinism_enabled()
     expected = losses(make_model("cpu"), batch, compiled=False)
-    found = losses(make_model("xla"), batch, compiled=True)
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    found = losses(make_model("xla", precision), batch, compiled=True)
+    np.testing.assert_allclose(found, expected, rtol=rtol)
     assert found[-1] < found[0] - 0.02
+
+
+@pytest.mark.full
+def test_a_whole_training_by_xla_has_the_history_of_one_by_the_other_kernels(
+    small_config, small_dataset, tmp_path, monkeypatch
+):
+    config = dataclasses.replace(small_config, alpha=0.1)
+    histories = []
+    for kernels in ("cpu", "xla"):
+        monkeypatch.setenv(KERNELS, kernels)
+        histories.append(train_fold(plan(config, small_dataset.folder), tmp_path / kernels).history)
+    for found, expected in zip(*histories, strict=True):
+        for name in ("loss", "val_loss", "val_ua"):
+            assert found[name] == pytest.approx(expected[name], rel=1e-3), name
+    drawn = dataclasses.replace(config, negatives_per_anchor=3, epochs=1)  # the last batch is smaller than the others
+    assert np.isfinite(train_fold(plan(drawn, small_dataset.folder), tmp_path / "drawn").history[0]["loss"])
 
 
 def test_a_training_compiles_its_step_where_it_is_asked_to(make_model, monkeypatch):

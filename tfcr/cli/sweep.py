@@ -52,7 +52,9 @@ _SHARED_OPTIONS = (
     click.option("--precision", type=click.Choice(typing.get_args(Precision)), help="[default: float32]"),
     click.option("--threads", type=click.IntRange(1), help="Of each training; changes no bit.  [default: 1]"),
     click.option(
-        "--workers", type=click.IntRange(1), help="Trainings at a time; changes no bit.  [default: the cores; four for each GPU]"
+        "--workers",
+        type=click.IntRange(1),
+        help="Trainings at a time; changes no bit.  [default: the cores; four for each GPU]",
     ),
     backend_options,
     click.option("--shard", type=Shard(), help="The I-th of N parts of the trainings, say, for a job array: 1/4."),

@@ -70,6 +70,7 @@ class ContrastiveModel(WithBuiltMetrics):
             raise ValueError(
                 f"Argument `negatives_scope` must be one of {_SCOPES}. Received: negatives_scope={negatives_scope!r}"
             )
+        warn_of_cudnn(network)
         self.network = network
         self.alpha = alpha
         if discriminator is None and alpha > 0:
@@ -127,8 +128,6 @@ class ContrastiveModel(WithBuiltMetrics):
         if head is None:
             head = LinearFusion(num_classes, name=network_module.HEAD, dtype=settings.get("dtype"))
         network_module.check_parts(audio_encoder, text_encoder, head)
-        for encoder in (audio_encoder, text_encoder):
-            warn_of_cudnn(encoder)
         return cls(network_module.connect(audio_encoder, text_encoder, head), **settings)
 
     def compile(

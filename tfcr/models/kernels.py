@@ -65,13 +65,16 @@ def cudnn_of(use_cudnn: bool | str, dtype: keras.DTypePolicy | str | None) -> bo
     return False if keras.dtype_policies.get(dtype).compute_dtype == "bfloat16" else use_cudnn
 
 
-def warn_of_cudnn(encoder: keras.Model) -> None:
-    """Warns of the recurrent layers of Keras in anyone's encoder that train by cuDNN in bfloat16."""
-    for layer in layers_within(encoder):
+def warn_of_cudnn(network: keras.Model) -> None:
+    """Warns of the recurrent layers of Keras in anyone's network that train by cuDNN in bfloat16."""
+    layers = layers_within(network)
+    models = [model for model in layers if isinstance(model, keras.Model)]
+    holder = {id(layer): model.name for model in models for layer in model.layers}  # the innermost comes last
+    for layer in layers:
         asks = getattr(layer, "use_cudnn", False)
         if gpus() and not hasattr(layer, "is_fast") and asks and cudnn_of(asks, layer.dtype_policy) is False:
             warnings.warn(
-                f"{layer.name} of {encoder.name} is a {type(layer).__name__} in bfloat16, in which cuDNN's gradient is "
+                f"{layer.name} of {holder.get(id(layer), network.name)} is a {type(layer).__name__} in bfloat16, in which cuDNN's gradient is "
                 "wrong; give it use_cudnn=False, take tfcr.models.cpu.packed_lstm.PackedLSTM, or train in float16",
                 stacklevel=3,
             )

@@ -104,6 +104,7 @@ def _train_epoch(
         epochs=epoch + 1,
         validation_data=distribution.divided(strategy, validation),
         validation_steps=len(validation),
+        # it has Keras read each step's figures, so that a GPU is done before the next batch is fetched and waited for
         callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=lambda step, logs: observer.step(epoch, step))],
         shuffle=False,  # the pipeline shuffles
         verbose=0,
