@@ -66,7 +66,7 @@ LINES = (
     Line("mirrored", COMMANDS, 90),
     Line("export", COMMANDS, 120),
     Line("two workers", COMMANDS, 120),
-    Line("step", TIMES, 50, timed=True),
+    Line("step", TIMES, 60, timed=True),
     Line("pytorch", TIMES, 40, timed=True),
     Line("kernels", TIMES, 25, needs_gpu=True, timed=True),
     Line("epoch", TIMES, 30, timed=True),

@@ -27,36 +27,45 @@ def step(folder: pathlib.Path, tiny: bool) -> tuple[str, str]:
     own, said = kernels(), []
     ways = [(precision, own) for precision in PRECISIONS if on_gpu() or precision == "float32"]
     ways += [(precision, "plain Keras") for precision in PRECISIONS[: 2 if on_gpu() else 1]]
-    compiled = [(precision, "xla") for precision in PRECISIONS if on_gpu()]  # last: a compilation takes its time
-    for some in ways, compiled:
-        for size in BATCHES if on_gpu() else BATCHES[:1]:
-            for precision, way in some:
-                if gpu_line.seconds_left() <= 0:
-                    return TOLD, f"{'; '.join(said)}; no time was left for more"
-                os.environ[KERNELS] = own if way == "plain Keras" else way
-                size = 8 if tiny else size
-                said.append(f"{size} {precision} {way} {_timed(precision, way, size)}")
-                gpu_line.so_far(TOLD, "; ".join(said))
+    ways += [(precision, "xla") for precision in PRECISIONS if on_gpu()]  # last: a compilation takes its time
+    sizes = [8] if tiny else BATCHES if on_gpu() else BATCHES[:1]
+    for precision, way in ways:
+        os.environ[KERNELS] = own if way == "plain Keras" else way
+        step = None
+        for size in sizes:
+            if gpu_line.seconds_left() <= 0:
+                return TOLD, f"{'; '.join(said)}; no time was left for more"
+            step = step or _step(precision, way)
+            said.append(f"{size} {precision} {way} {_timed(step, size)}")
+            gpu_line.so_far(TOLD, "; ".join(said))
     return TOLD, "; ".join(said)
 
 
-def _timed(precision, way, size):
-    """Milliseconds a step, the best of some turns, and the peak of a GPU's memory; in words."""
+def _step(precision, way):
+    """A training step of a new model, traced once for batches of any size."""
     import tensorflow as tf
     import training_step
     from gpu_numbers import _batch
 
+    model = training_step.plain_model(precision) if way == "plain Keras" else training_step._tfcr(precision)
+    any_size = tf.nest.map_structure(lambda array: tf.TensorSpec((None, *array.shape[1:]), array.dtype), _batch(1))
+    return tf.function(model.train_step, input_signature=[any_size], jit_compile=way == "xla")
+
+
+def _timed(step, size):
+    """Milliseconds a step, the best of some turns, and the peak of a GPU's memory; in words."""
+    import tensorflow as tf
+    from gpu_numbers import _batch
+
     if on_gpu():
         tf.config.experimental.reset_memory_stats("GPU:0")
-    model = training_step.plain_model(precision) if way == "plain Keras" else training_step._tfcr(precision)
-    compiled = tf.function(model.train_step, jit_compile=way == "xla")
     data = [_batch(size, seed) for seed in range(4)]
     turns = []
     for turn in range(TURNS + 1):
         began = time.perf_counter()
         count = STEPS if turn else WARM_UP
         for number in range(count):
-            logs = compiled(data[number % 4])
+            logs = step(data[number % 4])
         logs["loss"].numpy()
         turns.append((time.perf_counter() - began) / count)
     said = f"{1000 * min(turns[1:]):.1f} ms"
