@@ -74,13 +74,16 @@ def two_workers(folder: pathlib.Path, tiny: bool) -> tuple[str, str]:
     config = folder / "sweep.json"
     config.write_text(json.dumps({**(SMALL if tiny else {}), "epochs": 1 if tiny else 2}))
     sweep = ["sweep", "--data", _dataset(folder), "--folds", "0,1", "--alphas", "0.1", "--workers", "2", "--no-report"]
-    process = _start([*sweep, "--out", folder / "sweep", "--config", config])
-    _end(_start(["export", folder / "finished", "--out", folder / "beside"]))
     recordings, answers = sorted((_dataset(folder) / "corpus").rglob("*.wav"))[:4], 0
-    while process.poll() is None or not answers:
-        _end(_start(["predict", folder / "beside", *recordings, "--format", "jsonl"]))
-        answers += 1
-    _end(process)
+    process = _start([*sweep, "--out", folder / "sweep", "--config", config])
+    try:
+        _end(_start(["export", folder / "finished", "--out", folder / "beside"]))
+        while process.poll() is None or not answers:
+            _end(_start(["predict", folder / "beside", *recordings, "--format", "jsonl"]))
+            answers += 1
+        _end(process)
+    finally:
+        process.kill()
     done = list((folder / "sweep").rglob("metrics.json"))
     beside = f"an export beside them, and {answers} times its answers"
     return judged(len(done) == 2, f"{len(done)} of 2 trainings done, {beside}")

@@ -133,6 +133,7 @@ def run_all(lines: Sequence[Line], settings: Settings, tell: Callable[[Outcome],
 
     timed = [line for line in lines if line.timed and (settings.gpu or not line.needs_gpu)]
     kept = settings.patience * sum(line.seconds for line in timed) if settings.gpu else 0.0
+    kept = min(kept, 0.7 * (settings.end - time.monotonic()))
     before = replace(settings, end=settings.end - kept)
     side_by_side = max(1, min(8, len(os.sched_getaffinity(0))))
     with concurrent.futures.ThreadPoolExecutor(side_by_side) as pool:

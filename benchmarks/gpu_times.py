@@ -13,7 +13,7 @@ import time
 import gpu_line
 from gpu_commands import _dataset, _end, _start
 from gpu_line import PRECISIONS, on_gpu
-from gpu_table import SKIPPED, TOLD
+from gpu_table import END, SKIPPED, TOLD
 
 BATCHES = (64, 256, 1024)
 WARM_UP, STEPS, TURNS = 4, 12, 3
@@ -80,11 +80,13 @@ import torch
 from batches import batch
 from pytorch_model import Step
 device = "cuda" if torch.cuda.is_available() else "cpu"
-end = time.monotonic() + float(sys.argv[1])
+end = float(sys.argv[1])
 precisions = ("float32", "bfloat16", "float16") if device == "cuda" else ("float32",)
 eager, slow_to_start = ("contiguous", "channels_last"), ("graphs", "compiled")
 for layouts in (eager, slow_to_start) if device == "cuda" else (eager[1:],):
     for size in map(int, sys.argv[2].split(",")):
+        if time.monotonic() > end:
+            break
         data = [{k: torch.from_numpy(v).to(device) for k, v in batch(seed, size).items()} for seed in range(4)]
         for precision, layout in [(precision, layout) for precision in precisions for layout in layouts]:
             if time.monotonic() > end:
@@ -114,7 +116,7 @@ def pytorch() -> tuple[str, str]:
         return SKIPPED, "no PyTorch; TFCR_PYTORCH names the interpreter of an environment that has it"
     gpu_line.tensorflow()
     sizes = ",".join(map(str, BATCHES if on_gpu() else BATCHES[:1]))
-    arguments = [python or sys.executable, "-c", _TORCH, str(min(gpu_line.seconds_left(), 600)), sizes]
+    arguments = [python or sys.executable, "-c", _TORCH, os.environ.get(END, "inf"), sizes]
     best, answer = {}, f"PyTorch {version}: nothing was timed"
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, cwd=pathlib.Path(__file__).parent) as process:
         for line in process.stdout:

@@ -1,9 +1,11 @@
 """Which cards a machine has, and how workers of a sweep share them; a test's machine has none."""
 
 import dataclasses
+import errno
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -39,7 +41,7 @@ def test_tensorflow_is_asked_how_many_it_sees():
     assert cards._asked(None) == 0  # in a process, on a machine that has none
 
 
-@pytest.mark.parametrize("hidden", ["", "-1"])
+@pytest.mark.parametrize("hidden", ["", "-1", "NoDevFiles"])
 def test_hidden_cards_are_none(machine, monkeypatch, hidden):
     machine(2)
     assert cards.num_cards() == 2
@@ -52,6 +54,27 @@ def test_a_card_trains_so_many_at_a_time(machine, monkeypatch, seen, cores, room
     machine(4, seen)
     monkeypatch.setattr(local, "cores", lambda: cores)
     assert local._room() == room
+
+
+def test_one_training_at_a_time_and_mirrored_ones_keep_every_card(machine):
+    machine(2)
+
+    def cell(distribution):
+        return SimpleNamespace(config=SimpleNamespace(distribution=distribution))
+
+    assert local._to_divide(2, [cell("none")] * 3) == 2
+    assert local._to_divide(1, [cell("none")]) == 0
+    assert local._to_divide(2, [cell("none"), cell("mirrored")]) == 0
+
+
+def test_where_names_cannot_be_had_a_worker_takes_a_card_by_its_own_number(monkeypatch):
+    def refused(*arguments):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(cards.socket, "socket", refused)
+    monkeypatch.setenv(cards.VISIBLE, "5,7")
+    cards.take_card(os.getpid(), 2)
+    assert os.environ[cards.VISIBLE] == ("5", "7")[os.getpid() % 2]
 
 
 _WORKER = """
@@ -96,5 +119,7 @@ def test_a_sweep_says_once_what_its_trainings_found_out_about_the_machine(
     ended, said = train_cell(dataclasses.replace(cell, run=tmp_path / "run")), []
     [remark] = ended.remarks
     assert "an NVIDIA card that TensorFlow does not see" in remark
-    report_ends([ended, ended], [cell, cell], said.append)
-    assert said[0] == remark and said[1].startswith("1 of 2 trained: run") and said[2].startswith("2 of 2 trained: run")
+    other = dataclasses.replace(ended, remarks=(remark, "cosine 0.9991"))
+    report_ends([ended, other, dataclasses.replace(ended, remarks=("cosine 0.9993",))], [cell] * 3, said.append)
+    assert (said[0], said[2]) == (remark, "cosine 0.9991") and len(said) == 5
+    assert all("trained: run" in line for line in (said[1], said[3], said[4]))

@@ -91,10 +91,11 @@ def test_time_is_kept_for_the_lines_that_are_timed(monkeypatch):
         "run_line",
         lambda line, settings: ends.update({line.name: settings.end}) or gpu_table.Outcome(line.name, RIGHT, "", 0),
     )
-    gpu_table.run_all(LINES, gpu_table.Settings(pathlib.Path(), True, False, end=1000.0), lambda outcome: None)
+    end = time.monotonic() + 1000
+    gpu_table.run_all(LINES, gpu_table.Settings(pathlib.Path(), True, False, end), lambda outcome: None)
     timed = [line for line in LINES if line.timed]
-    assert {ends[line.name] for line in timed} == {1000.0}
-    assert {ends[line.name] for line in LINES if not line.timed} == {1000.0 - sum(line.seconds for line in timed)}
+    assert {ends[line.name] for line in timed} == {end}
+    assert {ends[line.name] for line in LINES if not line.timed} == {end - sum(line.seconds for line in timed)}
     assert sum(line.seconds for line in timed) < gpu_table.SECONDS * 0.7
 
 

@@ -86,11 +86,11 @@ def test_a_run_that_goes_on_under_another_setting_says_so(small_dataset, small_c
 
 
 def test_a_gpus_cudnn_is_named_where_it_is_a_package(gpu, monkeypatch):
-    monkeypatch.setattr(environment.importlib.metadata, "version", lambda name: {"nvidia-cudnn-cu12": "9.1.0"}[name])
-    assert environment.here()["versions"]["nvidia-cudnn-cu12"] == "9.1.0"
-
-    def without(name):
+    def installed(name):
+        if name == "nvidia-cudnn-cu13":
+            return "9.1.0"
         raise environment.importlib.metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(environment.importlib.metadata, "version", without)
-    assert "nvidia-cudnn-cu12" not in environment.here()["versions"]
+    monkeypatch.setattr(environment.importlib.metadata, "version", installed)
+    versions = environment.here()["versions"]
+    assert versions["nvidia-cudnn-cu13"] == "9.1.0" and "nvidia-cudnn-cu12" not in versions

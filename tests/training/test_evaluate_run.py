@@ -40,6 +40,13 @@ def test_what_training_predicted_stays_where_this_machine_decides_otherwise(own,
     assert "intact: metrics, predictions and weights" in capfd.readouterr().out
 
 
+def test_a_damaged_file_is_written_anew_there_too(own, other_machine):
+    file = own.folder / runs.PREDICTIONS
+    file.write_bytes(file.read_bytes()[:200])
+    assert not evaluate_run(own).is_kept
+    assert len(runs.read_predictions(file).id) == own.metrics["sizes"]["test"]
+
+
 def test_predictions_are_renewed_where_the_figures_are_those_of_the_training(own):
     (own.folder / runs.PREDICTIONS).unlink()
     assert not evaluate_run(own).is_kept

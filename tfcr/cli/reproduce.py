@@ -20,7 +20,7 @@ from tfcr.errors import UsageError
 @click.option(
     "--out", type=PATH, default=pathlib.Path("."), help="Where data, runs, report and serving go.  [default: here]"
 )
-@click.option("--workers", type=click.IntRange(1), help="Trainings at a time.  [default: the cores]")
+@click.option("--workers", type=click.IntRange(1), help="Trainings at a time.  [default: the cores; four for each GPU]")
 @click.option("--epochs", type=click.IntRange(1), help="At most, of each training; few of them only try things out.")
 @backend_options
 @config_option

@@ -1,5 +1,6 @@
 """What a user hears of many trainings: a forecast, how each ended, and how much is left."""
 
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 
@@ -8,6 +9,7 @@ from tfcr.experiments.backends.backend import LOCAL, Backend
 from tfcr.experiments.cells import Cell, Ended, nothing
 from tfcr.wording import duration
 
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _TYPICAL_BEST = 15  # the epoch after which validation no longer improves, on the corpora tried
 
 
@@ -58,8 +60,8 @@ def report_ends(
     for each in ended:
         results.append(each)
         for remark in each.remarks:
-            if remark not in said:
-                said.add(remark)
+            if (alike := _NUMBER.sub("", remark)) not in said:  # of other runs, and with other last digits
+                said.add(alike)
                 say(remark)
         trained += not each.before and not each.elsewhere
         left = (time.monotonic() - began) / max(trained, 1) * (len(cells) - len(results))

@@ -61,7 +61,7 @@ def reproduce(
     Args:
         experiments: datasets with their configurations; the first one names the report, and its model is exported.
         out: the folder that `runs`, `report` and `serving` go to.
-        workers: trainings at a time; by default as many as there are cores.
+        workers: trainings at a time; by default as many as there are cores, at most four for each GPU.
         say: takes a sentence for the user.
         prepare_process, on_epoch: see `train_cells`.
 

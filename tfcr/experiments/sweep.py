@@ -195,8 +195,8 @@ def run_sweep(
     one machine or several, share the work.
 
     Args:
-        workers: trainings at a time; by default as many as there are cores, or room on a cluster. Their number
-            changes nothing in the bits.
+        workers: trainings at a time; by default as many as there are cores, at most four for each GPU, or room on a
+            cluster. Their number changes nothing in the bits.
         shard: (i, n) for the i-th of n parts, from 1.
         report: the report's folder; None for no report.
         say: takes a sentence for the user.

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+import tfcr.models.fused_adam  # noqa: F401, which the file of a model that was trained on a GPU names
 from tfcr.models import compiling, global_batch
 from tfcr.models import network as network_module
 from tfcr.models.heads.linear_fusion import LinearFusion

@@ -67,14 +67,11 @@ def cudnn_of(use_cudnn: bool | str, dtype: keras.DTypePolicy | str | None) -> bo
 
 def warn_of_cudnn(network: keras.Model) -> None:
     """Warns of the recurrent layers of Keras in anyone's network that train by cuDNN in bfloat16."""
-    layers = layers_within(network)
-    models = [model for model in layers if isinstance(model, keras.Model)]
-    holder = {id(layer): model.name for model in models for layer in model.layers}  # the innermost comes last
-    for layer in layers:
+    for layer in layers_within(network) if gpus() else ():
         asks = getattr(layer, "use_cudnn", False)
-        if gpus() and not hasattr(layer, "is_fast") and asks and cudnn_of(asks, layer.dtype_policy) is False:
+        if not hasattr(layer, "is_fast") and asks and cudnn_of(asks, layer.dtype_policy) is False:
             warnings.warn(
-                f"{layer.name} of {holder.get(id(layer), network.name)} is a {type(layer).__name__} in bfloat16, in which cuDNN's gradient is "
-                "wrong; give it use_cudnn=False, take tfcr.models.cpu.packed_lstm.PackedLSTM, or train in float16",
+                f"{layer.name} is a {type(layer).__name__} in bfloat16, in which cuDNN's gradient is wrong; give it "
+                "use_cudnn=False, take tfcr.models.cpu.packed_lstm.PackedLSTM, or train in float16",
                 stacklevel=3,
             )

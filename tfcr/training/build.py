@@ -7,6 +7,7 @@ from tfcr.config import Config
 from tfcr.data.pipeline import derived_seed
 from tfcr.features.vocabulary import read_vocabulary
 from tfcr.models.contrastive import ContrastiveModel
+from tfcr.models.fused_adam import FusedAdam
 from tfcr.models.heads.cosine_discriminator import CosineDiscriminator
 from tfcr.models.heads.pair_discriminator import PairDiscriminator
 from tfcr.models.keras_internals import layers_within
@@ -17,7 +18,6 @@ from tfcr.models.systems import system
 from tfcr.objectives.weighting import balanced_class_weights
 from tfcr.training import runtime
 from tfcr.training.experiment import Experiment, pipeline_of
-from tfcr.training.fused_adam import FusedAdam
 from tfcr.training.statistics import moments
 
 

@@ -1,5 +1,6 @@
 """The machine and the settings that can change a bit of a training, as a run records them."""
 
+import contextlib
 import importlib.metadata
 import os
 import pathlib
@@ -19,7 +20,7 @@ _DECIDE = (  # how they begin; never TF_ alone, by which Terraform's begin too, 
     *("TF_CUDNN_", "TF_CUBLAS_", "TF_AUTOTUNE_", "TF_MATMUL_", "XLA_", "ONEDNN_", "DNNL_", "MKL_", "OMP_NUM_THREADS"),
     *("CUDNN_", "CUBLAS_", "NVIDIA_TF32_OVERRIDE", KERNELS),
 )
-_CUDNN = "nvidia-cudnn-cu12"
+_CUDNN = "nvidia-cudnn-cu12", "nvidia-cudnn-cu13"
 _DECIDE_NOTHING = ("TF_USE_LEGACY_KERAS",)
 _MODEL = re.compile(r"^model name\s*:\s*(.+)$", re.MULTILINE)
 
@@ -59,13 +60,12 @@ def here() -> dict:
 
 
 def _of_gpus() -> dict[str, str]:
-    """Of the package that TensorFlow's cuDNN comes from, where there is a GPU."""
-    if not gpus():
-        return {}
-    try:
-        return {_CUDNN: importlib.metadata.version(_CUDNN)}
-    except importlib.metadata.PackageNotFoundError:
-        return {}
+    """Of the packages with cuDNN that are installed, where there is a GPU."""
+    found = {}
+    for name in _CUDNN if gpus() else ():
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def deciding(variables: Mapping[str, str]) -> dict[str, str]:

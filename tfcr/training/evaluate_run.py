@@ -12,6 +12,7 @@ from tfcr.dataset_info import Dataset, open_dataset
 from tfcr.errors import TfcrError, UsageError
 from tfcr.models.restore import restore_network
 from tfcr.models.systems import feature_names, on_dataset, sizes_of
+from tfcr.objectives.metrics import confusion
 from tfcr.protocols.parts import part_named
 from tfcr.training import comparable, evaluate, runtime
 from tfcr.training.experiment import pipeline_of, plan, read_run_config
@@ -93,8 +94,9 @@ def evaluate_run(
     figures = evaluate.figures(labels, outputs, classes, means, run.metrics.get("temperature"))
     folder.mkdir(exist_ok=True)
     predictions = replace(evaluate.predictions(dataset, positions, outputs), label=labels)
-    contradicts = folder == run.folder and figures["confusion"] != run.metrics["test"]["confusion"]
-    is_kept = contradicts and (folder / runs.PREDICTIONS).is_file()
+    recorded = run.metrics["test"].get("confusion")
+    contradicts = folder == run.folder and recorded is not None and figures["confusion"] != recorded
+    is_kept = contradicts and _predicted(run) == recorded
     if not is_kept:
         runs.write_predictions(folder / runs.PREDICTIONS, predictions)
     if folder != run.folder:
@@ -109,6 +111,15 @@ def evaluate_run(
         }
         files.write_json(folder / runs.METRICS, {**tested, **figures})
     return Evaluation(name, figures, folder, classes, left_out, is_kept)
+
+
+def _predicted(run: runs.Run) -> list[list[int]] | None:
+    """The confusion of what a run has predicted; None where its file is not there or broken."""
+    try:
+        found = runs.read_predictions(run.folder / runs.PREDICTIONS)
+        return confusion(found.label, found.logits).tolist()
+    except (TfcrError, ValueError, IndexError):
+        return None
 
 
 def _of_classes(dataset: Dataset, classes: Sequence[str], positions: np.ndarray) -> np.ndarray:

@@ -31,6 +31,12 @@ def _room() -> int:
     return min(cores(), PER_CARD * cards) if cards else cores()
 
 
+def _to_divide(workers: int, cells: Sequence[Cell]) -> int:
+    """How many cards so many workers take turns at; none where one is alone, or a training takes every card."""
+    is_mirrored = any(cell.config.distribution == "mirrored" for cell in cells)
+    return 0 if workers == 1 or is_mirrored else num_cards()
+
+
 class LocalProcesses:
     """Trains cells in several processes of this machine, each with as many threads as its cells say."""
 
@@ -79,7 +85,7 @@ class _Workers:
                 max_workers=max(1, min(workers, len(cells))),
                 timeout=_IDLE,
                 initializer=_begin,
-                initargs=(os.getpid(), prepare_process, tuple(threads), num_cards()),
+                initargs=(os.getpid(), prepare_process, tuple(threads), _to_divide(workers, cells)),
             )
         except OSError as error:
             raise TfcrError(

@@ -8,8 +8,9 @@ from tfcr.noise.grades import CLEAN, Grade, Kind
 from tfcr.report.figures.drawing import BLUE, ORANGE, Drawing, light_grid, new_figure, saved, styled
 from tfcr.report.findings.noise import CENTRED, CONFLICTS, NoiseFindings, Share, UnderNoise
 
-_LINES = ("-", "--", ":", "-.")  # trained on clean speech, and under one noise and another
-_MARKERS = {BLUE: ("o", "s", "v", "P"), ORANGE: ("D", "^", "<", "X")}
+_CLEAN = "-"  # the line of what was trained on clean speech
+_LINES = ("--", ":", "-.", (0, (6, 2, 1, 2, 1, 2)), (0, (1, 3)))  # of one noise and another
+_MARKERS = {BLUE: ("o", "s", "v", "P", ">", "8"), ORANGE: ("D", "^", "<", "X", "d", "p")}
 _COLUMNS = 4
 _WIDTH, _HEIGHT = 9.6, 2.5  # inches, of the figure and of a row
 _UNITS = {"dB": "signal to noise ratio, dB", "s": "reverberation time, s", "share": "share of the words, %"}
@@ -47,9 +48,8 @@ def _draw_curves(axis: Axes, systems: Sequence[UnderNoise], kind: Kind, measure:
     for system, (colour, marker, line) in zip(systems, _styles(systems), strict=True):
         shares = [system.at(measure, name) for name in names]
         values, places = [100 * share.value for share in shares], range(len(shares))
-        axis.plot(
-            places, values, marker + line, color=colour, markersize=3.5, linewidth=1.3, label=system.condition.name
-        )
+        look = {"marker": marker, "linestyle": line, "color": colour, "markersize": 3.5, "linewidth": 1.3}
+        axis.plot(places, values, label=system.condition.name, **look)
         low, high = zip(*map(_ends, shares), strict=True)
         axis.fill_between(places, low, high, color=colour, alpha=0.12, linewidth=0)
     axis.set_xticks(range(len(labels)), labels, fontsize=7.5)
@@ -65,7 +65,7 @@ def _draw_points(axis: Axes, systems: Sequence[UnderNoise], kinds: Sequence[Kind
             x = place + min(0.16, 0.8 / len(systems)) * (number - (len(systems) - 1) / 2)
             low, high = _ends(share)
             axis.vlines(x, low, high, color=colour, linewidth=1.2, alpha=0.6)
-            filled = {} if line == _LINES[0] else {"markerfacecolor": "white"}
+            filled = {} if line == _CLEAN else {"markerfacecolor": "white"}
             label = None if place else system.condition.name
             axis.plot([x], [100 * share.value], marker, color=colour, markersize=4.5, label=label, **filled)
     axis.set_xticks(range(len(kinds)), [kind.meaning.replace(" ", "\n") for kind in kinds], fontsize=7.5)
@@ -73,14 +73,14 @@ def _draw_points(axis: Axes, systems: Sequence[UnderNoise], kinds: Sequence[Kind
     axis.set_title("without grades", fontsize=8.5, loc="left")
 
 
-def _styles(systems: Sequence[UnderNoise]) -> list[tuple[str, str, str]]:
+def _styles(systems: Sequence[UnderNoise]) -> list[tuple]:
     """Colour, marker and line: the baseline is blue, the method orange; the line says under what they trained."""
-    noises = list(dict.fromkeys(system.condition.noise for system in systems))
+    noises = [noise for noise in dict.fromkeys(system.condition.noise for system in systems) if noise]
     found = []
     for system in systems:
-        place = noises.index(system.condition.noise) % len(_LINES)
         colour = BLUE if system.condition.alpha == 0 else ORANGE
-        found.append((colour, _MARKERS[colour][place], _LINES[place]))
+        place = noises.index(system.condition.noise) % len(_LINES) if system.condition.noise else -1
+        found.append((colour, _MARKERS[colour][place + 1], _LINES[place] if place >= 0 else _CLEAN))
     return found
 
 

@@ -1,14 +1,17 @@
 """Adam of few kernels: Keras's formula and variables, and which trainings take it."""
 
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from tfcr.config import Config
+from tfcr.models.fused_adam import FusedAdam
 from tfcr.models.kernels import KERNELS
 from tfcr.training.build import optimizer_of
-from tfcr.training.fused_adam import FusedAdam
 
 SETTINGS = {"learning_rate": 0.01, "epsilon": 1e-7}
 
@@ -109,6 +112,27 @@ def test_either_goes_on_from_the_others_checkpoint(tmp_path):
         on.fit(x, y[:, :2], epochs=3, batch_size=8, verbose=0)
         for mine, its in zip(on.variables, undisturbed.variables, strict=True):
             np.testing.assert_allclose(mine.numpy(), its.numpy(), rtol=1e-5, atol=1e-7)
+
+
+def test_a_model_compiled_with_it_is_loaded_by_whoever_knows_contrastive_models(tmp_path):
+    program = """
+import sys
+import keras
+from tfcr import ContrastiveModel
+optimizer = keras.models.load_model(sys.argv[1]).optimizer
+print(type(optimizer).__name__, optimizer.epsilon)
+"""
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile(FusedAdam(**SETTINGS), "mse", jit_compile=False)
+    model.save(tmp_path / "model.keras")
+    command = [sys.executable, "-c", program, str(tmp_path / "model.keras")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "FusedAdam 1e-07\n"
+
+
+def test_what_the_kernel_cannot_do_is_done_as_keras_does_it(gradients):
+    found, expected = (trained(kind, gradients, amsgrad=True) for kind in (FusedAdam, keras.optimizers.Adam))
+    for mine, its in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(mine, its)
 
 
 def test_a_gpu_takes_it_and_a_cpu_does_not(gpu, monkeypatch):
