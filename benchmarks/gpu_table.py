@@ -25,9 +25,12 @@ from typing import IO
 
 import click
 
+from tfcr.cards import seen_by_tensorflow
+
 HERE = pathlib.Path(__file__).parent
 SECONDS = 230  # of all lines, where nothing else is asked for
 END = "TFCR_BENCHMARK_END"  # environment variable of a line's process: when its time is over, by `time.monotonic`
+_NO_TIME = "no time was left; --seconds gives more"
 _TO_SAY_IT = 3.0  # seconds that a line has for its last words
 RIGHT, WRONG, FAILED, SKIPPED, TOLD = "right", "**wrong**", "**failed**", "skipped", "told"
 
@@ -95,7 +98,7 @@ def command(names, tiny, seconds, out):
     lines = [line for line in LINES if not names or line.name in names]
     with tempfile.TemporaryDirectory() as folder:
         click.echo("| | | | s |\n|---|---|---|---|")
-        settings = Settings(pathlib.Path(folder), has_gpu(), tiny, end, max(1.0, seconds / SECONDS))
+        settings = Settings(pathlib.Path(folder), seen_by_tensorflow() > 0, tiny, end, max(1.0, seconds / SECONDS))
         outcomes = run_all(lines, settings, lambda outcome: click.echo(row(outcome)))
     if out is not None:
         out.write_text(table(outcomes), encoding="utf-8")
@@ -154,9 +157,6 @@ def run_line(line: Line, settings: Settings) -> Outcome:
     return Outcome(line.name, verdict, said, time.monotonic() - began)
 
 
-_NO_TIME = "no time was left; --seconds gives more"
-
-
 def _answer(line, settings, own, left):
     """The verdict and the sentence that a line's process prints last, as JSON.
 
@@ -195,13 +195,6 @@ def _last_answer(printed: IO[str]) -> tuple[str, str] | None:
             answer = json.loads(line)
             return str(answer["verdict"]), str(answer["said"])
     return None
-
-
-def has_gpu() -> bool:
-    """Whether TensorFlow sees one; asked in a process that ends."""
-    script = "import tensorflow as tf; print(len(tf.config.list_physical_devices('GPU')))"
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    return ended.stdout.strip() not in ("", "0")
 
 
 def row(outcome: Outcome) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from tfcr import cards
 from tfcr.experiments.backends import local
-from tfcr.experiments.cells import Cell, train_cell
+from tfcr.experiments.cells import Cell, nothing, train_cell
 from tfcr.experiments.progress import report_ends
 
 
@@ -65,6 +65,16 @@ def test_one_training_at_a_time_and_mirrored_ones_keep_every_card(machine):
     assert local._to_divide(2, [cell("none")] * 3) == 2
     assert local._to_divide(1, [cell("none")]) == 0
     assert local._to_divide(2, [cell("none"), cell("mirrored")]) == 0
+
+
+def test_workers_are_told_how_many_cards_they_divide(machine, monkeypatch):
+    machine(2)
+    started = {}
+    monkeypatch.setattr(local, "get_reusable_executor", lambda **named: started.update(named))
+    for distribution, told in (("none", 2), ("mirrored", 0)):
+        config = SimpleNamespace(threads=1, op_threads=1, distribution=distribution)
+        local._Workers(2, [SimpleNamespace(config=config)] * 2, nothing)
+        assert started["initializer"] is local._begin and started["initargs"][-1] == told
 
 
 def test_where_names_cannot_be_had_a_worker_takes_a_card_by_its_own_number(monkeypatch):

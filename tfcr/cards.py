@@ -24,8 +24,13 @@ def there_are_cards() -> bool:
 
 
 def num_cards() -> int:
-    """How many cards TensorFlow sees; it is asked in a process of its own, and only where there are any."""
-    return _asked(os.environ.get(VISIBLE)) if there_are_cards() else 0
+    """How many cards TensorFlow sees; it is asked only where there are any."""
+    return seen_by_tensorflow() if there_are_cards() else 0
+
+
+def seen_by_tensorflow() -> int:
+    """How many GPUs TensorFlow sees; asked in a process that ends, so that this one need not import it."""
+    return _asked(os.environ.get(VISIBLE))
 
 
 @functools.cache

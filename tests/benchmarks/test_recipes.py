@@ -74,3 +74,18 @@ def test_the_page_prints_the_table_of_its_cells():
     alone = [row for row in rows if row.startswith(("| authors-unimodal | `audio`", "| authors-unimodal | `text`"))]
     page = (docs / "presets.md").read_text(encoding="utf-8")
     assert "\n".join(row for row in rows if row not in alone) in page
+
+
+def test_the_page_prints_what_a_fusion_gains_on_speech_alone_by_its_cells():
+    docs = pathlib.Path(__file__).parents[2] / "docs"
+    with open(docs / "recipes" / "emodb.csv", newline="", encoding="utf-8") as file:
+        ua = {
+            (r["recipe"], r["system"], r["alpha"], r["fold"]): 100 * float(r["test_ua"]) for r in csv.DictReader(file)
+        }
+    page = (docs / "presets.md").read_text(encoding="utf-8")
+    for recipe in recipes.RECIPES:
+        gains = []
+        for alpha in ("0.0", "0.1"):
+            pairs = [(ua[recipe, "fusion", alpha, str(f)], ua[recipe, "audio", "0.0", str(f)]) for f in range(10)]
+            gains.append(recipes._difference(*zip(*pairs, strict=True)))
+        assert f"\n| {recipe} | {' | '.join(gains)} |\n" in page
