@@ -6,6 +6,11 @@
 Every cell is one training; its figures are a line of the file of cells, and a cell that stands there is not trained
 again, so that the study goes on where it was cut off, on another machine too. Folds are outermost: after each, all
 recipes have been trained on the same folds. The table is of those folds that every recipe has.
+
+With `--points` the other silent points, one at a time as the authors' code has it and all else as in the preset:
+
+    python benchmarks/recipes.py data/emodb --protocol speaker --folds 0-9 --cells docs/recipes/emodb.csv --points
+    python benchmarks/recipes.py data/synthetic --folds 0-2 --cells docs/recipes/synthetic.csv --points
 """
 
 import csv
@@ -28,6 +33,12 @@ RECIPES = {
     "half": {name: rate / 2 for name, rate in DROP_RATES.items()},
     "authors": DROP_RATES,
     "authors-unimodal": {**DROP_RATES, "start": "unimodal"},
+}
+POINTS = {  # name → fields as the authors' code has them, and the systems that they reach
+    "standardization": (("standardization",), ("audio", "fusion")),
+    "padding": (("mask_padding",), ("text", "fusion")),
+    "initial weights": (("initializers",), ("audio", "text", "fusion")),
+    "early stopping": (("stop_on", "patience"), ("audio", "text", "fusion")),
 }
 SAME_ALONE = {"authors-unimodal": "authors"}  # speech alone and words alone are trained alike by both
 SYSTEMS = (("audio", 0.0), ("text", 0.0), ("fusion", 0.0), ("fusion", 0.1))
@@ -56,6 +67,23 @@ def cells(recipes: Iterable[str], folds: Iterable[int], seeds: Iterable[int]) ->
             for recipe in recipes:
                 for system, alpha in SYSTEMS:
                     yield Cell(recipe, system, alpha, fold, seed)
+
+
+def cells_of_points(folds: Iterable[int], seeds: Iterable[int]) -> Iterator[Cell]:
+    """The trainings of `POINTS`, without the regulariser, fold after fold; what they are compared with is `none`."""
+    folds = list(folds)
+    for seed in seeds:
+        for fold in folds:
+            for point, (_, systems) in POINTS.items():
+                for system in systems:
+                    yield Cell(point, system, 0.0, fold, seed)
+
+
+def settings_of(recipe: str) -> dict:
+    """The fields of a recipe, or of a point, that are not the preset's."""
+    if recipe in POINTS:
+        return {field: getattr(PRESETS["authors"], field) for field in POINTS[recipe][0]}
+    return RECIPES[recipe]
 
 
 def read(path: pathlib.Path, dataset_sha256: str, protocol: str) -> dict[Cell, dict[str, str]]:
@@ -107,6 +135,28 @@ def table(found: dict[Cell, dict[str, str]], recipes: Iterable[str]) -> str:
     return "\n".join(lines)
 
 
+def table_of_points(found: dict[Cell, dict[str, str]]) -> str:
+    """Mean UA in percent as the preset has each point and as the authors' code has it, in Markdown.
+
+    Of the folds and seeds that have both, with the difference's standard error over them.
+    """
+    lines = [
+        "| point | system | cells | validation UA: preset | code | difference | test UA: preset | code | difference |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for point, (_, systems) in POINTS.items():
+        for system in systems:
+            names = ("none", point)
+            common = set.intersection(*({(c.fold, c.seed) for c in _of(found, n, system, 0.0)} for n in names))
+            columns = []
+            for part in _PARTS if common else ():
+                preset, code = (_values(found, name, system, 0.0, common, part) for name in names)
+                columns += [f"{statistics.mean(preset):.1f}", f"{statistics.mean(code):.1f}", _difference(code, preset)]
+            if common:
+                lines.append(f"| {point} | `{system}` | {len(common)} | {' | '.join(columns)} |")
+    return "\n".join(lines)
+
+
 _PARTS = ("validation_ua", "test_ua")
 
 
@@ -136,10 +186,11 @@ def _difference(values: list[float], base: list[float]) -> str:
 @click.option("--folds", default="0-2", show_default=True)
 @click.option("--seeds", default="0", show_default=True)
 @click.option("--recipes", default=",".join(RECIPES), show_default=True)
+@click.option("--points", is_flag=True, help="The other silent points in place of the recipes.")
 @click.option("--cells", "path", required=True, type=click.Path(path_type=pathlib.Path), help="The file of cells.")
 @click.option("--out", default="runs/recipes", show_default=True, type=click.Path(path_type=pathlib.Path))
 @click.option("--table-only", is_flag=True, help="Train nothing.")
-def command(data, protocol, folds, seeds, recipes, path, out, table_only):
+def command(data, protocol, folds, seeds, recipes, points, path, out, table_only):
     from tfcr.dataset_info import open_dataset
     from tfcr.experiments.ranges import whole_numbers
 
@@ -147,14 +198,18 @@ def command(data, protocol, folds, seeds, recipes, path, out, table_only):
     if unknown := set(recipes) - set(RECIPES):
         raise click.BadParameter(f"there is no recipe {min(unknown)!r}; expected some of {', '.join(RECIPES)}")
     dataset = open_dataset(data)
-    wanted = list(cells(recipes, whole_numbers("--folds", folds), whole_numbers("--seeds", seeds)))
+    folds, seeds = whole_numbers("--folds", folds), whole_numbers("--seeds", seeds)
+    wanted = list(cells_of_points(folds, seeds) if points else cells(recipes, folds, seeds))
     for number, cell in enumerate(() if table_only else wanted, start=1):
         if cell not in read(path, dataset.sha256, protocol):
             row = _trained(cell, data, protocol, out / dataset.name)
             append(path, {"dataset_sha256": dataset.sha256, "protocol": protocol, **row})
             print(f"{number}/{len(wanted)}", *row.values(), file=sys.stderr, flush=True)
     found = read(path, dataset.sha256, protocol)
-    click.echo(table({cell: found[cell] for cell in wanted if cell in found}, recipes))
+    if points:
+        click.echo(table_of_points(found))
+    else:
+        click.echo(table({cell: found[cell] for cell in wanted if cell in found}, recipes))
 
 
 def _trained(cell: Cell, data: pathlib.Path, protocol: str, out: pathlib.Path) -> dict:
@@ -167,7 +222,7 @@ def _trained(cell: Cell, data: pathlib.Path, protocol: str, out: pathlib.Path) -
     from tfcr.training.train import train_fold
 
     settings = {"system": cell.system, "alpha": cell.alpha, "fold": cell.fold, "seed": cell.seed}
-    experiment = plan(from_mapping({"protocol": protocol, "threads": 1, **settings, **RECIPES[cell.recipe]}), data)
+    experiment = plan(from_mapping({"protocol": protocol, "threads": 1, **settings, **settings_of(cell.recipe)}), data)
     run = out / cell.recipe / experiment.folder.name
     twin = out / SAME_ALONE.get(cell.recipe, cell.recipe) / experiment.folder.name
     if cell.system in ("audio", "text") and twin != run and not run.is_dir() and (twin / "metrics.json").is_file():

@@ -34,6 +34,30 @@ def test_every_recipe_is_a_configuration_that_is_accepted():
     assert [from_mapping(recipe).head_dropout for recipe in recipes.RECIPES.values()] == [0.0, 0.35, 0.7, 0.7]
 
 
+def test_every_point_is_one_of_the_code_s_choices_that_reaches_its_systems():
+    from tfcr.config import PRESETS, from_mapping
+
+    for point, (fields, systems) in recipes.POINTS.items():
+        config = from_mapping(recipes.settings_of(point))
+        for field in fields:
+            assert getattr(config, field) == getattr(PRESETS["authors"], field) != getattr(PRESETS["paper"], field)
+        assert "fusion" in systems
+    order = list(recipes.cells_of_points([0, 1], [0]))
+    assert len(order) == len(set(order)) == 2 * sum(len(systems) for _, systems in recipes.POINTS.values())
+    assert [cell.fold for cell in order] == sorted(cell.fold for cell in order)
+
+
+def test_the_table_of_points_compares_each_with_the_preset_on_the_folds_that_have_both():
+    figures = {("none", 0): 0.5, ("none", 1): 0.7, ("padding", 1): 0.8, ("padding", 2): 0.1}
+    found = {
+        cell: line(cell, value, value / 2)
+        for (recipe, fold), value in figures.items()
+        for cell in [Cell(recipe, "text", 0.0, fold, 0)]
+    }
+    _, _, *rows = recipes.table_of_points(found).splitlines()
+    assert rows == ["| padding | `text` | 1 | 70.0 | 80.0 | +10.0 | 35.0 | 40.0 | +5.0 |"]
+
+
 def test_lines_come_back_and_those_of_another_dataset_or_protocol_do_not(tmp_path):
     path = tmp_path / "new" / "cells.csv"
     cell, other = Cell("none", "fusion", 0.1, 3, 0), Cell("half", "audio", 0.0, 0, 1)
