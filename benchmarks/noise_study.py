@@ -56,7 +56,6 @@ def command(data, root, protocol, folds, seeds, out, config, report_only):
     from tfcr.config import read_yaml
     from tfcr.dataset_info import open_dataset
     from tfcr.experiments.ranges import whole_numbers
-    from tfcr.noise.results import NOISE
     from tfcr.report import write_report
 
     dataset = open_dataset(data)
@@ -69,7 +68,7 @@ def command(data, root, protocol, folds, seeds, out, config, report_only):
         seconds = time.process_time() - begin
         worst = ", ".join(f"{grade} {100 * figures[grade]['wa']:.1f}" for grade in ("clean", "white-0", "babble-0"))
         print(f"{number}/{len(wanted)} {run.name}: WA {worst}; {seconds:.0f} s", file=sys.stderr, flush=True)
-    there = [run for _, run in folder_of.values() if (run / runs.METRICS).is_file() and (run / NOISE).is_file()]
+    there = [run for _, run in folder_of.values() if (run / runs.METRICS).is_file() and _is_tested(run)]
     click.echo(f"{len(there)} of {len(wanted)} models have been trained and tested under noise")
     if there:
         report = write_report([runs.open_run(run) for run in there], out / "report" / dataset.name)
@@ -100,6 +99,15 @@ def _tested(experiment, run: pathlib.Path, root: pathlib.Path | None) -> dict:
         return evaluate_noise(train_fold(experiment, run), experiment.dataset.folder, root).figures
     finally:
         keras.backend.clear_session()
+
+
+def _is_tested(run: pathlib.Path) -> bool:
+    """Whether the model has heard every grade, and not only those before the study was cut off."""
+    from tfcr.noise.grades import grades
+    from tfcr.noise.results import read_noise
+
+    results = read_noise(run)
+    return results is not None and all(grade.name in results.by_grade for grade in grades())
 
 
 if __name__ == "__main__":

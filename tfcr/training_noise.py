@@ -50,6 +50,13 @@ class TrainingNoise:
         object.__setattr__(self, "snr", tuple(map(_plain, numbers)))
 
     @property
+    def heard(self) -> tuple[str, ...]:
+        """The kinds of degradation that such a training hears, by their names in `tfcr.noise.grades`."""
+        if not self.share:
+            return ()
+        return (*self.kinds, *(["deleted"] if self.words else []))
+
+    @property
     def otherwise(self) -> str:
         """What differs from the values that nothing says, in words; empty where nothing does."""
         words = {

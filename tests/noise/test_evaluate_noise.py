@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from tfcr import cli, runs
+from tfcr.corpora.audio import read_audio
 from tfcr.errors import TfcrError, UsageError
-from tfcr.noise.grades import KINDS
+from tfcr.noise.grades import KINDS, Grade
 from tfcr.noise.results import NOISE, read_noise
-from tfcr.training.degradation import TRANSCRIPTS
+from tfcr.training.degradation import TRANSCRIPTS, Degradation
 from tfcr.training.evaluate_noise import SUMMARY, evaluate_noise
 
 KINDS_OF_TEST = ("white", "babble", "silence", "deleted", "no-words")
@@ -36,6 +37,31 @@ def test_without_noise_the_runs_own_scores_come_out_bit_for_bit(run, evaluated):
     clean = read_noise(run.folder).clean
     for name in ("id", "speaker", "label", "logits", "audio_logits", "text_logits"):
         assert np.array_equal(getattr(clean, name), getattr(run.predictions, name)), name
+
+
+def test_nothing_added_gives_the_pictures_and_the_words_of_the_dataset(run, small_dataset, small_corpus):
+    """What is made anew, of recordings and of words, is what the dataset holds, so that all of a change is noise."""
+    from tfcr.training.experiment import pipeline_of, plan, read_run_config
+
+    config = read_run_config(run.folder)
+    positions = plan(config, small_dataset.folder).split.test
+    pipeline = pipeline_of(config, small_dataset, restored(run, config, small_dataset))
+    degradation = Degradation(small_dataset, pipeline, positions, small_corpus, 0)
+    for x, those in pipeline.utterances(positions).as_numpy_iterator():
+        for picture, position in zip(x["spectrogram"], those, strict=True):
+            row = small_dataset.index[position]
+            pictures, _ = degradation.preset.pictures(read_audio(degradation.speech.paths[row.id]))
+            np.testing.assert_array_equal(pictures, picture[: row.num_segments])
+        changed = degradation.words.at(Grade(KINDS["deleted"], 0.0))(x, those)
+        for name in ("embeddings", "num_tokens"):
+            np.testing.assert_array_equal(changed[name], x[name])
+
+
+def restored(run, config, dataset):
+    from tfcr.models.restore import restore_network
+    from tfcr.models.systems import sizes_of
+
+    return restore_network(config, len(run.emotions), run.folder / runs.WEIGHTS, sizes_of(config, dataset))
 
 
 def test_noise_in_speech_changes_what_speech_says_and_nothing_of_the_words(run, evaluated):
@@ -87,6 +113,9 @@ def test_what_is_cut_off_goes_on_to_the_same_bytes(run, tmp_path):
     with pytest.raises(TfcrError, match=r"has noise in the spectrograms by seed 0, .* or move the file away"):
         evaluate_noise(cut, kinds=["telephone"], seed=1)
     assert (cut.folder / NOISE).read_bytes() == (whole.folder / NOISE).read_bytes()
+    (cut.folder / NOISE).unlink()
+    evaluate_noise(cut, kinds=["silence"], seed=1)
+    assert not (cut.folder / TRANSCRIPTS).exists()  # it listed the words of the other seed
 
 
 def test_the_transcript_of_every_degraded_utterance_is_listed(run, evaluated):

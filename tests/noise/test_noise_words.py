@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tfcr.features.embeddings import WordVectors
-from tfcr.noise.words import degraded, nearest, without
+from tfcr.noise.words import count_changed, degraded, nearest, wanted, without
 
 SHARES = (0.0, 0.05, 0.1, 0.2, 0.4, 1.0)
 
@@ -45,6 +45,17 @@ def test_as_many_words_are_missing_as_were_asked_for_and_the_rest_keep_their_ord
     for id, said in after.items():
         rest = iter(sentences[id])
         assert all(word in rest for word in said)  # a subsequence
+
+
+@pytest.mark.parametrize("kind", ["deleted", "replaced", "neighbours"])
+def test_how_many_words_have_changed_is_known_where_too_few_can(sentences, vectors, kind):
+    """Half of the words have no vector, so neighbours come to an end at half of them; deleting does not."""
+    few = WordVectors(dict(list(vectors.vectors.items())[:20]), "", width=2)
+    total = sum(map(len, sentences.values()))
+    after = degraded(sentences, kind, 0.9, 0, few)
+    known = sum(word < "word20" for said in sentences.values() for word in said)
+    assert wanted(sentences, 0.9) == int(0.9 * total + 0.5) > known
+    assert count_changed(sentences, after) == (known if kind == "neighbours" else wanted(sentences, 0.9))
 
 
 @pytest.mark.parametrize("kind", ["replaced", "neighbours"])

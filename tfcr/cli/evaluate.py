@@ -100,6 +100,8 @@ def _under_noise(trained, data, root, kinds, noise_seed, list_words) -> None:
         for bar in bars:
             bar.stop()
     say(f"Noise was added to the {evaluation.place}")
+    for grade, (changed, wanted) in evaluation.too_few.items():
+        say(f"{grade}: {changed} words have changed instead of {wanted}, for the others have no word to change to")
     print_table(metrics_table(evaluation.figures), to_log=True)
     if list_words and evaluation.transcripts is not None:
         click.echo(evaluation.transcripts.read_text(encoding="utf-8"), nl=False)

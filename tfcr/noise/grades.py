@@ -8,6 +8,8 @@ from tfcr.errors import UsageError
 AUDIO, TEXT = "audio", "text"
 CLEAN = "clean"  # the name of the grade that changes nothing
 
+ABSENCES = ("silence", "no-words")
+
 _SNR = (20.0, 15.0, 10.0, 5.0, 0.0)  # dB
 _SHARES = (0.05, 0.1, 0.2, 0.4)  # of the words
 _DECAYS = (0.25, 0.5, 1.0)  # s
@@ -35,6 +37,11 @@ class Kind:
     @property
     def is_graded(self) -> bool:
         return len(self.levels) > 1
+
+    @property
+    def is_absence(self) -> bool:
+        """Whether nothing is left of the modality, so that it can contradict nothing."""
+        return self.name in ABSENCES
 
     @property
     def clean_level(self) -> float | None:

@@ -30,7 +30,7 @@ def degraded(sentences: Sentences, kind: str, share: float, seed: int, vectors: 
     random = generator(seed, kind)
     places, draws = random.permutation(len(words)), random.integers(2**31, size=len(words))
     changes = _CHANGES[kind](words, draws, vectors)
-    changing = [place for place in places.tolist() if place in changes][: int(share * len(words) + 0.5)]
+    changing = [place for place in places.tolist() if place in changes][: wanted(sentences, share)]
     changed = {place: changes[place] for place in changing}
     found, place = {}, 0
     for id in sorted(sentences):
@@ -38,6 +38,19 @@ def degraded(sentences: Sentences, kind: str, share: float, seed: int, vectors: 
         found[id] = [word for word in heard if word is not None]
         place += len(sentences[id])
     return found
+
+
+def wanted(sentences: Sentences, share: float) -> int:
+    """How many words a share of all words of a test part is."""
+    return int(share * sum(map(len, sentences.values())) + 0.5)
+
+
+def count_changed(sentences: Sentences, heard: Sentences) -> int:
+    """How many words of a test part are not heard, or heard as others; fewer than wanted where too few could be."""
+    if lost := sum(map(len, sentences.values())) - sum(map(len, heard.values())):
+        return lost
+    pairs = (zip(said, heard[id], strict=True) for id, said in sentences.items())
+    return sum(word != other for sentence in pairs for word, other in sentence)
 
 
 def without(sentences: Sentences) -> dict[str, list[str]]:

@@ -10,6 +10,7 @@ from tfcr.statistics.clusters import (
     Interval,
     bootstrap_interval,
     dialogues,
+    holm,
     joined,
     sign_flip_test,
     t_interval,
@@ -17,7 +18,7 @@ from tfcr.statistics.clusters import (
 from tfcr.statistics.comparison import Comparison, Pooled, SeedDifference, compare, pool
 from tfcr.statistics.graded import GradedComparison, compare_graded
 from tfcr.statistics.matrices import Estimate, bootstrap_intervals, cluster_matrices, exchange_tests
-from tfcr.statistics.sentences import caveats, conclusion, p_in_words
+from tfcr.statistics.sentences import caveats, conclusion, interval_in_words, p_in_words
 from tfcr.statistics.utterances import (
     LEVEL,
     McNemar,
@@ -51,6 +52,8 @@ __all__ = [
     "conclusion",
     "dialogues",
     "exchange_tests",
+    "holm",
+    "interval_in_words",
     "joined",
     "mcnemar",
     "mcnemar_from_margins",

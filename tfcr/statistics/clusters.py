@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -44,6 +44,15 @@ class Clusters:
     def count(self) -> int:
         """How many there are."""
         return len(np.unique(self.names))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Each p corrected for their number (Holm 1979): that any of them errs is as rare as for a single one."""
+    corrected, most, count = [0.0] * len(p_values), 0.0, len(p_values)
+    for rank, place in enumerate(sorted(range(count), key=p_values.__getitem__)):
+        most = max(most, min(1.0, (count - rank) * p_values[place]))
+        corrected[place] = most
+    return corrected
 
 
 def sign_flip_test(differences: np.ndarray, draws: int = 99_999, seed: int = 0) -> float:

@@ -11,6 +11,7 @@ def conclusion(
     before: str = "the first system",
     after: str = "the second system",
     speakers_were_heard: bool = False,
+    tests: int = 1,
 ) -> str:
     """What the comparison shows, in two or three plain sentences.
 
@@ -20,6 +21,7 @@ def conclusion(
     Args:
         before, after: the systems' names within a sentence.
         speakers_were_heard: whether training heard the test speakers (protocols `random`, `authors` and `script`).
+        tests: how many p was corrected for, by Holm's rule.
     """
     speakers, seeds = len(comparison.by_speaker), comparison.seeds
     finding = f"{after} is right {_more_often(comparison.effect)} {before}"
@@ -29,7 +31,9 @@ def conclusion(
         sentence = f"Over {over}, {finding}."
     else:
         assert comparison.interval is not None and comparison.p is not None
-        measured = f"(95 % t interval {_points(comparison.interval)}, sign-flip p {p_in_words(comparison.p)})"
+        corrected = f", corrected for {tests} comparisons" if tests > 1 else ""
+        p = f"sign-flip p {p_in_words(comparison.p)}{corrected}"
+        measured = f"(95 % t interval {interval_in_words(comparison.interval)}, {p})"
         sentence = f"Over {over}, {finding} {measured}: {_verdict(comparison)}"
     return " ".join([sentence, *caveats(comparison, speakers_were_heard)])
 
@@ -60,7 +64,7 @@ def _verdict(comparison: Agreement) -> str:
     assert comparison.seed_interval is not None
     return (
         f"the speakers agree, but the seeds leave room for none (95 % t interval over seeds "
-        f"{_points(comparison.seed_interval)}): no difference between the systems is shown."
+        f"{interval_in_words(comparison.seed_interval)}): no difference between the systems is shown."
     )
 
 
@@ -71,7 +75,8 @@ def _more_often(effect: float) -> str:
     return f"{points} percentage points {'more' if effect > 0 else 'less'} often than"
 
 
-def _points(interval: Interval) -> str:
+def interval_in_words(interval: Interval) -> str:
+    """`−0.4 to 2.9`, of differences in percentage points."""
     low, high = (f"{100 * end:.1f}".replace("-0.0", "0.0").replace("-", "−") for end in interval)
     return f"{low} to {high}"
 

@@ -81,12 +81,18 @@ class Degradation:
             changed[number, : row.num_segments] = self.speech(grade, row, changed[number, : row.num_segments])
         return changed
 
+    def too_few(self, there: Sequence[Grade]) -> dict[str, tuple[int, int]]:
+        """Of grades at which fewer words could change than wanted: how many have, and how many should have."""
+        of_words = [grade for grade in there if grade.kind.modality == TEXT] if self.words is not None else []
+        return {grade.name: few for grade in of_words if self.words and (few := self.words.too_few(grade))}
+
     def write_transcripts(self, folder: pathlib.Path, there: Sequence[Grade]) -> pathlib.Path | None:
         """Writes what every utterance says at every grade of words; None where there is no such grade."""
         of_words = [grade for grade in there if grade.kind.modality == TEXT]
-        if self.words is None or not of_words:
-            return None
         path = folder / TRANSCRIPTS
+        if self.words is None or not of_words:
+            path.unlink(missing_ok=True)  # it would be of results that are no longer there
+            return None
         with files.written_whole(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(("grade", "id", "transcript"))
@@ -114,6 +120,11 @@ class Words:
         if grade.kind == KINDS["no-words"]:
             return words.without(self.sentences)
         return words.degraded(self.sentences, grade.kind.name, grade.level, self.seed, self.vectors)
+
+    def too_few(self, grade: Grade) -> tuple[int, int] | None:
+        """How many words have changed at a grade, and how many were wanted, where these are more; None otherwise."""
+        found = words.count_changed(self.sentences, self.heard(grade)), words.wanted(self.sentences, grade.level)
+        return found if grade.kind.is_graded and found[0] < found[1] else None
 
     def at(self, grade: Grade) -> Callable[[dict, np.ndarray], dict]:
         """A function of a batch and the positions in it that gives the batch with the words that are heard."""

@@ -2,7 +2,7 @@
 
 import os
 import pathlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,11 +30,13 @@ class NoiseEvaluation:
         place: where noise was added to speech, `recordings` or `spectrograms`.
         figures: grade's name → as one part's entry in `metrics.json`; `clean` first.
         transcripts: the file that lists the words of every utterance at every grade of words; None without such.
+        too_few: grade's name → how many words have changed, and how many should have: where more could not.
     """
 
     place: str
     figures: dict[str, dict]
     transcripts: pathlib.Path | None
+    too_few: Mapping[str, tuple[int, int]]
 
 
 def evaluate_noise(
@@ -94,10 +96,15 @@ def evaluate_noise(
             results = results.with_grade(_name(grade), evaluate.predictions(dataset, positions, said))
             write_noise(run.folder, results)
         figures = _figures(run, results)
-        content = {"dataset_sha256": dataset.sha256, **vars(identity), "grades": figures}
-        files.write_json(run.folder / SUMMARY, content)
         there = [grade for grade in grades() if grade.name in figures]
-        return NoiseEvaluation(degradation.place, figures, degradation.write_transcripts(run.folder, there))
+        too_few = degradation.too_few(there)
+        content = {"dataset_sha256": dataset.sha256, **vars(identity), "grades": figures}
+        if too_few:
+            content["words"] = {
+                name: dict(zip(("changed", "wanted"), few, strict=True)) for name, few in too_few.items()
+            }
+        files.write_json(run.folder / SUMMARY, content)
+        return NoiseEvaluation(degradation.place, figures, degradation.write_transcripts(run.folder, there), too_few)
 
 
 def _name(grade: Grade | None) -> str:

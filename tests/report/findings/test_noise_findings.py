@@ -12,7 +12,8 @@ from tfcr.noise.results import Identity, NoiseResults, read_noise, write_noise
 from tfcr.report import write_report
 from tfcr.report.figures.noise_figure import _styles
 from tfcr.report.findings.conditions import group_by_condition
-from tfcr.report.findings.noise import CENTRED, CONFLICTS, UA, WA, weights_of
+from tfcr.report.findings.noise import CENTRED, CONFLICTS, UA, WA, change_of_loss, weights_of
+from tfcr.report.findings.noise_conclusion import noise_conclusion
 from tfcr.report.findings.sections import divide
 from tfcr.runs import Predictions
 
@@ -36,11 +37,18 @@ def said(predictions: Predictions, right: int) -> Predictions:
 
 @pytest.fixture
 def make_tested(make_run):
-    """A function that makes runs of 40 utterances that are all right when clean, and `right` of four at every grade."""
+    """A function that makes runs of 40 utterances, of which `clean` of four are right, and `right` at every grade."""
     numbers = itertools.count()
 
     def make(
-        right, *, seeds=(0,), kinds=("white", "deleted", "telephone"), place="spectrograms", noise_seed=0, **facts
+        right,
+        *,
+        clean=4,
+        seeds=(0,),
+        kinds=("white", "deleted", "telephone"),
+        place="spectrograms",
+        noise_seed=0,
+        **facts,
     ):
         label = [0, 1, 2, 3] * len(SPEAKERS)
         speakers = [speaker for speaker in SPEAKERS for _ in range(4)]
@@ -49,7 +57,8 @@ def make_tested(make_run):
             facts_of = {"weights_sha256": f"w{next(numbers)}", "training_means": {n: [0] * 4 for n in _BOTH}, **facts}
             scores = {"label": label, "predicted": label, "audio": label, "text": label, "speakers": speakers}
             run = make_run(f"run-{next(numbers)}", seed=seed, **scores, **facts_of)
-            by_grade = {CLEAN: run.predictions, **{g.name: said(run.predictions, right) for g in grades(kinds)}}
+            by_grade = {CLEAN: said(run.predictions, clean)}
+            by_grade |= {grade.name: said(run.predictions, right) for grade in grades(kinds)}
             identity = Identity(facts_of["weights_sha256"], noise_seed, place)
             write_noise(run.folder, NoiseResults(identity, by_grade))
             made.append(run)
@@ -111,7 +120,7 @@ def test_measures_at_a_grade_are_those_of_the_utterances(make_tested):
     assert system.at(WA, "white-0").interval == (0.75, 0.75)  # every speaker is alike
     assert system.area(WA, [KINDS["white"]]).value == pytest.approx(0.75)
     assert system.area(WA, [KINDS["deleted"]]).value == pytest.approx(0.0625 + 0.9375 * 0.75)
-    assert found.differences == [] and found.conclusion == ""
+    assert found.pairs == [] and noise_conclusion(found) == ""
 
 
 def test_the_method_is_compared_with_the_baseline_and_noise_in_training_with_both(make_tested):
@@ -125,23 +134,86 @@ def test_the_method_is_compared_with_the_baseline_and_noise_in_training_with_bot
         "Model-level fusion (baseline), trained under noise",
         "Contrastive regularization, α = 0.1, trained under noise",
     ]
-    by_kind = found.differences_of(found.systems[1])
+    by_kind = {row.key: found.change(found.systems[1], row) for row in found.rows}
+    assert list(by_kind) == [CLEAN, "all kinds", "white", "telephone", "deleted"]
+    assert by_kind[CLEAN].effect == 0
     assert by_kind["white"].effect == pytest.approx(0.25) and by_kind["telephone"].effect == pytest.approx(0.25)
     assert by_kind["all kinds"].effect == pytest.approx((0.25 + 0.25 * 0.9375) / 2)
     assert by_kind["white"].p == pytest.approx(2 / 1024) and by_kind["white"].is_agreed_on
-    over, shown = "Over 10 speakers and 5 seeds,", "sign-flip p = 0.002): a difference is shown."
-    assert found.conclusion == (
+    over = "Over 10 speakers and 5 seeds,"
+    shown = "sign-flip p = 0.008, corrected for 4 comparisons): a difference is shown."
+    shown += " Without noise both are right as often;"
+    assert noise_conclusion(found) == (
         "WA averaged over 2 kinds of degradation at all their grades: "
         f"{over} contrastive regularization with α = 0.1 is right 24.2 percentage points more often than the baseline "
-        f"(95 % t interval 24.2 to 24.2, {shown} "
+        f"(95 % t interval 24.2 to 24.2, {shown} noise takes 24.2 points less from it than from the baseline "
+        "(95 % t interval −24.2 to −24.2). "
         f"{over} the baseline trained under noise is right 48.4 percentage points more often than the baseline "
-        f"(95 % t interval 48.4 to 48.4, {shown} "
+        f"(95 % t interval 48.4 to 48.4, {shown} noise takes 48.4 points less from it than from the baseline "
+        "(95 % t interval −48.4 to −48.4). "
         f"{over} contrastive regularization with α = 0.1 trained under noise is right 24.2 percentage points less "
-        f"often than the baseline (95 % t interval −24.2 to −24.2, {shown} "
+        f"often than the baseline (95 % t interval −24.2 to −24.2, {shown} noise takes 24.2 points more from it than "
+        "from the baseline (95 % t interval 24.2 to 24.2). "
         f"{over} contrastive regularization with α = 0.1 trained under noise is right 72.7 percentage points less "
-        f"often than the baseline trained under noise (95 % t interval −72.7 to −72.7, {shown} "
+        f"often than the baseline trained under noise (95 % t interval −72.7 to −72.7, {shown} noise takes 72.7 points "
+        "more from it than from the baseline trained under noise (95 % t interval 72.7 to 72.7). "
         "Training heard these speakers, so nothing follows for new ones."
     )
+
+
+def test_what_is_better_without_noise_too_is_not_called_robust(make_tested):
+    """Three of four right without noise and two under it, beside two and one: noise takes as much from both."""
+    runs = [make_tested(1, clean=2, seeds=range(5)), make_tested(2, clean=3, seeds=range(5), alpha=0.1)]
+    [found] = findings(*runs)
+    loss = change_of_loss(*found.systems, found.graded)
+    assert loss.effect == pytest.approx(0, abs=1e-12) and found.change(found.systems[1], found.rows[0]).effect == 0.25
+    assert (
+        "is right 25.0 percentage points more often than the baseline (95 % t interval 25.0 to 25.0, sign-flip p = "
+        "0.002): a difference is shown. Without noise it is right 25.0 points more often; noise takes as much from "
+        "both (95 % t interval 0.0 to 0.0)."
+    ) in noise_conclusion(found)
+
+
+def test_what_training_heard_is_told_from_what_it_did_not(make_tested):
+    """Kinds that a training heard have no part in the row, nor in the sentence, of those that none heard."""
+    kinds = "white", "babble", "replaced"
+    runs = [make_tested(2, seeds=range(5), kinds=kinds), make_tested(3, seeds=range(5), kinds=kinds, noise=UNDER_NOISE)]
+    [found] = findings(*runs)
+    assert [kind.name for kind in found.heard_in_training] == ["white"]
+    assert [(row.key, row.name) for row in found.rows[:3]] == [
+        *((CLEAN, "none"), ("all kinds", "all 3 with grades")),
+        ("unheard kinds", "of these the 2 that no training heard"),
+    ]
+    effect = found.change(found.systems[1], found.rows[2]).effect
+    assert effect == pytest.approx((0.25 + 0.25 * 0.9375) / 2)  # of babble and of replaced words
+    assert noise_conclusion(found).count("Under the 2 kinds that no training heard it is right 24.2 points more") == 1
+    [found] = findings(*(make_tested(right, kinds=kinds, alpha=alpha) for right, alpha in ((2, 0), (3, 0.1))))
+    assert found.unheard == [] and "training heard it" not in noise_conclusion(found)
+
+
+def test_conflicts_are_not_counted_where_one_modality_is_missing(make_tested, tmp_path):
+    runs = [make_tested(2, kinds=["white", "silence", "no-words"])]
+    [found] = findings(*runs)
+    assert [row.key for row in found.rows if row.has_conflicts] == [CLEAN, "white"]
+    write_report(runs[0], tmp_path / "report")
+    with open(tmp_path / "report" / "noise.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    kinds = {measure: {row["kind"] for row in rows if row["measure"] == measure} for measure in (UA, CONFLICTS)}
+    assert kinds == {UA: {CLEAN, "white", "silence", "no-words"}, CONFLICTS: {CLEAN, "white"}}
+
+
+def test_conflicts_are_compared_too(make_tested):
+    [found] = findings(make_tested(2), make_tested(3, alpha=0.1))
+    white = next(row for row in found.rows if row.key == "white")
+    assert found.change(found.systems[1], white, CONFLICTS).effect == pytest.approx(-0.25)  # wrong and in conflict
+    assert found.change(found.systems[1], found.rows[0], CONFLICTS).effect == 0
+
+
+def test_p_values_are_corrected_for_their_number():
+    from tfcr.statistics import holm
+
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, 0.7]) == [1.0, 1.0] and holm([0.03]) == [0.03] and holm([]) == []
 
 
 def test_each_noise_of_training_has_its_name_its_baseline_and_its_curve(make_tested):
@@ -156,15 +228,16 @@ def test_each_noise_of_training_has_its_name_its_baseline_and_its_curve(make_tes
     [found] = findings(*runs)
     first, *others = [system.condition.name for system in found.systems]
     assert first == names[0] and sorted([first, *others]) == sorted(name + how for name in names for how in under)
-    pairs = {(each.before.condition.name, each.after.condition.name) for each in found.differences}
+    pairs = {(before.condition.name, after.condition.name) for before, after in found.pairs}
     assert pairs == {(first, other) for other in others} | {(names[0] + how, names[1] + how) for how in under}
     assert len(set(_styles(found.systems))) == 8
 
 
 def test_few_seeds_speak_of_trained_models(make_tested):
     [found] = findings(make_tested(2), make_tested(3, alpha=0.1))
-    assert "this holds for these trained models, and training them again could change it." in found.conclusion
-    assert found.conclusion.count("A conclusion about the systems needs at least 5 seeds.") == 1
+    said = noise_conclusion(found)
+    assert "this holds for these trained models, and training them again could change it." in said
+    assert said.count("A conclusion about the systems needs at least 5 seeds.") == 1
 
 
 def test_only_the_same_noise_on_the_same_folds_is_compared(make_tested):
@@ -183,6 +256,20 @@ def test_results_of_other_weights_are_not_looked_at(make_tested):
 def test_kinds_that_one_condition_lacks_are_left_out(make_tested):
     [found] = findings(make_tested(2), make_tested(3, alpha=0.1, kinds=["white", "no-words"]))
     assert [kind.name for kind in found.kinds] == ["white"]
+    assert [kind.name for kind in found.not_by_all] == ["telephone", "deleted", "no-words"]
+
+
+def test_a_run_whose_test_was_cut_off_before_any_noise_takes_none_from_the_others(make_tested):
+    cut_off = make_tested(3, alpha=0.1, seeds=[1], kinds=[])
+    [found] = findings(make_tested(2, seeds=[0, 1]), [*make_tested(3, alpha=0.1), *cut_off])
+    assert [kind.name for kind in found.kinds] == ["white", "telephone", "deleted"]
+    assert [system.cells for system in found.systems] == [[(0, 0)]] * 2 and found.left_out == 2
+
+
+def test_settings_that_differ_besides_are_named(make_tested, tmp_path):
+    runs = [*make_tested(2), *make_tested(3, noise=UNDER_NOISE, settings={"batch_size": 16})]
+    [found] = findings(runs)
+    assert found.confounds == ["batch_size"]
 
 
 def test_page_tables_and_figures_have_it(make_tested, tmp_path):
@@ -201,6 +288,7 @@ def test_page_tables_and_figures_have_it(make_tested, tmp_path):
     assert [row["alpha"] for row in area] == ["0.0", "0.1"]
     assert [row["minus_baseline"] for row in area] == ["", f"{100 * (0.25 + 0.25 * 0.9375) / 2:.6f}"]
     assert {row["kind"] for row in rows} == {CLEAN, "white", "deleted", "telephone", "all kinds"}
+    assert [row["level"] for row in rows if (row["measure"], row["kind"], row["alpha"]) == (UA, CLEAN, "0.1")] == [""]
     text = (tmp_path / "report" / "noise.md").read_text(encoding="utf-8")
     assert re.search(r"^\| all 2 with grades \| 51\.56 .* \| 75\.78 .* \| \+24\.22 ", text, re.MULTILINE)
 

@@ -14,12 +14,13 @@ _MARKERS = {BLUE: ("o", "s", "v", "P", ">", "8"), ORANGE: ("D", "^", "<", "X", "
 _COLUMNS = 4
 _WIDTH, _HEIGHT = 9.6, 2.5  # inches, of the figure and of a row
 _UNITS = {"dB": "signal to noise ratio, dB", "s": "reverberation time, s", "share": "share of the words, %"}
-_FEWER_IS_BETTER = {CONFLICTS: "Conflicts", CENTRED: "Centred conflicts"}  # and how a sentence begins with them
+_CAPTIONED = {CONFLICTS: "Conflicts", CENTRED: "Centred conflicts"}  # how a sentence begins with them
 
 
 def draw_noise(name: str, title: str, findings: NoiseFindings, measure: str) -> Drawing:
     """One measure of every condition, against each degradation; the mildest grade stands on the left."""
-    ungraded = [kind for kind in findings.kinds if not kind.is_graded]
+    of_conflicts = measure in (CONFLICTS, CENTRED)
+    ungraded = [kind for kind in findings.kinds if not kind.is_graded and not (of_conflicts and kind.is_absence)]
     panels = len(findings.graded) + bool(ungraded)
     rows, columns = -(-panels // _COLUMNS), min(panels, _COLUMNS)
     with styled():
@@ -90,10 +91,14 @@ def _ends(share: Share) -> tuple[float, float]:
 
 
 def _caption(findings: NoiseFindings, measure: str) -> str:
-    direction = "lower" if measure in _FEWER_IS_BETTER else "higher"
+    reading = "Higher is better."
+    if measure in _CAPTIONED:
+        reading = (
+            "More is not always worse: an utterance of which no word is left has no conflict, and speech that says "
+            "nothing contradicts the words by chance."
+        )
     return (
-        f"{_FEWER_IS_BETTER.get(measure, measure)} of the test utterances as speech (noise added to the "
-        f"{findings.place}) or words get worse, from left to right; {direction} is better. All conditions heard the "
-        "very same noise. Bands and bars are 95 % bootstrap intervals over speakers, which say nothing of what "
-        "training again would change."
+        f"{_CAPTIONED.get(measure, measure)} of the test utterances as speech (noise added to the {findings.place}) or "
+        f"words get worse, from left to right. {reading} All conditions heard the very same noise. Bands and bars are "
+        "95 % bootstrap intervals over speakers, which say nothing of what training again would change."
     )

@@ -8,7 +8,7 @@ from tfcr.report.findings.conditions import BASELINE_SYSTEM, Condition, Group, d
 from tfcr.runs import WHERE
 from tfcr.statistics import Comparison
 
-_MAY_DIFFER = {"alpha", "run", *WHERE, "threads", "distribution", *REGULARISER}  # the baseline has no regulariser
+MAY_DIFFER = {"alpha", "run", *WHERE, "threads", "distribution", *REGULARISER}  # the baseline has no regulariser
 _OF_SYSTEM = {"system", "start", "audio_features", "text_features", "features_sha256"}  # may differ between two systems
 
 
@@ -50,7 +50,7 @@ def difference_of(baseline: Group, proposed: Group, role: str) -> Difference | N
     if not cells:
         return None
     pairs = [[baseline.runs[cell], proposed.runs[cell]] for cell in cells]
-    may_differ = _MAY_DIFFER | (_OF_SYSTEM if baseline.condition.system != proposed.condition.system else set())
+    may_differ = MAY_DIFFER | (_OF_SYSTEM if baseline.condition.system != proposed.condition.system else set())
     confounds = {name for pair in pairs for name in differing(pair, ignoring=may_differ)}
     comparison = statistics.compare(baseline.predictions, proposed.predictions)
     return Difference(baseline, proposed, comparison, sorted(confounds), role)

@@ -96,8 +96,17 @@ class Condition:
         """Under what noise it was trained, in words behind a name; empty for none."""
         if not self.noise:
             return ""
-        otherwise = TrainingNoise(**json.loads(self.noise)).otherwise
+        otherwise = self._training_noise.otherwise
         return f"{_UNDER_NOISE} ({otherwise})" if otherwise else _UNDER_NOISE
+
+    @property
+    def heard(self) -> tuple[str, ...]:
+        """The kinds of degradation that it was trained under, by their names in `tfcr.noise.grades`."""
+        return self._training_noise.heard if self.noise else ()
+
+    @property
+    def _training_noise(self) -> TrainingNoise:
+        return TrainingNoise(**json.loads(self.noise))
 
     @property
     def _name(self) -> str:

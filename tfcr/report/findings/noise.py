@@ -15,15 +15,15 @@ from tfcr import statistics
 from tfcr.noise.grades import CLEAN, KINDS, Grade, Kind
 from tfcr.noise.results import NoiseResults, read_noise
 from tfcr.objectives.metrics import conflicts
-from tfcr.report.findings.comparisons import within_a_sentence
-from tfcr.report.findings.conditions import Cell, Condition, Group
+from tfcr.report.findings.comparisons import MAY_DIFFER
+from tfcr.report.findings.conditions import Cell, Condition, Group, differing
 from tfcr.runs import Predictions, Run
 from tfcr.statistics import GradedComparison, Interval, bootstrap_interval, compare_graded
-from tfcr.wording import counted
 
 WA, UA, CONFLICTS, CENTRED = "WA", "UA", "conflicts", "conflicts, centred"
 MEASURES = (WA, UA, CONFLICTS, CENTRED)
-ALL_KINDS = "all kinds"
+ALL_KINDS = "all kinds"  # that have grades
+UNHEARD = "unheard kinds"  # of these the ones that no training heard
 _REPETITIONS = 2_000  # of a bootstrap; there are hundreds of them
 _TRAPEZOID_END = 0.5
 
@@ -36,7 +36,7 @@ class Share:
     interval: Interval | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class UnderNoise:
     """One condition under noise.
 
@@ -87,9 +87,21 @@ class UnderNoise:
         """The mean of a measure over the levels of some kinds, which weigh the same."""
         return self._share(measure, weights_of(kinds))
 
-    def right(self, kinds: Sequence[Kind]) -> dict[Cell, np.ndarray]:
-        """By cell, how much each utterance is right over the levels of some kinds, float [utterances]."""
-        return {cell: self._values(cell, WA, weights_of(kinds)) for cell in self.cells}
+    def shares(self, kinds: Sequence[Kind], measure: str = WA) -> dict[Cell, np.ndarray]:
+        """By cell, each utterance's share of the levels of some kinds at which it is right, or in conflict.
+
+        Args:
+            measure: any but UA, which no single utterance has.
+
+        Returns:
+            float [utterances] by cell, from 0 to 1.
+        """
+        return {cell: self._values(cell, measure, weights_of(kinds)) for cell in self.cells}
+
+    def lost(self, kinds: Sequence[Kind]) -> dict[Cell, np.ndarray]:
+        """By cell, what each utterance loses to noise: right without it, minus its share under some kinds."""
+        clean, noisy = self.shares([]), self.shares(kinds)
+        return {cell: clean[cell] - noisy[cell] for cell in self.cells}
 
     def _share(self, measure: str, weights: Mapping[str, float]) -> Share:
         key = (measure, *weights.items())
@@ -125,17 +137,23 @@ class UnderNoise:
 
 
 @dataclass(frozen=True)
-class NoiseDifference:
-    """One condition minus another over the grades of some kinds: their mean WA, utterance by utterance.
+class Row:
+    """A row of a table of areas.
 
     Attributes:
-        kinds: the name of the kind, or `all kinds`.
+        key: how tables for programs call it: a kind's name, `clean`, `all kinds` or `unheard kinds`.
+        name: how the page calls it.
+        kinds: what it is the mean over; none for the test without noise.
     """
 
-    kinds: str
-    before: UnderNoise
-    after: UnderNoise
-    comparison: GradedComparison = field(repr=False)
+    key: str
+    name: str
+    kinds: Sequence[Kind]
+
+    @property
+    def has_conflicts(self) -> bool:
+        """Whether speech and words are both there, so that they can be in conflict."""
+        return not any(kind.is_absence for kind in self.kinds)
 
 
 @dataclass(frozen=True)
@@ -146,10 +164,10 @@ class NoiseFindings:
         systems: the baseline first where there is one.
         kinds: the kinds of which all have every grade.
         place: where noise was added to speech, `recordings` or `spectrograms`.
-        differences: of every other condition to the first, over all graded kinds and over each; and over all of them
-            of the method to the baseline that was trained under the same noise.
         left_out: runs that were tested under noise and are not in here: on folds, with seeds or under noise that not
-            all conditions have.
+            all conditions have, or cut off before they had been tested under any.
+        not_by_all: the kinds under which some of the runs were tested, and not all.
+        confounds: configuration fields in which runs differ, other than alpha and the noise of training.
     """
 
     label: str
@@ -157,12 +175,34 @@ class NoiseFindings:
     kinds: Sequence[Kind]
     place: str
     seed: int
-    differences: Sequence[NoiseDifference]
     left_out: int = 0
+    not_by_all: Sequence[Kind] = ()
+    confounds: Sequence[str] = ()
 
     @property
     def graded(self) -> list[Kind]:
         return [kind for kind in self.kinds if kind.is_graded]
+
+    @property
+    def heard_in_training(self) -> list[Kind]:
+        """The graded kinds that some of the conditions were trained under."""
+        heard = {kind for system in self.systems for kind in system.condition.heard}
+        return [kind for kind in self.graded if kind.name in heard]
+
+    @property
+    def unheard(self) -> list[Kind]:
+        """The graded kinds that no training heard, where some training heard others."""
+        heard = self.heard_in_training
+        return [kind for kind in self.graded if kind not in heard] if heard else []
+
+    @property
+    def rows(self) -> list[Row]:
+        """What a table of areas has rows for."""
+        graded, unheard = self.graded, self.unheard
+        together = [Row(ALL_KINDS, f"all {len(graded)} with grades", graded)] if len(graded) > 1 else []
+        if unheard:
+            together.append(Row(UNHEARD, f"of these the {len(unheard)} that no training heard", unheard))
+        return [Row(CLEAN, "none", []), *together, *(Row(kind.name, kind.meaning, [kind]) for kind in self.kinds)]
 
     @property
     def measures(self) -> list[str]:
@@ -170,41 +210,48 @@ class NoiseFindings:
         return [measure for measure in MEASURES if all(measure in each.measures for each in self.systems)]
 
     @property
-    def conclusion(self) -> str:
-        """What can and cannot be concluded, in words; empty where there is nothing to compare."""
-        found = [each for each in self.differences if each.kinds == ALL_KINDS]
-        if not found:
-            return ""
-        opening = f"WA averaged over {counted(len(self.graded), 'kind')} of degradation at all their grades:"
-        heard = found[0].after.speakers_were_heard
-        limits = statistics.caveats(found[0].comparison, heard)  # all share their folds and seeds
-        return " ".join([opening, *map(_sentence, found), *limits])
+    def pairs(self) -> list[tuple[UnderNoise, UnderNoise]]:
+        """What is compared: every other condition with the first, and the method with the baseline trained like it."""
+        first, *others = self.systems
+        baselines = {system.condition.noise: system for system in others if system.condition.alpha == 0}
+        methods = [system for system in others if system.condition.alpha != 0]
+        own = [(baselines.get(system.condition.noise), system) for system in methods]
+        return [*((first, other) for other in others), *((before, after) for before, after in own if before)]
 
-    def differences_of(self, system: UnderNoise) -> dict[str, GradedComparison]:
-        """Kind's name, or `all kinds` → a system's difference to the baseline."""
-        return {each.kinds: each.comparison for each in self.differences if self._is_to_first(each, system)}
+    @property
+    def first_is_baseline(self) -> bool:
+        """Whether the others are compared with a baseline that was trained without noise."""
+        return self.systems[0].condition.alpha == 0 and not self.systems[0].condition.noise
 
-    def _is_to_first(self, difference: NoiseDifference, system: UnderNoise) -> bool:
-        return difference.before is self.systems[0] and difference.after is system
+    def change(self, system: UnderNoise, row: Row, measure: str = WA) -> GradedComparison:
+        """A system minus the first by a measure that every utterance has its own of: all but UA."""
+        key = self.systems.index(system), row.key, measure
+        if key not in self._known:
+            self._known[key] = change(self.systems[0], system, row.kinds, measure)
+        return self._known[key]
+
+    @cached_property
+    def _known(self) -> dict[tuple, GradedComparison]:
+        """What has been compared: page and tables ask for the same."""
+        return {}
 
 
-def _sentence(difference: NoiseDifference) -> str:
-    """What one comparison shows, without what it does not show."""
-    before, after = (within_a_sentence(each.condition) for each in (difference.before, difference.after))
-    said = statistics.conclusion(difference.comparison, before, after)
-    return said.removesuffix(" ".join(["", *statistics.caveats(difference.comparison)]))
+def change(before: UnderNoise, after: UnderNoise, kinds: Sequence[Kind], measure: str = WA) -> GradedComparison:
+    """One condition minus another over the grades of some kinds, utterance by utterance; over none without noise."""
+    return compare_graded(before.shares(kinds, measure), after.shares(kinds, measure), before.speakers)
 
 
-def noise_rows(findings: NoiseFindings) -> list[tuple[str, list[Kind]]]:
-    """What a table of areas has rows for: all graded kinds together, where there are two, and every kind."""
-    graded = findings.graded
-    together = [(f"all {len(graded)} with grades", graded)] if len(graded) > 1 else []
-    return [*together, *((kind.meaning, [kind]) for kind in findings.kinds)]
+def change_of_loss(before: UnderNoise, after: UnderNoise, kinds: Sequence[Kind]) -> GradedComparison:
+    """How much more of its WA without noise one condition loses to some kinds than another."""
+    return compare_graded(before.lost(kinds), after.lost(kinds), before.speakers)
 
 
 def weights_of(kinds: Sequence[Kind]) -> dict[str, float]:
-    """Grade's name → its weight, so that the weighted mean over grades is the mean of the kinds' areas; together 1."""
-    weights: dict[str, float] = {}
+    """Grade's name → its weight, so that the weighted mean over grades is the mean of the kinds' areas; together 1.
+
+    Of no kinds it is the test without noise.
+    """
+    weights: dict[str, float] = {} if kinds else {CLEAN: 1.0}
     for kind in kinds:
         for grade, weight in _weights(kind).items():
             weights[grade] = weights.get(grade, 0.0) + weight / len(kinds)
@@ -233,6 +280,12 @@ def under_noise(label: str, groups: Sequence[Group]) -> NoiseFindings | None:
         TfcrError: a file of results is broken.
     """
     found = {group.condition: {c: r for c, run in group.runs.items() if (r := _of_run(run))} for group in groups}
+    every = sum(map(len, found.values()))
+    found = {
+        condition: {cell: results for cell, results in by_cell.items() if _kinds_of_all([results])}
+        for condition, by_cell in found.items()
+    }
+    cut_off = every - sum(map(len, found.values()))
     found = {condition: by_cell for condition, by_cell in found.items() if by_cell}
     if not found:
         return None
@@ -260,7 +313,11 @@ def under_noise(label: str, groups: Sequence[Group]) -> NoiseFindings | None:
         for condition, by_cell in comparable.items()
     ]
     left_out = sum(map(len, found.values())) - sum(len(each.results) for each in systems)
-    return NoiseFindings(label, systems, kinds, place, seed, _differences(systems, kinds), left_out)
+    some = {kind.name for each in systems for results in each.results.values() for kind in _kinds_of_all([results])}
+    not_by_all = [kind for kind in KINDS.values() if kind.name in some and kind not in kinds]
+    runs = [by_condition[each.condition].runs[cell] for each in systems for cell in each.cells]
+    differ = [name for name in differing(runs, ignoring=MAY_DIFFER) if name.partition(".")[0] != "noise"]
+    return NoiseFindings(label, systems, kinds, place, seed, left_out + cut_off, not_by_all, differ)
 
 
 def _of_run(run: Run) -> NoiseResults | None:
@@ -287,19 +344,3 @@ def _centre(run: Run) -> dict[str, np.ndarray] | None:
     means = run.metrics.get("training_means") or {}
     both = {"audio_logits", "text_logits"} <= means.keys()
     return {name: np.array(mean) for name, mean in means.items()} if both else None
-
-
-def _differences(systems: Sequence[UnderNoise], kinds: Sequence[Kind]) -> list[NoiseDifference]:
-    graded = [kind for kind in kinds if kind.is_graded]
-    together = {ALL_KINDS: graded} if graded else {}
-    asked = {**together, **{kind.name: [kind] for kind in kinds}}
-    pairs = [(systems[0], after, asked) for after in systems[1:]]
-    baselines = {system.condition.noise: system for system in systems[1:] if system.condition.alpha == 0}
-    methods = [system for system in systems[1:] if system.condition.alpha != 0]
-    own = [(baselines.get(system.condition.noise), system) for system in methods]
-    pairs += [(before, after, together) for before, after in own if before]
-    return [
-        NoiseDifference(name, before, after, compare_graded(before.right(some), after.right(some), before.speakers))
-        for before, after, wanted in pairs
-        for name, some in wanted.items()
-    ]

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from tfcr.noise.grades import CLEAN, Grade
-from tfcr.report.findings.noise import ALL_KINDS, WA, NoiseFindings, Share, UnderNoise, noise_rows
+from tfcr.noise.grades import Grade
+from tfcr.report.findings.noise import UA, WA, NoiseFindings, Row, Share, UnderNoise
+from tfcr.report.findings.noise_conclusion import noise_conclusion
 from tfcr.report.findings.sections import Section
 from tfcr.report.formatting import percent, percent_interval, points, points_interval
 from tfcr.report.tables.csv_tables import PLACE, as_csv, as_percent, place
@@ -31,23 +32,30 @@ def noise_csv(sections: Iterable[Section]) -> str:
 
 def _rows(findings: NoiseFindings, system: UnderNoise) -> Iterator[dict]:
     made = {"runs": len(system.cells), "noise_in": findings.place, "noise_seed": findings.seed}
-    differences = findings.differences_of(system)
     for measure in findings.measures:
-        yield {**made, "measure": measure, "kind": CLEAN, **_share(system.at(measure, CLEAN))}
-        for kind in findings.kinds:
+        for kind in findings.graded:
             for level in kind.levels:
-                grade = {"kind": kind.name, "level": level if kind.is_graded else "", "unit": kind.unit}
+                grade = {"kind": kind.name, "level": level, "unit": kind.unit}
                 yield {**made, "measure": measure, **grade, **_share(system.at(measure, Grade(kind, level).name))}
-        areas = {kind.name: [kind] for kind in findings.graded}
-        areas |= {ALL_KINDS: findings.graded} if findings.graded else {}
-        for name, kinds in areas.items():
-            row = {**made, "measure": measure, "kind": name, "level": _AREA, **_share(system.area(measure, kinds))}
-            if measure == WA and name in differences:
-                found = differences[name]
-                low, high = found.interval or (None, None)
-                row |= {"minus_baseline": as_percent(found.effect), "p": "" if found.p is None else f"{found.p:.6f}"}
-                row |= {"difference_low": as_percent(low), "difference_high": as_percent(high)}
-            yield row
+        for row in findings.rows:
+            if row.has_conflicts or measure in (WA, UA):
+                of_a_curve = any(kind.is_graded for kind in row.kinds)
+                area = {
+                    "kind": row.key,
+                    "level": _AREA if of_a_curve else "",
+                    **_share(system.area(measure, row.kinds)),
+                }
+                yield {**made, "measure": measure, **area, **_change(findings, system, row, measure)}
+
+
+def _change(findings: NoiseFindings, system: UnderNoise, row: Row, measure: str) -> dict[str, str]:
+    """What a table for programs says of the difference to the baseline; nothing of UA, which no utterance has alone."""
+    if system is findings.systems[0] or not findings.first_is_baseline or measure == UA:
+        return {}
+    found = findings.change(system, row, measure)
+    low, high = found.interval or (None, None)
+    effect = {"minus_baseline": as_percent(found.effect), "p": "" if found.p is None else f"{found.p:.6f}"}
+    return {**effect, "difference_low": as_percent(low), "difference_high": as_percent(high)}
 
 
 def _share(share: Share) -> dict[str, str]:
@@ -62,19 +70,18 @@ def noise_markdown(sections: Iterable[Section]) -> str:
         for findings in section.noise:
             conditions = [system.condition.name for system in findings.systems]
             header = ["Degradation", *conditions, *(f"Δ {name}" for name in conditions[1:])]
-            lines = markdown_table(header, (_markdown_row(findings, *row) for row in noise_rows(findings)))
-            unit = "Area of WA, %; differences to the first, mean over speakers, in percentage points."
+            lines = markdown_table(header, (_markdown_row(findings, row) for row in findings.rows))
+            unit = "Area of WA, %, and of no degradation WA; differences to the first, mean over speakers, in points."
             heading = f"### {markdown(section.label)}: {markdown(findings.label)}"
-            parts.append("\n".join([heading, "", unit, "", *lines, "", markdown(findings.conclusion)]).rstrip())
+            parts.append("\n".join([heading, "", unit, "", *lines, "", markdown(noise_conclusion(findings))]).rstrip())
     return "\n\n".join(parts or [_NOT_TESTED]) + "\n"
 
 
-def _markdown_row(findings: NoiseFindings, name: str, kinds: list) -> list[str]:
-    areas = [system.area(WA, kinds) for system in findings.systems]
-    key = kinds[0].name if len(kinds) == 1 else ALL_KINDS
-    found = [findings.differences_of(system)[key] for system in findings.systems[1:]]
+def _markdown_row(findings: NoiseFindings, row: Row) -> list[str]:
+    areas = [system.area(WA, row.kinds) for system in findings.systems]
+    found = [findings.change(system, row) for system in findings.systems[1:]]
     return [
-        name,
+        row.name,
         *(f"{percent(area.value)} {percent_interval(area.interval)}".strip() for area in areas),
         *(f"{points(each.effect)} {points_interval(each.interval)}".strip() for each in found),
     ]

@@ -1,0 +1,69 @@
+"""What can and cannot be concluded of conditions under noise, in words."""
+
+from dataclasses import replace
+
+from tfcr import statistics
+from tfcr.report.findings.comparisons import within_a_sentence
+from tfcr.report.findings.noise import NoiseFindings, UnderNoise, change, change_of_loss
+from tfcr.statistics import GradedComparison
+from tfcr.wording import counted
+
+
+def noise_conclusion(findings: NoiseFindings) -> str:
+    """The paragraph of one system; empty where there is nothing to compare.
+
+    Its comparisons are looked at together, so their p values are corrected for their number (Holm).
+    """
+    if not findings.pairs or not findings.graded:
+        return ""
+    compared = [change(before, after, findings.graded) for before, after in findings.pairs]
+    p_values = [each.p for each in compared if each.p is not None]  # all have one, or none: they share their speakers
+    corrected = [replace(each, p=p) for each, p in zip(compared, statistics.holm(p_values), strict=True)] or compared
+    opening = f"WA averaged over {counted(len(findings.graded), 'kind')} of degradation at all their grades:"
+    sentences = [
+        _sentence(findings, *pair, comparison, len(compared))
+        for pair, comparison in zip(findings.pairs, corrected, strict=True)
+    ]
+    heard = findings.systems[0].speakers_were_heard
+    return " ".join([opening, *sentences, *statistics.caveats(compared[0], heard)])  # all share their folds and seeds
+
+
+def _sentence(
+    findings: NoiseFindings, before: UnderNoise, after: UnderNoise, comparison: GradedComparison, tests: int
+) -> str:
+    """What one comparison shows, without what it does not show; and how much of it is there without noise."""
+    first, second = (within_a_sentence(each.condition) for each in (before, after))
+    said = statistics.conclusion(comparison, first, second, tests=tests)
+    said = said.removesuffix(" ".join(["", *statistics.caveats(comparison)]))
+    clean, loss = change(before, after, []), change_of_loss(before, after, findings.graded)
+    without = f"Without noise {_more_often(clean)}; noise takes {_more(loss, first)}."
+    unheard = findings.unheard if before.condition.noise != after.condition.noise else []
+    if not unheard:
+        return f"{said} {without}"
+    there = _more_often(change(before, after, unheard), with_interval=True)
+    return f"{said} {without} Under the {counted(len(unheard), 'kind')} that no training heard {there}."
+
+
+def _more_often(comparison: GradedComparison, with_interval: bool = False) -> str:
+    points = _points(comparison)
+    interval = _interval(comparison) if with_interval else ""
+    if points == "0.0":
+        return f"both are right as often{interval}"
+    return f"it is right {points} points {'more' if comparison.effect > 0 else 'less'} often{interval}"
+
+
+def _more(loss: GradedComparison, first: str) -> str:
+    points = _points(loss)
+    if points == "0.0":
+        return f"as much from both{_interval(loss)}"
+    return f"{points} points {'more' if loss.effect > 0 else 'less'} from it than from {first}{_interval(loss)}"
+
+
+def _points(comparison: GradedComparison) -> str:
+    return f"{abs(100 * comparison.effect):.1f}"
+
+
+def _interval(comparison: GradedComparison) -> str:
+    """In brackets, of the mean over speakers; empty where they are too few."""
+    interval = comparison.interval
+    return "" if interval is None else f" (95 % t interval {statistics.interval_in_words(interval)})"
