@@ -17,12 +17,13 @@ def noise_conclusion(findings: NoiseFindings) -> str:
     if not findings.pairs or not findings.graded:
         return ""
     compared = [change(before, after, findings.graded) for before, after in findings.pairs]
-    p_values = [each.p for each in compared if each.p is not None]  # all have one, or none: they share their speakers
-    corrected = [replace(each, p=p) for each, p in zip(compared, statistics.holm(p_values), strict=True)] or compared
+    p_values = [each.p for each in compared if each.p is not None]
+    if p_values:  # all have one, or none where speakers are few: they share them
+        compared = [replace(each, p=p) for each, p in zip(compared, statistics.holm(p_values), strict=True)]
     opening = f"WA averaged over {counted(len(findings.graded), 'kind')} of degradation at all their grades:"
     sentences = [
         _sentence(findings, *pair, comparison, len(compared))
-        for pair, comparison in zip(findings.pairs, corrected, strict=True)
+        for pair, comparison in zip(findings.pairs, compared, strict=True)
     ]
     heard = findings.systems[0].speakers_were_heard
     return " ".join([opening, *sentences, *statistics.caveats(compared[0], heard)])  # all share their folds and seeds
