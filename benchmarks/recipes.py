@@ -5,7 +5,8 @@
 
 Every cell is one training; its figures are a line of the file of cells, and a cell that stands there is not trained
 again, so that the study goes on where it was cut off, on another machine too. Folds are outermost: after each, all
-recipes have been trained on the same folds. The table is of those folds that every recipe has.
+recipes have been trained on the same folds. The table is of those folds that every recipe has. Below it stand the
+figures that the rule of docs/presets.md goes by: what each gains on validation, over all its systems.
 
 With `--points` the other silent points, one at a time as the authors' code has it and all else as in the preset:
 
@@ -59,14 +60,20 @@ class Cell:
     seed: int
 
 
-def cells(recipes: Iterable[str], folds: Iterable[int], seeds: Iterable[int]) -> Iterator[Cell]:
+def cells(
+    recipes: Iterable[str],
+    folds: Iterable[int],
+    seeds: Iterable[int],
+    systems: Iterable[str] = ("audio", "text", "fusion"),
+) -> Iterator[Cell]:
     """All cells in the order in which a part of them is useful: fold after fold with every recipe."""
     recipes, folds = list(recipes), list(folds)
     for seed in seeds:
         for fold in folds:
             for recipe in recipes:
                 for system, alpha in SYSTEMS:
-                    yield Cell(recipe, system, alpha, fold, seed)
+                    if system in systems:
+                        yield Cell(recipe, system, alpha, fold, seed)
 
 
 def cells_of_points(folds: Iterable[int], seeds: Iterable[int]) -> Iterator[Cell]:
@@ -135,6 +142,24 @@ def table(found: dict[Cell, dict[str, str]], recipes: Iterable[str]) -> str:
     return "\n".join(lines)
 
 
+def gains(found: dict[Cell, dict[str, str]], names: Iterable[str]) -> str:
+    """What recipes or points gain beside `none` in validation UA, in Markdown.
+
+    The mean over the systems that one reaches is a fold's and seed's own figure; of these mean and standard error.
+    """
+    lines = ["| | cells | gain in validation UA |", "|---|---|---|"]
+    for name in names:
+        systems = [(system, 0.0) for system in POINTS[name][1]] if name in POINTS else SYSTEMS
+        each = [{(c.fold, c.seed) for c in _of(found, which, *s)} for s in systems for which in ("none", name)]
+        if common := set.intersection(*each):
+            ours, base = (
+                [_values(found, which, *s, common, "validation_ua") for s in systems] for which in (name, "none")
+            )
+            means = [[statistics.mean(cell) for cell in zip(*values, strict=True)] for values in (ours, base)]
+            lines.append(f"| {name} | {len(common)} | {_difference(*means)} |")
+    return "\n".join(lines)
+
+
 def table_of_points(found: dict[Cell, dict[str, str]]) -> str:
     """Mean UA in percent as the preset has each point and as the authors' code has it, in Markdown.
 
@@ -186,11 +211,12 @@ def _difference(values: list[float], base: list[float]) -> str:
 @click.option("--folds", default="0-2", show_default=True)
 @click.option("--seeds", default="0", show_default=True)
 @click.option("--recipes", default=",".join(RECIPES), show_default=True)
+@click.option("--systems", default="audio,text,fusion", show_default=True)
 @click.option("--points", is_flag=True, help="The other silent points in place of the recipes.")
 @click.option("--cells", "path", required=True, type=click.Path(path_type=pathlib.Path), help="The file of cells.")
 @click.option("--out", default="runs/recipes", show_default=True, type=click.Path(path_type=pathlib.Path))
 @click.option("--table-only", is_flag=True, help="Train nothing.")
-def command(data, protocol, folds, seeds, recipes, points, path, out, table_only):
+def command(data, protocol, folds, seeds, recipes, systems, points, path, out, table_only):
     from tfcr.dataset_info import open_dataset
     from tfcr.experiments.ranges import whole_numbers
 
@@ -199,17 +225,17 @@ def command(data, protocol, folds, seeds, recipes, points, path, out, table_only
         raise click.BadParameter(f"there is no recipe {min(unknown)!r}; expected some of {', '.join(RECIPES)}")
     dataset = open_dataset(data)
     folds, seeds = whole_numbers("--folds", folds), whole_numbers("--seeds", seeds)
-    wanted = list(cells_of_points(folds, seeds) if points else cells(recipes, folds, seeds))
+    wanted = list(cells_of_points(folds, seeds) if points else cells(recipes, folds, seeds, systems.split(",")))
     for number, cell in enumerate(() if table_only else wanted, start=1):
         if cell not in read(path, dataset.sha256, protocol):
             row = _trained(cell, data, protocol, out / dataset.name)
             append(path, {"dataset_sha256": dataset.sha256, "protocol": protocol, **row})
             print(f"{number}/{len(wanted)}", *row.values(), file=sys.stderr, flush=True)
     found = read(path, dataset.sha256, protocol)
-    if points:
-        click.echo(table_of_points(found))
-    else:
-        click.echo(table({cell: found[cell] for cell in wanted if cell in found}, recipes))
+    asked = {cell: row for cell, row in found.items() if cell in wanted or cell.recipe == "none"}
+    click.echo(table_of_points(asked) if points else table(asked, recipes))
+    click.echo()
+    click.echo(gains(asked, POINTS if points else [recipe for recipe in recipes if recipe != "none"]))
 
 
 def _trained(cell: Cell, data: pathlib.Path, protocol: str, out: pathlib.Path) -> dict:

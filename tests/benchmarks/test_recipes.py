@@ -58,6 +58,18 @@ def test_the_table_of_points_compares_each_with_the_preset_on_the_folds_that_hav
     assert rows == ["| padding | `text` | 1 | 70.0 | 80.0 | +10.0 | 35.0 | 40.0 | +5.0 |"]
 
 
+def test_a_gain_is_the_mean_over_systems_and_then_over_folds():
+    """Of `half`, by fold: gains of 2, 4, 0 and 2 points, whose mean is 2, and of 4 in all four; the mean is 3 ± 1."""
+    by_fold = {0: (0.02, 0.04, 0.0, 0.02), 1: (0.04, 0.04, 0.04, 0.04), 2: (0.5, 0.5, 0.5)}
+    found = {}
+    for fold, systems in by_fold.items():
+        for (system, alpha), gain in zip(recipes.SYSTEMS, systems, strict=False):
+            for recipe, value in (("none", 0.5), ("half", 0.5 + gain)):
+                cell = Cell(recipe, system, alpha, fold, 0)
+                found[cell] = line(cell, value, 0.0)
+    assert recipes.gains(found, ["half", "authors"]).splitlines()[2:] == ["| half | 2 | +3.0 ± 1.0 |"]
+
+
 def test_lines_come_back_and_those_of_another_dataset_or_protocol_do_not(tmp_path):
     path = tmp_path / "new" / "cells.csv"
     cell, other = Cell("none", "fusion", 0.1, 3, 0), Cell("half", "audio", 0.0, 0, 1)
