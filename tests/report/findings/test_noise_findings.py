@@ -182,7 +182,7 @@ def test_what_training_heard_is_told_from_what_it_did_not(make_tested):
     [found] = findings(*runs)
     assert [kind.name for kind in found.heard_in_training] == ["white"]
     assert [(row.key, row.name) for row in found.rows[:3]] == [
-        *((CLEAN, "none"), ("all kinds", "all 3 with grades")),
+        *((CLEAN, "none (clean)"), ("all kinds", "all 3 with grades")),
         ("unheard kinds", "of these the 2 that no training heard"),
     ]
     effect = found.change(found.systems[1], found.rows[2]).effect
@@ -276,9 +276,11 @@ def test_a_run_whose_test_was_cut_off_before_any_noise_takes_none_from_the_other
     assert [system.cells for system in found.systems] == [[(0, 0)]] * 2 and found.left_out == 2
 
 
-def test_settings_that_differ_besides_are_named(make_tested, tmp_path):
-    runs = [*make_tested(2), *make_tested(3, noise=UNDER_NOISE, settings={"batch_size": 16})]
-    [found] = findings(runs)
+def test_settings_that_differ_besides_are_named(make_tested):
+    seeds = range(2)
+    [found] = findings(make_tested(2, seeds=seeds), make_tested(3, seeds=seeds, noise=UNDER_NOISE))
+    assert found.confounds == []
+    [found] = findings(make_tested(2), make_tested(3, noise=UNDER_NOISE, settings={"batch_size": 16}))
     assert found.confounds == ["batch_size"]
 
 

@@ -16,7 +16,7 @@ from tfcr.noise.grades import CLEAN, KINDS, Grade, Kind
 from tfcr.noise.results import NoiseResults, read_noise
 from tfcr.objectives.metrics import conflicts
 from tfcr.report.findings.comparisons import MAY_DIFFER
-from tfcr.report.findings.conditions import Cell, Condition, Group, differing
+from tfcr.report.findings.conditions import CELL_SETTINGS, Cell, Condition, Group, differing
 from tfcr.runs import Predictions, Run
 from tfcr.statistics import GradedComparison, Interval, bootstrap_interval, compare_graded
 
@@ -202,7 +202,11 @@ class NoiseFindings:
         together = [Row(ALL_KINDS, f"all {len(graded)} with grades", graded)] if len(graded) > 1 else []
         if unheard:
             together.append(Row(UNHEARD, f"of these the {len(unheard)} that no training heard", unheard))
-        return [Row(CLEAN, "none", []), *together, *(Row(kind.name, kind.meaning, [kind]) for kind in self.kinds)]
+        return [
+            Row(CLEAN, "none (clean)", []),
+            *together,
+            *(Row(kind.name, kind.meaning, [kind]) for kind in self.kinds),
+        ]
 
     @property
     def measures(self) -> list[str]:
@@ -316,7 +320,9 @@ def under_noise(label: str, groups: Sequence[Group]) -> NoiseFindings | None:
     some = {kind.name for each in systems for results in each.results.values() for kind in _kinds_of_all([results])}
     not_by_all = [kind for kind in KINDS.values() if kind.name in some and kind not in kinds]
     runs = [by_condition[each.condition].runs[cell] for each in systems for cell in each.cells]
-    differ = [name for name in differing(runs, ignoring=MAY_DIFFER) if name.partition(".")[0] != "noise"]
+    differ = [
+        name for name in differing(runs, ignoring=MAY_DIFFER | CELL_SETTINGS) if name.partition(".")[0] != "noise"
+    ]
     return NoiseFindings(label, systems, kinds, place, seed, left_out + cut_off, not_by_all, differ)
 
 
