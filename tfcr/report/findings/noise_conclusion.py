@@ -10,23 +10,34 @@ from tfcr.wording import counted
 
 
 def noise_conclusion(findings: NoiseFindings) -> str:
-    """The paragraph of one system; empty where there is nothing to compare.
+    """What follows for the regulariser, baseline and method trained alike; else the first pair; empty without any.
 
-    Its comparisons are looked at together, so their p values are corrected for their number (Holm).
+    All pairs are looked at together, so their p values are corrected for their number (Holm).
     """
-    if not findings.pairs or not findings.graded:
+    sentences = noise_comparisons(findings)
+    if not sentences:
         return ""
+    pairs = findings.pairs
+    is_own = [before.condition.noise == after.condition.noise for before, after in pairs]
+    primary = sentences[is_own.index(True) if True in is_own else 0]
+    opening = f"WA averaged over {counted(len(findings.graded), 'kind')} of degradation at all their grades:"
+    heard = findings.systems[0].speakers_were_heard
+    limits = statistics.caveats(change(*pairs[0], findings.graded), heard)  # all share their folds and seeds
+    return " ".join([opening, primary, *limits])
+
+
+def noise_comparisons(findings: NoiseFindings) -> list[str]:
+    """What each of the pairs shows by the area of WA, in words; without what no comparison here can show."""
+    if not findings.graded:
+        return []
     compared = [change(before, after, findings.graded) for before, after in findings.pairs]
     p_values = [each.p for each in compared if each.p is not None]
     if p_values:  # all have one, or none where speakers are few: they share them
         compared = [replace(each, p=p) for each, p in zip(compared, statistics.holm(p_values), strict=True)]
-    opening = f"WA averaged over {counted(len(findings.graded), 'kind')} of degradation at all their grades:"
-    sentences = [
+    return [
         _sentence(findings, *pair, comparison, len(compared))
         for pair, comparison in zip(findings.pairs, compared, strict=True)
     ]
-    heard = findings.systems[0].speakers_were_heard
-    return " ".join([opening, *sentences, *statistics.caveats(compared[0], heard)])  # all share their folds and seeds
 
 
 def _sentence(

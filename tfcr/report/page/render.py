@@ -12,7 +12,7 @@ from tfcr.report import formatting
 from tfcr.report.figures.drawing import Drawing
 from tfcr.report.findings.conditions import BASELINE_SYSTEM
 from tfcr.report.findings.modalities import ua_of
-from tfcr.report.findings.noise_conclusion import noise_conclusion
+from tfcr.report.findings.noise_conclusion import noise_comparisons, noise_conclusion
 from tfcr.report.findings.results import Result
 from tfcr.report.findings.sections import Section, Setting
 from tfcr.report.page.chapters import Chapter
@@ -58,6 +58,7 @@ def render_page(chapters: list[Chapter]) -> str:
         "is_comparable": formatting.is_comparable,
         "folds_and_seeds": formatting.folds_and_seeds,
         "ua_of": ua_of,
+        "noise_comparisons": noise_comparisons,
         "noise_conclusion": noise_conclusion,
         "contents": _contents,
         "printed_cells": printed_cells,

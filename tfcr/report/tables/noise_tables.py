@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from tfcr.noise.grades import Grade
 from tfcr.report.findings.noise import UA, WA, NoiseFindings, Row, Share, UnderNoise
-from tfcr.report.findings.noise_conclusion import noise_conclusion
+from tfcr.report.findings.noise_conclusion import noise_comparisons, noise_conclusion
 from tfcr.report.findings.sections import Section
 from tfcr.report.formatting import percent, percent_interval, points, points_interval
 from tfcr.report.tables.csv_tables import PLACE, as_csv, as_percent, place
@@ -73,7 +73,9 @@ def noise_markdown(sections: Iterable[Section]) -> str:
             lines = markdown_table(header, (_markdown_row(findings, row) for row in findings.rows))
             unit = "Area of WA, %, and of no degradation WA; differences to the first, mean over speakers, in points."
             heading = f"### {markdown(section.label)}: {markdown(findings.label)}"
-            parts.append("\n".join([heading, "", unit, "", *lines, "", markdown(noise_conclusion(findings))]).rstrip())
+            all_of_them = [f"- {markdown(each)}" for each in noise_comparisons(findings)]
+            said = [markdown(noise_conclusion(findings)), *(["", *all_of_them] if len(all_of_them) > 1 else [])]
+            parts.append("\n".join([heading, "", unit, "", *lines, "", *said]).rstrip())
     return "\n\n".join(parts or [_NOT_TESTED]) + "\n"
 
 
