@@ -2,7 +2,9 @@
 
 import csv
 import pathlib
+import statistics
 
+import pytest
 import recipes
 from recipes import Cell
 
@@ -100,28 +102,119 @@ def test_without_the_recipe_that_others_are_compared_with_there_is_no_row():
     assert len(recipes.table({cell: line(cell, 0.5, 0.5)}, ["half"]).splitlines()) == 2  # the header
 
 
-def test_the_page_prints_the_table_of_its_cells():
-    docs = pathlib.Path(__file__).parents[2] / "docs"
-    with open(docs / "recipes" / "emodb.csv", newline="", encoding="utf-8") as file:
+DOCS = pathlib.Path(__file__).parents[2] / "docs"
+STUDY = {"emodb": ("speaker", range(10), [0]), "synthetic": ("random", range(3), range(3))}  # protocol, folds, seeds
+
+
+def studied(name: str) -> dict[Cell, dict[str, str]]:
+    """The committed cells of a corpus."""
+    path = DOCS / "recipes" / f"{name}.csv"
+    with open(path, newline="", encoding="utf-8") as file:
         (dataset,) = {row["dataset_sha256"] for row in csv.DictReader(file)}
-    found = recipes.read(docs / "recipes" / "emodb.csv", dataset, "speaker")
-    assert len(found) == len(list(recipes.cells(recipes.RECIPES, range(10), [0])))
-    _, _, *rows = recipes.table(found, recipes.RECIPES).splitlines()
-    alone = [row for row in rows if row.startswith(("| authors-unimodal | `audio`", "| authors-unimodal | `text`"))]
-    page = (docs / "presets.md").read_text(encoding="utf-8")
-    assert "\n".join(row for row in rows if row not in alone) in page
+    return recipes.read(path, dataset, STUDY[name][0])
 
 
-def test_the_page_prints_what_a_fusion_gains_on_speech_alone_by_its_cells():
-    docs = pathlib.Path(__file__).parents[2] / "docs"
-    with open(docs / "recipes" / "emodb.csv", newline="", encoding="utf-8") as file:
-        ua = {
-            (r["recipe"], r["system"], r["alpha"], r["fold"]): 100 * float(r["test_ua"]) for r in csv.DictReader(file)
-        }
-    page = (docs / "presets.md").read_text(encoding="utf-8")
+def rows_of(table: str) -> list[str]:
+    """Without the header."""
+    return table.splitlines()[2:]
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return (DOCS / "presets.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", STUDY)
+def test_the_page_prints_the_table_of_its_cells(name, page):
+    _, folds, seeds = STUDY[name]
+    found = {cell: row for cell, row in studied(name).items() if cell.recipe in recipes.RECIPES}
+    assert set(found) == set(recipes.cells(recipes.RECIPES, folds, seeds))
+    alone = "| authors-unimodal | `audio`", "| authors-unimodal | `text`"
+    rows = [row for row in rows_of(recipes.table(found, recipes.RECIPES)) if not row.startswith(alone)]
+    assert "\n" + "\n".join(rows) + "\n" in page
+
+
+@pytest.mark.parametrize("names", [[name for name in recipes.RECIPES if name != "none"], list(recipes.POINTS)])
+def test_the_page_prints_the_gains_that_its_rule_goes_by(names, page):
+    """And no recipe or point gains more than its standard error on both corpora: the preset is as it was."""
+    by_corpus = [
+        {row.split(" | ")[0]: row.removesuffix(" |").split(" | ")[1:] for row in rows_of(recipes.gains(found, names))}
+        for found in map(studied, STUDY)
+    ]
+    for name in (f"| {name}" for name in names if any(f"| {name}" in by_name for by_name in by_corpus)):
+        cells = [by_name.get(name, ["0", "–"]) for by_name in by_corpus]
+        assert f"\n{name} | {' | '.join(gain for _, gain in cells)} |\n" in page
+        gains = [gain.split(" ± ") for _, gain in cells]
+        assert not all(len(each) == 2 and float(each[0]) > float(each[1]) for each in gains)
+
+
+@pytest.mark.parametrize("name", STUDY)
+def test_the_page_prints_the_table_of_points(name, page):
+    rows = rows_of(recipes.table_of_points(studied(name)))
+    assert all(f"\n{row}\n" in page for row in rows)
+
+
+def test_the_page_prints_what_a_fusion_gains_on_each_modality_alone_by_its_cells(page):
+    for name, others in (("emodb", ("audio",)), ("synthetic", ("audio", "text"))):
+        found, (_, folds, seeds) = studied(name), STUDY[name]
+        for recipe in recipes.RECIPES:
+            gains = []
+            for alpha in (0.0, 0.1):
+                for other in others:
+                    pairs = [
+                        [
+                            100 * float(found[Cell(recipe, *system, fold, seed)]["test_ua"])
+                            for fold in folds
+                            for seed in seeds
+                        ]
+                        for system in (("fusion", alpha), (other, 0.0))
+                    ]
+                    gains.append(recipes._difference(*pairs))
+            assert f"\n| {recipe} | {' | '.join(gains)} |\n" in page
+
+
+def test_the_page_prints_what_the_regulariser_gains_by_each_recipe(page):
     for recipe in recipes.RECIPES:
         gains = []
-        for alpha in ("0.0", "0.1"):
-            pairs = [(ua[recipe, "fusion", alpha, str(f)], ua[recipe, "audio", "0.0", str(f)]) for f in range(10)]
-            gains.append(recipes._difference(*zip(*pairs, strict=True)))
+        for name, (_, folds, seeds) in STUDY.items():
+            found = studied(name)
+            with_it, without = (
+                [
+                    100 * float(found[Cell(recipe, "fusion", alpha, fold, seed)]["test_ua"])
+                    for fold in folds
+                    for seed in seeds
+                ]
+                for alpha in (0.1, 0.0)
+            )
+            gains.append(recipes._difference(with_it, without))
         assert f"\n| {recipe} | {' | '.join(gains)} |\n" in page
+
+
+def test_the_page_prints_what_the_order_of_the_records_changed(page):
+    """On EMO-DB, by the same folds and seed: 0.2.0, whose records stood in the order of their ids, and the preset."""
+    with open(DOCS / "recipes" / "emodb-0.2.0.csv", newline="", encoding="utf-8") as file:
+        before = {
+            (row["system"], float(row["alpha"]), int(row["fold"])): row["test_ua"] for row in csv.DictReader(file)
+        }
+    now = studied("emodb")
+    assert len(before) == 40
+    for system, alpha in recipes.SYSTEMS:
+        old = [100 * float(before[system, alpha, fold]) for fold in range(10)]
+        new = [100 * float(now[Cell("none", system, alpha, fold, 0)]["test_ua"]) for fold in range(10)]
+        means = f"{statistics.mean(old):.1f} | {statistics.mean(new):.1f} | {recipes._difference(new, old)}"
+        assert f"\n| `{system}` | {alpha:g} | {means} |\n" in page
+
+
+def test_the_page_prints_what_names_of_recordings_decide(page):
+    """Speech alone under two namings of EMO-DB: three folds, three seeds."""
+    with open(DOCS / "recipes" / "namings.csv", newline="", encoding="utf-8") as file:
+        by_naming: dict[str, dict[tuple, float]] = {}
+        for row in csv.DictReader(file):
+            cell = int(row["fold"]), int(row["seed"])
+            by_naming.setdefault(row["dataset_sha256"], {})[cell] = 100 * float(row["test_ua"])
+    (own, renamed) = by_naming.values()
+    assert set(own) == set(renamed) == {(fold, seed) for fold in range(3) for seed in range(3)}
+    for name, found in (("its own names", own), ("emotions first", renamed)):
+        means = [statistics.mean(found[fold, seed] for fold in range(3)) for seed in range(3)]
+        assert f"\n| {name} | {' | '.join(f'{mean:.1f}' for mean in (*means, statistics.mean(means)))} |\n" in page
+    assert recipes._difference([renamed[cell] for cell in own], list(own.values())) in page
