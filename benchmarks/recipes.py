@@ -21,7 +21,7 @@ import statistics
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import click
 
@@ -223,16 +223,20 @@ def command(data, protocol, folds, seeds, recipes, systems, points, path, out, t
     recipes = recipes.split(",")
     if unknown := set(recipes) - set(RECIPES):
         raise click.BadParameter(f"there is no recipe {min(unknown)!r}; expected some of {', '.join(RECIPES)}")
+    systems = systems.split(",")
+    if unknown := set(systems) - {system for system, _ in SYSTEMS}:
+        raise click.BadParameter(f"there is no system {min(unknown)!r} in this study; expected audio, text or fusion")
     dataset = open_dataset(data)
     folds, seeds = whole_numbers("--folds", folds), whole_numbers("--seeds", seeds)
-    wanted = list(cells_of_points(folds, seeds) if points else cells(recipes, folds, seeds, systems.split(",")))
+    wanted = list(cells_of_points(folds, seeds) if points else cells(recipes, folds, seeds, systems))
     for number, cell in enumerate(() if table_only else wanted, start=1):
         if cell not in read(path, dataset.sha256, protocol):
             row = _trained(cell, data, protocol, out / dataset.name)
             append(path, {"dataset_sha256": dataset.sha256, "protocol": protocol, **row})
             print(f"{number}/{len(wanted)}", *row.values(), file=sys.stderr, flush=True)
     found = read(path, dataset.sha256, protocol)
-    asked = {cell: row for cell, row in found.items() if cell in wanted or cell.recipe == "none"}
+    asked = {*wanted, *(replace(cell, recipe="none") for cell in wanted)}
+    asked = {cell: row for cell, row in found.items() if cell in asked}
     click.echo(table_of_points(asked) if points else table(asked, recipes))
     click.echo()
     click.echo(gains(asked, POINTS if points else [recipe for recipe in recipes if recipe != "none"]))

@@ -140,6 +140,20 @@ def test_the_command_lists_the_words_and_shows_the_figures(run, evaluated, capfd
     assert said.out == (run.folder / TRANSCRIPTS).read_text(encoding="utf-8")
 
 
+def test_words_that_could_not_change_are_told(run, tmp_path, monkeypatch, capfd):
+    folder = tmp_path / "run"
+    shutil.copytree(run.folder, folder, ignore=shutil.ignore_patterns("noise*"))
+    monkeypatch.setattr("tfcr.noise.words.nearest", lambda words, vectors: {})
+    with pytest.raises(SystemExit) as end:
+        cli.main(["evaluate", str(folder), "--noise", "--kinds", "neighbours"])
+    told = json.loads((folder / SUMMARY).read_text())["words"]
+    assert end.value.code == 0 and list(told) == [f"neighbours-{share:g}" for share in KINDS["neighbours"].levels]
+    assert all(each["changed"] == 0 < each["wanted"] for each in told.values())
+    wanted = told["neighbours-0.4"]["wanted"]
+    assert f"neighbours-0.4: 0 words have changed instead of {wanted}," in " ".join(capfd.readouterr().err.split())
+    assert "words" not in json.loads((run.folder / SUMMARY).read_text())  # where all that should have changed
+
+
 def test_noise_in_recordings_and_in_spectrograms_is_told_apart(run, small_corpus, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(run.folder, folder, ignore=shutil.ignore_patterns("noise*"))

@@ -1,6 +1,7 @@
 """The inputs of a test part at a grade of noise, batch after batch, and the words that are left."""
 
 import csv
+import functools
 import os
 import pathlib
 from collections.abc import Callable, Sequence
@@ -83,12 +84,12 @@ class Degradation:
 
     def too_few(self, there: Sequence[Grade]) -> dict[str, tuple[int, int]]:
         """Of grades at which fewer words could change than wanted: how many have, and how many should have."""
-        of_words = [grade for grade in there if grade.kind.modality == TEXT] if self.words is not None else []
-        return {grade.name: few for grade in of_words if self.words and (few := self.words.too_few(grade))}
+        of_words = [] if self.words is None else [(grade, self.words) for grade in _of_words(there)]
+        return {grade.name: few for grade, words in of_words if (few := words.too_few(grade))}
 
     def write_transcripts(self, folder: pathlib.Path, there: Sequence[Grade]) -> pathlib.Path | None:
         """Writes what every utterance says at every grade of words; None where there is no such grade."""
-        of_words = [grade for grade in there if grade.kind.modality == TEXT]
+        of_words = _of_words(there)
         path = folder / TRANSCRIPTS
         if self.words is None or not of_words:
             path.unlink(missing_ok=True)  # it would be of results that are no longer there
@@ -104,6 +105,10 @@ class Degradation:
         return path
 
 
+def _of_words(there: Sequence[Grade]) -> list[Grade]:
+    return [grade for grade in there if grade.kind.modality == TEXT]
+
+
 class Words:
     """The sentences of a test part, and what is heard of them."""
 
@@ -114,8 +119,9 @@ class Words:
         self.vectors = WordVectors(by_word, "", look_up=preset.look_up, width=dataset.embedding_dim)
         transcripts = pipeline.transcripts(positions)
         self.sentences = {self.index[position].id: preset.split_words(text) for position, text in transcripts}
+        self.heard = functools.cache(self._heard)  # tested, counted and listed
 
-    def heard(self, grade: Grade) -> dict[str, list[str]]:
+    def _heard(self, grade: Grade) -> dict[str, list[str]]:
         """Id of an utterance → the words that are heard of it."""
         if grade.kind == KINDS["no-words"]:
             return words.without(self.sentences)
@@ -123,8 +129,10 @@ class Words:
 
     def too_few(self, grade: Grade) -> tuple[int, int] | None:
         """How many words have changed at a grade, and how many were wanted, where these are more; None otherwise."""
+        if not grade.kind.is_graded:
+            return None
         found = words.count_changed(self.sentences, self.heard(grade)), words.wanted(self.sentences, grade.level)
-        return found if grade.kind.is_graded and found[0] < found[1] else None
+        return found if found[0] < found[1] else None
 
     def at(self, grade: Grade) -> Callable[[dict, np.ndarray], dict]:
         """A function of a batch and the positions in it that gives the batch with the words that are heard."""

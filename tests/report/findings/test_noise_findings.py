@@ -15,6 +15,7 @@ from tfcr.report.findings.conditions import group_by_condition
 from tfcr.report.findings.noise import CENTRED, CONFLICTS, UA, WA, change_of_loss, weights_of
 from tfcr.report.findings.noise_conclusion import noise_comparisons, noise_conclusion
 from tfcr.report.findings.sections import divide
+from tfcr.report.tables.noise_tables import noise_csv
 from tfcr.runs import Predictions
 
 SPEAKERS = [f"speaker-{number}" for number in range(10)]
@@ -237,6 +238,15 @@ def test_each_noise_of_training_has_its_name_its_baseline_and_its_curve(make_tes
     pairs = {(before.condition.name, after.condition.name) for before, after in found.pairs}
     assert pairs == {(first, other) for other in others} | {(names[0] + how, names[1] + how) for how in under}
     assert len(set(_styles(found.systems))) == 8
+
+
+def test_only_a_baseline_without_noise_is_called_the_baseline_of_a_table(make_tested):
+    for alpha, noise, differs in ((0, None, True), (0.1, None, False), (0, UNDER_NOISE, False)):
+        runs = [*make_tested(2, alpha=alpha, noise=noise), *make_tested(3, alpha=0.1, noise=UNDER_NOISE)]
+        sections = divide(group_by_condition(runs))
+        rows = list(csv.DictReader(noise_csv(sections).splitlines()))
+        assert len({row["alpha"] for row in rows}) == 2 or alpha == 0.1
+        assert any(row["minus_baseline"] for row in rows) == differs
 
 
 def test_few_seeds_speak_of_trained_models(make_tested):
