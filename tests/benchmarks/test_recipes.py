@@ -2,7 +2,10 @@
 
 import csv
 import pathlib
+import re
 import statistics
+import subprocess
+import sys
 
 import pytest
 import recipes
@@ -218,3 +221,20 @@ def test_the_page_prints_what_names_of_recordings_decide(page):
         means = [statistics.mean(found[fold, seed] for fold in range(3)) for seed in range(3)]
         assert f"\n| {name} | {' | '.join(f'{mean:.1f}' for mean in (*means, statistics.mean(means)))} |\n" in page
     assert recipes._difference([renamed[cell] for cell in own], list(own.values())) in page
+
+
+def test_the_pages_other_naming_puts_emotions_first(page, tmp_path):
+    """The page's own code, on a manifest of three recordings."""
+    (tmp_path / "emodb").mkdir()
+    (tmp_path / "emodb" / "manifest.csv").write_text(
+        "id,path,transcript,emotion,speaker,session\na,wav/a.wav,One.,sadness,03,\nb,wav/b.wav,Two.,anger,08,\n"
+        "c,wav/c.wav,Three.,anger,03,\n"
+    )
+    [block] = re.findall(r"```python\n(.+?)```", page.partition("### What names decide")[2], re.DOTALL)
+    subprocess.run([sys.executable, "-c", block], cwd=tmp_path, check=True)
+    assert (tmp_path / "emodb-renamed" / "manifest.csv").read_text().splitlines() == [
+        "id,path,transcript,emotion,speaker,session",
+        f"anger_08_000,{tmp_path}/emodb/wav/b.wav,Two.,anger,08,",
+        f"anger_03_001,{tmp_path}/emodb/wav/c.wav,Three.,anger,03,",
+        f"sadness_03_002,{tmp_path}/emodb/wav/a.wav,One.,sadness,03,",
+    ]
