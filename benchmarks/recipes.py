@@ -40,8 +40,9 @@ POINTS = {  # name → fields as the authors' code has them, and the systems tha
     "padding": (("mask_padding",), ("text", "fusion")),
     "initial weights": (("initializers",), ("audio", "text", "fusion")),
     "early stopping": (("stop_on", "patience"), ("audio", "text", "fusion")),
+    "stages": (("start",), ("fusion",)),
 }
-SAME_ALONE = {"authors-unimodal": "authors"}  # speech alone and words alone are trained alike by both
+SAME_ALONE = {"authors-unimodal": "authors", "stages": "none"}  # speech alone and words alone are trained alike by both
 SYSTEMS = (("audio", 0.0), ("text", 0.0), ("fusion", 0.0), ("fusion", 0.1))
 COLUMNS = (
     *("dataset_sha256", "protocol", "recipe", "system", "alpha", "fold", "seed"),
@@ -251,12 +252,17 @@ def _trained(cell: Cell, data: pathlib.Path, protocol: str, out: pathlib.Path) -
     from tfcr.training.experiment import plan
     from tfcr.training.train import train_fold
 
-    settings = {"system": cell.system, "alpha": cell.alpha, "fold": cell.fold, "seed": cell.seed}
-    experiment = plan(from_mapping({"protocol": protocol, "threads": 1, **settings, **settings_of(cell.recipe)}), data)
+    def planned(system: str, alpha: float):
+        settings = {"system": system, "alpha": alpha, "fold": cell.fold, "seed": cell.seed}
+        return plan(from_mapping({"protocol": protocol, "threads": 1, **settings, **settings_of(cell.recipe)}), data)
+
+    for alone in ("audio", "text") if cell.recipe in SAME_ALONE else ():
+        name = planned(alone, 0.0).folder.name
+        run, twin = out / cell.recipe / name, out / SAME_ALONE[cell.recipe] / name
+        if not run.is_dir() and (twin / "metrics.json").is_file():
+            shutil.copytree(twin, run)
+    experiment = planned(cell.system, cell.alpha)
     run = out / cell.recipe / experiment.folder.name
-    twin = out / SAME_ALONE.get(cell.recipe, cell.recipe) / experiment.folder.name
-    if cell.system in ("audio", "text") and twin != run and not run.is_dir() and (twin / "metrics.json").is_file():
-        shutil.copytree(twin, run)
     begin = time.process_time()
     metrics = train_fold(experiment, run).metrics
     keras.backend.clear_session()
