@@ -17,6 +17,7 @@ from tfcr.dataset_info import (
     write_index,
 )
 from tfcr.errors import TfcrError
+from tfcr.record_order import RECORD_ORDER
 from tfcr.verification import verify
 
 ROWS = [
@@ -38,6 +39,7 @@ def dataset(tmp_path):
         shards.append(Shard(path.name, records, 200 - number, files.sha256_of_file(path)).__dict__)
     info = {
         "schema": dataset_info.SCHEMA,
+        "order": RECORD_ORDER,
         "name": "x",
         "preset": "paper",
         "emotions": ["neutral", "anger"],
@@ -147,6 +149,14 @@ def test_an_info_file_of_another_kind_is_named(dataset, content):
     (dataset.folder / INFO).write_text(content)
     with pytest.raises(TfcrError, match=INFO):
         open_dataset(dataset.folder)
+
+
+def test_an_info_file_that_names_another_order_of_records_or_none_is_refused(dataset):
+    for order in ({"order": "id"}, {}):
+        info = {**{name: value for name, value in dataset.info.items() if name != "order"}, **order}
+        (dataset.folder / INFO).write_text(json.dumps(info))
+        with pytest.raises(TfcrError, match=f"{INFO} does not say that records stand by 'SHA-256 of the id'"):
+            open_dataset(dataset.folder)
 
 
 def test_an_info_file_of_another_schema_is_named(dataset):

@@ -15,7 +15,7 @@ from tfcr import files
 from tfcr.errors import TfcrError
 from tfcr.features.sets import SETS, FeatureSet, Field
 from tfcr.protocols import Labelled
-from tfcr.record_order import record_order
+from tfcr.record_order import RECORD_ORDER, record_order
 from tfcr.schema import EMBEDDING_DIM
 
 INFO = "dataset_info.json"
@@ -193,6 +193,8 @@ def open_dataset(folder: str | os.PathLike) -> Dataset:
     _refuse_sorted_records(folder, info)
     if not isinstance(info, dict) or not keys <= set(info) or info["schema"] != SCHEMA:
         raise TfcrError(f"{folder / INFO} is not of schema {SCHEMA}; {PREPARE_AGAIN}")
+    if info.get("order") != RECORD_ORDER:
+        raise TfcrError(f"{folder / INFO} does not say that records stand by {RECORD_ORDER!r}; {PREPARE_AGAIN}")
     if not _keeps_its_sha256(info):
         raise TfcrError(f"{folder / INFO} was changed since it was written; {PREPARE_AGAIN}")
     return Dataset(folder, info)

@@ -8,7 +8,7 @@ import pytest
 
 from tfcr import files
 from tfcr.dataset_info import INDEX, INFO, SCHEMA, IndexRow, Shard, content_sha256, open_dataset, write_index
-from tfcr.record_order import record_order, shard_bounds
+from tfcr.record_order import RECORD_ORDER, record_order, shard_bounds
 
 EMOTIONS = ("neutral", "happiness", "sadness", "anger")
 SPEAKERS = 10
@@ -74,6 +74,7 @@ def make(tensorflow, tmp_path_factory):
             shards.append(Shard(path.name, end - begin, path.stat().st_size, files.sha256_of_file(path)))
         info = {
             "schema": SCHEMA,
+            "order": RECORD_ORDER,
             "name": "ordered",
             "preset": "paper",
             "emotions": list(EMOTIONS),

@@ -130,7 +130,7 @@ def describe_dataset(dataset, place: str | os.PathLike | None = None) -> None:
         f"{sum(shard.bytes for shard in dataset.shards) / 1e6:.0f} MB"
     )
     click.echo("emotion: " + ", ".join(f"{emotion} {count}" for emotion, count in info["counts"]["emotion"].items()))
-    click.echo(f"order: records stand in an order drawn from their ids ({info['order']}), so that names decide nothing")
+    click.echo(f"order: records stand in an order drawn from their ids ({info['order']}), whatever these sort by")
     scripts = [script for script in info["counts"]["script"] if script]
     if scripts:
         click.echo(f"script: {len(scripts)} groups")
