@@ -6,6 +6,7 @@ All that others may use is imported from here. `docs/conclusions.md` says why th
 from tfcr.statistics.agreement import MIN_SEEDS, MIN_SPEAKERS, Agreement, Cell
 from tfcr.statistics.clusters import (
     CONFIDENCE,
+    MIN_CLUSTERS,
     Clusters,
     Interval,
     bootstrap_interval,
@@ -31,6 +32,7 @@ from tfcr.statistics.utterances import (
 __all__ = [
     "CONFIDENCE",
     "LEVEL",
+    "MIN_CLUSTERS",
     "MIN_SEEDS",
     "MIN_SPEAKERS",
     "Agreement",

@@ -12,6 +12,7 @@ from scipy import stats
 from tfcr.runs import Predictions
 
 CONFIDENCE = 0.95
+MIN_CLUSTERS = 8  # for an interval in a report: fewer, drawn anew, are the same few, and it would be far too narrow
 _MOST_EXACT = 20  # clusters; 2^20 flips
 _CHUNK = 2_000_000  # numbers in memory at a time
 _TIE = 1e-9  # sums this close, relative to the sum of sizes, are equal
@@ -101,6 +102,7 @@ def bootstrap_interval(
     confidence: float = CONFIDENCE,
     repetitions: int = 10_000,
     seed: int = 0,
+    least: int = 2,
 ) -> Interval | None:
     """Percentile interval of a mean, with whole clusters drawn anew (Davison and Hinkley 1997, Sec. 3.8; Sec. 5.3).
 
@@ -112,12 +114,13 @@ def bootstrap_interval(
         confidence: between 0 and 1.
         repetitions: of the draw.
         seed: of the draws.
+        least: the number of clusters under which there is no interval.
 
     Returns:
-        None for fewer than two clusters.
+        None for fewer clusters than `least`.
     """
     names, cluster = np.unique(clusters, return_inverse=True)
-    if len(names) < 2:
+    if len(names) < least:
         return None
     stratum = np.zeros(len(values), np.int64) if labels is None else np.unique(labels, return_inverse=True)[1]
     totals = np.zeros((len(names), stratum.max() + 1))

@@ -12,7 +12,15 @@ from tfcr.errors import TfcrError
 from tfcr.objectives.confusions import mean_recall
 from tfcr.runs import Predictions
 from tfcr.statistics.agreement import MIN_SPEAKERS, Agreement, Cell, complete_seeds
-from tfcr.statistics.clusters import Interval, bootstrap_interval, dialogues, joined, sign_flip_test, t_interval
+from tfcr.statistics.clusters import (
+    MIN_CLUSTERS,
+    Interval,
+    bootstrap_interval,
+    dialogues,
+    joined,
+    sign_flip_test,
+    t_interval,
+)
 from tfcr.statistics.matrices import F1_MEASURES, Estimate, bootstrap_intervals, cluster_matrices, exchange_tests
 from tfcr.statistics.utterances import McNemar, mcnemar_of_counts
 
@@ -25,7 +33,7 @@ class Pooled:
         utterances: tested.
         wa, ua: over utterances and over the classes that occur.
         cluster, clusters: what was resampled for the intervals, and how many there are.
-        wa_interval, ua_interval: 95 % cluster bootstrap; None with one cluster.
+        wa_interval, ua_interval: 95 % cluster bootstrap; None under `MIN_CLUSTERS`.
         macro_f1, weighted_f1: of the confusion matrix in which each utterance counts once, divided among its fold's
             seeds, with intervals likewise.
     """
@@ -71,7 +79,7 @@ class Comparison(Agreement):
         utterances: tested.
         wa, ua: differences over utterances and over the classes that occur.
         cluster, clusters: what was resampled for the next two, and how many there are.
-        wa_interval, ua_interval: 95 % cluster bootstrap; None with one cluster.
+        wa_interval, ua_interval: 95 % cluster bootstrap; None under `MIN_CLUSTERS`.
         ua_p: that UA is equal, by exchanging the systems within speakers; None under `MIN_SPEAKERS`.
         macro_f1, weighted_f1: differences, with intervals and p likewise.
         by_seed: each seed's trained models.
@@ -109,7 +117,7 @@ def pool(cells: Mapping[Cell, Predictions]) -> Pooled:
     right = said[np.arange(len(said)), tested.label]
     clusters = dialogues(tested)
     matrices = cluster_matrices(tested.label, said, clusters.names)
-    intervals = bootstrap_intervals(F1_MEASURES, matrices)
+    intervals = bootstrap_intervals(F1_MEASURES, matrices, least=MIN_CLUSTERS)
     f1 = {name: Estimate(float(f1(matrices.sum(axis=0))), intervals[name]) for name, f1 in F1_MEASURES.items()}
     return Pooled(
         utterances=len(right),
@@ -117,8 +125,8 @@ def pool(cells: Mapping[Cell, Predictions]) -> Pooled:
         ua=_mean_over_classes(right, tested.label),
         cluster=clusters.kind,
         clusters=clusters.count,
-        wa_interval=bootstrap_interval(right, clusters.names),
-        ua_interval=bootstrap_interval(right, clusters.names, tested.label),
+        wa_interval=bootstrap_interval(right, clusters.names, least=MIN_CLUSTERS),
+        ua_interval=bootstrap_interval(right, clusters.names, tested.label, least=MIN_CLUSTERS),
         **f1,
     )
 
@@ -165,8 +173,8 @@ def compare(before: Mapping[Cell, Predictions], after: Mapping[Cell, Predictions
         ua=_mean_over_classes(difference, tested.label),
         cluster=clusters.kind,
         clusters=clusters.count,
-        wa_interval=bootstrap_interval(difference, clusters.names),
-        ua_interval=bootstrap_interval(difference, clusters.names, tested.label),
+        wa_interval=bootstrap_interval(difference, clusters.names, least=MIN_CLUSTERS),
+        ua_interval=bootstrap_interval(difference, clusters.names, tested.label, least=MIN_CLUSTERS),
         ua_p=p.get("ua"),
         **_f1_differences(tested.label, said, clusters.names, p),
         by_seed=by_seed,
@@ -212,7 +220,7 @@ def _f1_differences(
 ) -> dict[str, Estimate]:
     """After minus before, by the measures' names."""
     before, after = (cluster_matrices(labels, each, clusters) for each in said)
-    intervals = bootstrap_intervals(F1_MEASURES, after, before)
+    intervals = bootstrap_intervals(F1_MEASURES, after, before, least=MIN_CLUSTERS)
     return {
         name: Estimate(float(f1(after.sum(axis=0)) - f1(before.sum(axis=0))), intervals[name], p.get(name))
         for name, f1 in F1_MEASURES.items()

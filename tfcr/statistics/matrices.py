@@ -49,6 +49,7 @@ def bootstrap_intervals(
     confidence: float = CONFIDENCE,
     repetitions: int = 10_000,
     seed: int = 0,
+    least: int = 2,
 ) -> dict[str, Interval | None]:
     """Percentile intervals of measures, with whole clusters drawn anew; `tfcr.statistics.bootstrap_interval` has means.
 
@@ -57,9 +58,9 @@ def bootstrap_intervals(
         before: those of another system on the same utterances, whose measures on the same draws are subtracted.
 
     Returns:
-        By the measures' names; None for fewer than two clusters.
+        By the measures' names; None for fewer clusters than `least`.
     """
-    if len(matrices) < 2:
+    if len(matrices) < least:
         return dict.fromkeys(measures)
     found: dict[str, list[np.ndarray]] = {name: [] for name in measures}
     random = np.random.default_rng(seed)

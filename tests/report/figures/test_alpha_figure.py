@@ -14,7 +14,7 @@ def drawn(make_run):
     """A function that draws a grid over some alphas; of four test utterances all are right, at α = 1 one is."""
 
     def draw(*alphas):
-        label = [0, 1, 2, 3]
+        label = [0, 1, 2, 3] * 2
         runs = [
             make_run(
                 f"{alpha}",
@@ -22,8 +22,8 @@ def drawn(make_run):
                 label=label,
                 audio=label,
                 text=label,
-                predicted=[1, 2, 3, 3] if alpha == 1 else label,
-                speakers=["Ann", "Bob", "Cem", "Dee"],
+                predicted=[1, 2, 3, 3] * 2 if alpha == 1 else label,
+                speakers=["Ann", "Bob", "Cem", "Dee", "Eva", "Fay", "Gus", "Hal"],
             )
             for alpha in alphas
         ]

@@ -93,13 +93,22 @@ def test_a_system_of_one_modality_has_no_conflicts(make_run):
 
 
 def test_the_interval_of_the_rate_draws_whole_speakers_with_all_their_predictions(make_run):
-    # Ann has one utterance of two in conflict with either seed, Bob both: a draw is Ann twice, 1/2, Bob twice, 1, or
-    # both, 3/4 (half of the draws).
-    facts = {"label": [0, 0, 1, 1], "predicted": [0, 0, 1, 1], "audio": [0, 0, 1, 1], "text": [0, 1, 0, 0]}
-    runs = [make_run(f"{seed}", seed=seed, speakers=["Ann", "Ann", "Bob", "Bob"], **facts) for seed in (0, 1)]
+    # Four speakers have one utterance of two in conflict with either seed, four both: a draw has 1/2 + k / 16, where k
+    # of eight are of the latter. One of eight has a probability of 0.035 or less, none of 0.004.
+    facts = {"label": [0, 0, 1, 1] * 4, "audio": [0, 0, 1, 1] * 4, "text": [0, 1, 0, 0] * 4}
+    speakers = [f"{name} {number}" for number in range(4) for name in ("Ann", "Ann", "Bob", "Bob")]
+    runs = [make_run(f"{n}", seed=n, predicted=facts["label"], speakers=speakers, **facts) for n in (0, 1)]
     conflict = found(*runs)
-    assert (conflict.overall.rate, conflict.interval) == (3 / 4, (1 / 2, 1))
+    assert (conflict.overall.rate, conflict.interval) == (3 / 4, (9 / 16, 15 / 16))
     assert conflict.interval_centred is None
+
+
+def test_a_rate_over_few_speakers_has_no_interval(make_run):
+    """Drawn anew, seven speakers are the same seven."""
+    label = [0, 1] * 7
+    speakers = [f"speaker {number}" for number in range(7) for _ in range(2)]
+    conflict = found(make_run(label=label, predicted=label, audio=label, text=[0] * 14, speakers=speakers))
+    assert (conflict.overall.rate, conflict.interval) == (1 / 2, None)
 
 
 def test_one_speaker_has_no_interval(conflict):

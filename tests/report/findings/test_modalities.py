@@ -55,8 +55,8 @@ def test_a_fusion_that_speakers_and_seeds_call_better_is_better(make_system):
     runs = make_system("fusion", 4, **five), make_system("audio", 3, **five), make_system("text", 2, **five)
     assert conclusion(*runs) == (
         "On the same 1 fold and 5 seeds, the baseline is better than audio only, the better of the two modalities "
-        "(sign-flip p = 0.002 over 10 speakers): its UA is 25.0 points higher than that of audio only and 50.0 points "
-        "higher than that of text only."
+        "(WA 25.0 points higher over 10 speakers, sign-flip p = 0.002): its UA over all utterances is 25.0 points "
+        "higher than that of audio only and 50.0 points higher than that of text only."
     )
 
 
@@ -64,16 +64,23 @@ def test_a_fusion_below_its_better_half_is_worse_and_one_seed_speaks_of_trained_
     runs = make_system("fusion", 2, alpha=0.1), make_system("audio", 1), make_system("text", 3)
     assert conclusion(*runs) == (
         "On the same 1 fold and 1 seed, contrastive regularization with α = 0.1 is, as trained here, worse than text "
-        "only, the better of the two modalities (sign-flip p = 0.002 over 10 speakers): its UA is 25.0 points lower "
-        "than that of text only and 25.0 points higher than that of audio only. A conclusion about the systems needs "
+        "only, the better of the two modalities (WA 25.0 points lower over 10 speakers, sign-flip p = 0.002): its UA "
+        "over all utterances is 25.0 points lower than that of text only and 25.0 points higher than that of audio only"
+        ". A conclusion about the systems needs "
         f"at least 5 seeds. {HEARD}"
     )
 
 
 def test_an_equal_fusion_is_not_better(make_system):
     said = conclusion(make_system("fusion", 3), make_system("audio", 3), make_system("text", 1))
-    assert "the baseline is not better than audio only, the better of the two modalities (sign-flip p = 1.00" in said
-    assert "its UA is the same as that of audio only and 50.0 points higher than that of text only." in said
+    assert (
+        "not better than audio only, the better of the two modalities (WA the same over 10 speakers, sign-flip p"
+        in said
+    )
+    assert (
+        "its UA over all utterances is the same as that of audio only and 50.0 points higher than that of text only."
+        in said
+    )
 
 
 @pytest.mark.parametrize(("ua", "effect", "verb"), [
@@ -98,32 +105,39 @@ def test_a_fusion_is_not_called_better_where_speakers_or_measures_disagree(make_
     all_right, one_wrong = label, [1, *label[1:]]
     runs = make_system("fusion", 4, predicted=all_right), make_system("audio", 4, predicted=one_wrong)
     # one speaker in ten differs: p = 1
-    assert "the baseline is not shown to be better than audio only (sign-flip p = 1.00" in conclusion(*runs)
+    assert (
+        "not shown to be better than audio only (WA 2.5 points higher over 10 speakers, sign-flip p = 1.00"
+        in conclusion(*runs)
+    )
 
 
 def test_seeds_that_disagree_leave_room_for_none(make_system):
     audio = make_system("audio", 2, seeds=range(5))
     fusion = [run for seed, right in enumerate((4, 4, 4, 1, 0)) for run in make_system("fusion", right, seeds=[seed])]
     # differences of the seeds in quarters: 2, 2, 2, -1, -2, whose mean is above 0 for every speaker alike
-    expected = "is not shown to be better than audio only (sign-flip p = 0.002 over 10 speakers; the seeds leave room"
-    assert expected in conclusion(fusion, audio)
+    said = conclusion(fusion, audio)
+    assert (
+        "is not shown to be better than audio only (WA 15.0 points higher over 10 speakers, sign-flip p = 0.002" in said
+    )
+    assert "; the seeds leave room for none): its UA" in said
 
 
 def test_few_speakers_are_described(make_system):
     few = {"speakers": SPEAKERS[:7], "protocol": "speaker"}
     runs = make_system("fusion", 3, **few), make_system("audio", 2, **few), make_system("text", 1, **few)
     assert conclusion(*runs) == (
-        "On the same 1 fold and 1 seed, the baseline is above audio only, the better of the two modalities: its UA is "
-        "25.0 points higher than that of audio only and 50.0 points higher than that of text only. "
+        "On the same 1 fold and 1 seed, the baseline is above audio only, the better of the two modalities: its UA "
+        "over all utterances is 25.0 points higher than that of audio only and 50.0 points higher than that of text "
+        "only. "
         "This is a description: a conclusion needs at least 8 speakers and 5 seeds."
     )
     runs = make_system("fusion", 1, fold_seed=1, **few), make_system("audio", 2, fold_seed=1, **few)
-    assert "the baseline is not above audio only: its UA is 25.0 points lower" in conclusion(*runs)
+    assert "the baseline is not above audio only: its UA over all utterances is 25.0 points lower" in conclusion(*runs)
 
 
 def test_one_modality_alone_leaves_open_which_is_the_better(make_system):
     said = conclusion(make_system("fusion", 4), make_system("text", 3))
-    assert "better than text only (sign-flip p = 0.002 over 10 speakers): its UA is 25.0 points higher than" in said
+    assert "text only (WA 25.0 points higher over 10 speakers, sign-flip p = 0.002): its UA over all" in said
     assert "The other modality was not trained on these folds, so which of the two is better is open." in said
 
 
@@ -146,6 +160,22 @@ def test_all_three_are_compared_on_the_folds_and_seeds_that_all_have(make_system
     ]
     assert {one.comparison.cells for one in each.differences} == {((0, 0),)}
     assert [one.comparison.ua for one in each.differences] == [pytest.approx(0.25), pytest.approx(0.5)]
+
+
+def test_the_better_modality_and_the_sentence_go_by_the_ua_of_all_utterances(make_system):
+    """Ten speakers in one fold; one in another, which says the opposite and weighs as much in a mean over folds."""
+
+    def trained(system, of_ten, of_one):
+        one = make_system(system, of_one, folds=[1], speakers=["speaker-10"], protocol="speaker")
+        return make_system(system, of_ten, folds=[0], protocol="speaker") + one
+
+    runs = trained("fusion", 4, 0), trained("audio", 2, 4), trained("text", 3, 2)
+    [each] = beside(*runs)
+    # over folds speech has 75 %, words 62.5 and the fusion 50; over utterances 54.5, 72.7 and 90.9
+    assert [one.baseline.condition.system for one in each.differences] == ["text", "audio"]
+    assert "text only, the better of the two modalities" in each.conclusion
+    assert "its UA over all utterances is 18.2 points higher than that of text only" in each.conclusion
+    assert "and 36.4 points higher than that of audio only" in each.conclusion
 
 
 def test_modalities_that_share_no_fold_leave_the_one_with_more_of_them(make_system):
@@ -206,7 +236,8 @@ def test_what_else_differs_is_named_and_what_makes_a_system_is_not(make_system):
 def test_decision_level_fusion_is_a_fusion_too_and_feature_level_fusion_has_other_encoders(make_system):
     runs = [make_system(system, 2) for system in ("late-fusion", "early-fusion", "audio", "text")]
     [each] = beside(*runs)
-    assert "decision-level fusion is not better than audio only, the better of the two" in each.conclusion
+    assert "decision-level fusion is not better than audio only (WA the same over 10 speakers" in each.conclusion
+    assert "the better of the two" not in each.conclusion  # they are equally good
 
 
 def test_every_form_of_the_report_has_the_sentence_and_the_differences(make_system, tmp_path):

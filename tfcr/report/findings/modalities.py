@@ -22,7 +22,7 @@ class FusionComparison:
 
     Attributes:
         fusion: the fusion's runs on those folds and seeds.
-        differences: the better modality first, that is the one with the higher mean UA there.
+        differences: the better modality first, that is the one with the higher UA over all test utterances there.
     """
 
     fusion: Group
@@ -36,12 +36,18 @@ class FusionComparison:
         figures = (
             f"{_apart(each.comparison.ua)} that of {name}" for each, name in zip(self.differences, names, strict=True)
         )
-        chosen = ", the better of the two modalities" if len(names) > 1 else ""
+        chosen = ", the better of the two modalities" if self.is_one_better else ""
         return (
             f"On the same {counted(len(c.folds), 'fold')} and {counted(len(c.by_seed), 'seed')}, "
             f"{_name(self.fusion.condition)} {_verb(c)} {names[0]}{chosen}{_evidence(c)}: "
-            f"its UA is {' and '.join(figures)}."
+            f"its UA over all utterances is {' and '.join(figures)}."
         )
+
+    @property
+    def is_one_better(self) -> bool:
+        """Whether both modalities are there, and not equally good."""
+        gains = [each.comparison.ua for each in self.differences]
+        return len(gains) > 1 and gains[1] - gains[0] > _TIE
 
     @property
     def caveats(self) -> list[str]:
@@ -104,10 +110,11 @@ def _compare_fusion(fusion: Group, groups: Mapping[Condition, Group]) -> FusionC
     fusion, *alone = _on_same_cells(fusion, alone)
     if not alone:
         return None
-    alone.sort(key=lambda group: -ua_of(group).mean)
-    roles = (BETTER, OTHER) if len(alone) > 1 else (ONLY,)
-    found = [difference_of(group, fusion, role) for group, role in zip(alone, roles, strict=True)]
-    return FusionComparison(fusion, [difference for difference in found if difference])
+    found = [each for group in alone if (each := difference_of(group, fusion, ONLY))]
+    if len(found) > 1:  # the better modality is the one that the fusion gains less on
+        found.sort(key=lambda difference: difference.comparison.ua)
+        found = [replace(each, role=role) for each, role in zip(found, (BETTER, OTHER), strict=True)]
+    return FusionComparison(fusion, found)
 
 
 def _alone(fusion: Group, modality: str) -> Condition:
@@ -156,17 +163,22 @@ def _verb(c: Comparison) -> str:
 
 
 def _evidence(c: Comparison) -> str:
-    """The p behind the verb."""
+    """The difference that the verb is about beside UA, and its p."""
     if c.p is None:
         return ""
     disagree = "; the seeds leave room for none" if c.p < statistics.LEVEL and not c.is_agreed_on else ""
     over = counted(len(c.by_speaker), "speaker")
-    return f" (sign-flip p {statistics.p_in_words(c.p)} over {over}{disagree})"
+    return f" (WA {_distance(c.effect)} over {over}, sign-flip p {statistics.p_in_words(c.p)}{disagree})"
 
 
 def _apart(ua: float) -> str:
-    """How far a UA is from another one; what is called better or worse is never called the same."""
-    if abs(ua) <= _TIE:
-        return "the same as"
-    points = f"{abs(100 * ua):.1f}"
-    return f"{'under 0.1' if points == '0.0' else points} points {'higher' if ua > 0 else 'lower'} than"
+    """How far a UA is from another one."""
+    return "the same as" if abs(ua) <= _TIE else f"{_distance(ua)} than"
+
+
+def _distance(difference: float) -> str:
+    """A difference in words; what is called better or worse is never called the same."""
+    if abs(difference) <= _TIE:
+        return "the same"
+    points = f"{abs(100 * difference):.1f}"
+    return f"{'under 0.1' if points == '0.0' else points} points {'higher' if difference > 0 else 'lower'}"

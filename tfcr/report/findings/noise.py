@@ -18,7 +18,7 @@ from tfcr.objectives.metrics import conflicts
 from tfcr.report.findings.comparisons import MAY_DIFFER
 from tfcr.report.findings.conditions import CELL_SETTINGS, Cell, Condition, Group, differing
 from tfcr.runs import Predictions, Run
-from tfcr.statistics import GradedComparison, Interval, bootstrap_interval, compare_graded
+from tfcr.statistics import MIN_CLUSTERS, GradedComparison, Interval, bootstrap_interval, compare_graded
 
 WA, UA, CONFLICTS, CENTRED = "WA", "UA", "conflicts", "conflicts, centred"
 MEASURES = (WA, UA, CONFLICTS, CENTRED)
@@ -121,7 +121,7 @@ class UnderNoise:
         ]
         values, labels = np.concatenate(by_fold), self.tested.label if measure == UA else None
         strata = [values[labels == label].mean() for label in np.unique(labels)] if measure == UA else [values.mean()]
-        interval = bootstrap_interval(values, self.tested.speaker, labels, repetitions=_REPETITIONS)
+        interval = bootstrap_interval(values, self.tested.speaker, labels, repetitions=_REPETITIONS, least=MIN_CLUSTERS)
         return Share(float(np.mean(strata)), interval)
 
     def _values(self, cell: Cell, measure: str, weights: Mapping[str, float]) -> np.ndarray:

@@ -7,7 +7,7 @@ from tfcr.report.findings.results import Result
 from tfcr.report.findings.sections import Section
 from tfcr.report.formatting import MISSING, comparability, folds_and_seeds, percent, printed, spread
 from tfcr.report.tables import measure_rows
-from tfcr.report.tables.modality_rows import HEADER, modality_rows
+from tfcr.report.tables.modality_rows import HEADER, MODALITIES, modality_rows
 from tfcr.report.tables.summary import conclusions_of
 
 
@@ -25,7 +25,7 @@ def table_1_markdown(sections: Iterable[Section]) -> str:
         warnings = [line for warning in section.warnings for line in (f"> {markdown(warning)}", "")]
         conclusions = [line for each in conclusions_of(section) for line in ("", markdown(each))]
         lines = markdown_table(header, rows)
-        beside = ["", *markdown_table(HEADER, modality_rows(section))] if section.modalities else []
+        beside = ["", MODALITIES, "", *markdown_table(HEADER, modality_rows(section))] if section.modalities else []
         measures = [
             *("", "F1, and expected calibration error (ECE) before and after one temperature, in %:", ""),
             *markdown_table(measure_rows.HEADER, measure_rows.measure_rows(section)),

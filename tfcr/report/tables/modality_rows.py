@@ -7,6 +7,10 @@ from tfcr.report.findings.modalities import ua_of
 from tfcr.report.findings.sections import Section
 from tfcr.report.formatting import p_value, percent, points, points_interval
 
+MODALITIES = (
+    "Fusions minus one modality, in percentage points. UA is the mean over folds; ΔUA is over all test utterances and "
+    "can point the other way. p is that of ΔWA by speaker:"
+)
 HEADER = ("Fusion", "UA, %", "Minus", "UA, %", "ΔUA, pooled", "ΔWA by speaker", "p", "Runs each")
 
 

@@ -15,7 +15,7 @@ from tfcr.objectives.metrics import conflicts
 from tfcr.runs import Predictions, Run
 from tfcr.schema import EMBEDDING_DIM, MAX_SECONDS
 from tfcr.statistics import (
-    MIN_SPEAKERS,
+    MIN_CLUSTERS,
     Clusters,
     Interval,
     bootstrap_interval,
@@ -95,7 +95,7 @@ def model_card(
         else calibration_error(predictions.label, predictions.logits, metrics["temperature"]),
         clusters=clusters.kind,
         num_clusters=number,
-        few_clusters=number < MIN_SPEAKERS,
+        few_clusters=number < MIN_CLUSTERS,
     )
 
 
