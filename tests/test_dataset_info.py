@@ -170,8 +170,11 @@ def test_a_dataset_whose_records_are_sorted_by_id_is_to_be_prepared_again(datase
     from tfcr.preparation.options import Preparation
     from tfcr.preparation.ownership import refuse_other
 
-    (dataset.folder / INFO).write_text(json.dumps({**dataset.info, "schema": 1}))  # as versions before 0.3.0 wrote it
-    message = r"was prepared by an earlier version .* remove the folder, and prepare it again by the same `tfcr prepare"
+    info = {**dataset.info, "schema": 1, "corpus": "synthetic"}  # as versions before 0.3.0 wrote it
+    (dataset.folder / INFO).write_text(json.dumps(info))
+    message = (
+        r"was prepared by an earlier version .* remove the folder, and .* by the same `tfcr prepare-tfrecords --corpus synthetic`"
+    )
     with pytest.raises(TfcrError, match=message):
         open_dataset(dataset.folder)
     with pytest.raises(TfcrError, match=message):  # rather than as one of other recordings

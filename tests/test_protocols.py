@@ -239,7 +239,7 @@ def test_a_corpus_that_was_released_in_parts_begins_with_them():
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
-        (["", ""], "or was prepared before they were kept: prepare it again, or say the parts by --split FILE.csv"),
+        (["", ""], "this dataset has none; --split FILE.csv says the parts"),
         (["train", "test"], "has no part validation; --split FILE.csv says other parts"),
         (["train", "test2"], "has no part validation and no part test; "),
     ],
@@ -376,7 +376,7 @@ def test_every_protocol_is_listed_with_its_folds_or_the_reason_why_not():
         "session": "protocol 'session' needs a session for every utterance, and this corpus lacks them",
         "script": "protocol 'script' needs at least 5 scripts; this corpus has 3",
     }
-    assert "this dataset has none, or was prepared before they were kept" in found["official"]
+    assert "this dataset has none" in found["official"]
     assert "file" not in found  # it has as many as the file says
     assert list(found) == [name for name in protocols.names() if name != protocols.FILE]
     assert protocols.names()[: len(PROTOCOLS)] == list(PROTOCOLS)

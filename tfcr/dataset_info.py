@@ -215,9 +215,11 @@ def refuse_sorted_records(folder: pathlib.Path) -> None:
 
 def _refuse_sorted_records(folder: pathlib.Path, info) -> None:
     if isinstance(info, dict) and info.get("schema") == 1:
+        corpus = f" --corpus {info['corpus']}" if isinstance(info.get("corpus"), str) else ""
         raise TfcrError(
             f"dataset {folder} was prepared by an earlier version of tfcr, which let the names of recordings decide "
-            "the order of a training; remove the folder, and prepare it again by the same `tfcr prepare-tfrecords`"
+            f"the order of a training; remove the folder, and prepare it again by the same "
+            f"`tfcr prepare-tfrecords{corpus}`, with its other options as they were"
         )
 
 

@@ -161,7 +161,7 @@ def test_a_dataset_that_was_prepared_before_is_divided_as_ever_and_has_no_offici
     info["dataset_sha256"] = content_sha256(info)
     files.write_json(before / INFO, info)
     verify(open_dataset(before))
-    with pytest.raises(TfcrError, match=r"protocol 'official' needs .* or was prepared before they were kept"):
+    with pytest.raises(TfcrError, match=r"protocol 'official' needs .*; this dataset has none"):
         plan(dataclasses.replace(words, protocol="official"), before)
     assert plan(words, before).sizes["test"] == 12  # of 120, and by `random` as ever
 

@@ -16,8 +16,7 @@ def num_folds(utterances: Labelled) -> int:
     if not any(utterances.parts):
         raise TfcrError(
             "protocol 'official' needs the parts that a corpus was released with, as MELD, MSP-Podcast or a manifest's "
-            "column 'part' have them; this dataset has none, or was prepared before they were kept: prepare it again, "
-            "or say the parts by --split FILE.csv"
+            "column 'part' have them; this dataset has none; --split FILE.csv says the parts"
         )
     absent = [part for part in PARTS if part not in utterances.parts]
     if absent:

@@ -132,7 +132,7 @@ def _of_part(dataset: Dataset, part: str) -> np.ndarray:
     parts = dataset.labelled.parts
     found = np.flatnonzero(np.array(parts) == part_named(part)) if part_named(part) else []
     if not len(found):
-        there = ", ".join(sorted({*parts} - {""})) or "none, or was prepared before they were kept"
+        there = ", ".join(sorted({*parts} - {""})) or "none"
         raise UsageError(f"dataset {dataset.folder} has no utterance of a part {part!r}; its parts: {there}")
     return found
 

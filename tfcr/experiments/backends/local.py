@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, as_completed
 
@@ -80,6 +81,8 @@ class _Workers:
 
     def __init__(self, workers: int, cells: Sequence[Cell], prepare_process: Callable[[], None]):
         threads = sorted({(cell.config.threads, cell.config.op_threads) for cell in cells})
+        # a process that a large cell follows a small one in has grown, so loky begins another: no matter of the user's
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs were given to the executor", UserWarning)
         try:
             self.executor = get_reusable_executor(
                 max_workers=max(1, min(workers, len(cells))),
