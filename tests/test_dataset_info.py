@@ -173,7 +173,7 @@ def test_a_dataset_whose_records_are_sorted_by_id_is_to_be_prepared_again(datase
     info = {**dataset.info, "schema": 1, "corpus": "synthetic"}  # as versions before 0.3.0 wrote it
     (dataset.folder / INFO).write_text(json.dumps(info))
     message = (
-        r"was prepared by an earlier version .* remove the folder, and .* by the same `tfcr prepare-tfrecords --corpus synthetic`"
+        r"prepared by an earlier version .* remove the folder, .* same `tfcr prepare-tfrecords --corpus synthetic`"
     )
     with pytest.raises(TfcrError, match=message):
         open_dataset(dataset.folder)
