@@ -17,7 +17,7 @@ from tfcr import __version__, files, schema
 from tfcr.data.records import Record, serialise
 from tfcr.dataset_info import INDEX, INFO, SCHEMA, Dataset, IndexRow, Shard, content_sha256, open_dataset, write_index
 from tfcr.preparation.description import number_of_shards
-from tfcr.record_order import record_order, shard_bounds
+from tfcr.record_order import RECORD_ORDER, record_order, shard_bounds
 
 UTTERANCES = 5531  # of IEMOCAP's four classes
 SECONDS = 4.55  # the mean of an utterance there; 4.93 segments
@@ -94,6 +94,7 @@ def _info(folder: pathlib.Path, rows: list[IndexRow], shards: list[Shard]) -> di
     path = folder / INDEX
     info = {
         "schema": SCHEMA,
+        "order": RECORD_ORDER,
         "version": __version__,
         "name": folder.name,
         "corpus": "made-up",

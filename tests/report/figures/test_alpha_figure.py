@@ -11,7 +11,7 @@ from tfcr.report.findings.sections import divide
 
 @pytest.fixture
 def drawn(make_run):
-    """A function that draws a grid over some alphas; of four test utterances all are right, at α = 1 one is."""
+    """A function that draws a grid over some alphas; of eight test utterances all are right, at α = 1 two are."""
 
     def draw(*alphas):
         label = [0, 1, 2, 3] * 2

@@ -237,7 +237,36 @@ def test_decision_level_fusion_is_a_fusion_too_and_feature_level_fusion_has_othe
     runs = [make_system(system, 2) for system in ("late-fusion", "early-fusion", "audio", "text")]
     [each] = beside(*runs)
     assert "decision-level fusion is not better than audio only (WA the same over 10 speakers" in each.conclusion
-    assert "the better of the two" not in each.conclusion  # they are equally good
+
+
+@pytest.mark.parametrize("spread", ["audio", "text"])
+def test_of_two_equal_modalities_the_sentence_speaks_of_the_one_that_shows_less(make_system, spread):
+    """Both are wrong eight times: one once with each of eight speakers, the other four times with each of two."""
+    label = [0, 1, 2, 3] * 10
+    once = [label[row] if row % 4 != row // 4 % 4 or row >= 32 else (label[row] + 1) % 4 for row in range(40)]
+    twice = [(emotion + 1) % 4 if row < 8 else emotion for row, emotion in enumerate(label)]
+    told = {"audio": once, "text": twice} if spread == "audio" else {"audio": twice, "text": once}
+    [each] = beside(make_system("fusion", 4), *(make_system(name, 4, predicted=said) for name, said in told.items()))
+    other = "text" if spread == "audio" else "audio"
+    assert (
+        f"is not shown to be better than {other} only (WA 20.0 points higher over 10 speakers, sign-flip p = 0.50"
+        in (each.conclusion)
+    )
+    assert "the better of the two" not in each.conclusion
+    assert {one.role for one in each.differences} == {"equal modality"}
+
+
+def test_a_lower_wa_than_that_of_the_other_modality_is_said(make_system):
+    """Two emotions, the first three times as frequent: speech says it always, words get the other one right too."""
+    label = [0, 0, 0, 1] * 10
+    said = {"fusion": [0, 1, 0, 1], "audio": [0, 0, 0, 0], "text": [0, 1, 1, 1]}
+    [each] = beside(*(make_system(name, 4, label=label, predicted=row * 10) for name, row in said.items()))
+    # UA: 5/6, 1/2 and 2/3; WA: 3/4, 3/4 and 1/2
+    assert "better than text only, the better of the two modalities (WA 25.0 points higher" in each.conclusion
+    assert "Its WA" not in each.conclusion
+    said["fusion"] = [1, 1, 0, 1]  # WA 1/2
+    [each] = beside(*(make_system(name, 4, label=label, predicted=row * 10) for name, row in said.items()))
+    assert each.conclusion.count(" Its WA over speakers is 25.0 points lower than that of audio only.") == 1
 
 
 def test_every_form_of_the_report_has_the_sentence_and_the_differences(make_system, tmp_path):

@@ -320,6 +320,16 @@ def test_page_tables_and_figures_have_it(make_tested, tmp_path):
     assert re.search(r"^\| all 2 with grades \| 51\.56 .* \| 75\.78 .* \| \+24\.22 ", text, re.MULTILINE)
 
 
+@pytest.mark.parametrize("heard", [7, 8])
+def test_few_speakers_have_no_intervals_which_page_and_figures_say(make_tested, tmp_path, heard):
+    report = write_report(make_tested(2, heard=heard) + make_tested(3, alpha=0.1, heard=heard), tmp_path / "report")
+    page = " ".join(report.page.read_text(encoding="utf-8").replace("\xa0", " ").split())
+    assert ("All test utterances are of 7 speakers, too few for intervals." in page) is (heard < 8)
+    assert ("Bands and bars are 95 % bootstrap intervals over speakers" in page) is (heard >= 8)
+    [found] = findings(make_tested(2, heard=heard))
+    assert (found.systems[0].at(UA, CLEAN).interval is None) is (heard < 8)
+
+
 def test_without_noise_the_report_says_nothing_of_it(make_run, tmp_path):
     report = write_report([make_run()], tmp_path / "report")
     assert "What noise does" not in report.page.read_text(encoding="utf-8")

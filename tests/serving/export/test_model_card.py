@@ -84,7 +84,7 @@ def test_recordings_that_were_left_out_are_counted(trained_run):
     assert row.split(":")[0] not in model_card(trained_run, "tfcr", "1", None)
 
 
-def test_a_single_speaker_has_no_interval_and_few_speakers_a_warning(trained_run):
+def test_few_speakers_have_no_interval_which_is_said(trained_run):
     predictions = trained_run.predictions
     number = len(predictions.id)
     named = {"id": np.array([f"u{row}" for row in range(number)]), "speaker": np.array(["s1"] * number)}
@@ -94,7 +94,7 @@ def test_a_single_speaker_has_no_interval_and_few_speakers_a_warning(trained_run
 
     card = model_card(Alone(trained_run.folder), "tfcr", "1", None)
     assert "| 95 % interval, by speaker |" in card and re.search(r"\| WA \| [\d.]+ \| – \|", card)
-    assert "With so few speakers they are too narrow." in card
+    assert "There are no intervals over so few speakers (1)." in card
 
 
 def test_every_corpus_says_what_its_recordings_may_be_used_for():

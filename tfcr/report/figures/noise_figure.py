@@ -1,5 +1,6 @@
 """Curves against degradation: a panel for every graded kind, and one for those without grades."""
 
+import math
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
@@ -64,8 +65,8 @@ def _draw_points(axis: Axes, systems: Sequence[UnderNoise], kinds: Sequence[Kind
         for place, kind in enumerate(kinds):
             share = system.at(measure, kind.name)
             x = place + min(0.16, 0.8 / len(systems)) * (number - (len(systems) - 1) / 2)
-            low, high = _ends(share)
-            axis.vlines(x, low, high, color=colour, linewidth=1.2, alpha=0.6)
+            if share.interval:
+                axis.vlines(x, *_ends(share), color=colour, linewidth=1.2, alpha=0.6)
             filled = {} if line == _CLEAN else {"markerfacecolor": "white"}
             label = None if place else system.condition.name
             axis.plot([x], [100 * share.value], marker, color=colour, markersize=4.5, label=label, **filled)
@@ -86,7 +87,7 @@ def _styles(systems: Sequence[UnderNoise]) -> list[tuple]:
 
 
 def _ends(share: Share) -> tuple[float, float]:
-    low, high = share.interval or (share.value, share.value)
+    low, high = share.interval or (math.nan, math.nan)
     return 100 * low, 100 * high
 
 
@@ -97,8 +98,13 @@ def _caption(findings: NoiseFindings, measure: str) -> str:
             "More is not always worse: an utterance of which no word is left has no conflict, and speech that says "
             "nothing contradicts the words by chance."
         )
+    bands = ""
+    if findings.systems[0].has_intervals:
+        bands = (
+            " Bands and bars are 95 % bootstrap intervals over speakers, which say nothing of what training again "
+            "would change."
+        )
     return (
         f"{_CAPTIONED.get(measure, measure)} of the test utterances as speech (noise added to the {findings.place}) or "
-        f"words get worse, from left to right. {reading} All conditions heard the very same noise. Bands and bars are "
-        "95 % bootstrap intervals over speakers, which say nothing of what training again would change."
+        f"words get worse, from left to right. {reading} All conditions heard the very same noise.{bands}"
     )

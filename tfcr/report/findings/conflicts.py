@@ -49,7 +49,7 @@ class Conflict:
     Attributes:
         overall: of all test predictions.
         interval, interval_centred: of the overall rates, 95 % bootstrap by dialogue (`tfcr.statistics.dialogues`); None
-            with one cluster, or without training means.
+            with too few clusters, or without training means.
         silent: predictions where one modality says nothing: its scores are all equal.
         audio_right, text_right, neither_right: shares of the conflicts; None without conflicts.
         by_emotion: emotion → the conflicts among its utterances.

@@ -12,7 +12,7 @@ from tfcr.wording import counted
 
 FUSIONS = ("fusion", "late-fusion")  # built of the encoders that the systems of one modality have
 MODALITIES = ("audio", "text")
-BETTER, OTHER, ONLY = "better modality", "other modality", "only modality"  # roles of a difference
+BETTER, OTHER, EQUAL, ONLY = "better modality", "other modality", "equal modality", "only modality"  # of a difference
 _TIE = 1e-9  # figures that are this close are equal
 
 
@@ -22,7 +22,8 @@ class FusionComparison:
 
     Attributes:
         fusion: the fusion's runs on those folds and seeds.
-        differences: the better modality first, that is the one with the higher UA over all test utterances there.
+        differences: the better modality first, that is the one with the higher UA over all test utterances there; of
+            two equal ones the one that the fusion gains less on by speakers.
     """
 
     fusion: Group
@@ -36,18 +37,17 @@ class FusionComparison:
         figures = (
             f"{_apart(each.comparison.ua)} that of {name}" for each, name in zip(self.differences, names, strict=True)
         )
-        chosen = ", the better of the two modalities" if self.is_one_better else ""
+        chosen = ", the better of the two modalities" if self.differences[0].role == BETTER else ""
         return (
             f"On the same {counted(len(c.folds), 'fold')} and {counted(len(c.by_seed), 'seed')}, "
             f"{_name(self.fusion.condition)} {_verb(c)} {names[0]}{chosen}{_evidence(c)}: "
             f"its UA over all utterances is {' and '.join(figures)}."
+            + "".join(
+                f" Its WA over speakers is {_distance(each.comparison.effect)} than that of {name}."
+                for each, name in zip(self.differences[1:], names[1:], strict=True)
+                if each.comparison.effect < -_TIE
+            )
         )
-
-    @property
-    def is_one_better(self) -> bool:
-        """Whether both modalities are there, and not equally good."""
-        gains = [each.comparison.ua for each in self.differences]
-        return len(gains) > 1 and gains[1] - gains[0] > _TIE
 
     @property
     def caveats(self) -> list[str]:
@@ -112,9 +112,16 @@ def _compare_fusion(fusion: Group, groups: Mapping[Condition, Group]) -> FusionC
         return None
     found = [each for group in alone if (each := difference_of(group, fusion, ONLY))]
     if len(found) > 1:  # the better modality is the one that the fusion gains less on
-        found.sort(key=lambda difference: difference.comparison.ua)
-        found = [replace(each, role=role) for each, role in zip(found, (BETTER, OTHER), strict=True)]
+        found.sort(key=lambda difference: _gained(difference.comparison))
+        equal = found[1].comparison.ua - found[0].comparison.ua <= _TIE
+        roles = (EQUAL, EQUAL) if equal else (BETTER, OTHER)
+        found = [replace(each, role=role) for each, role in zip(found, roles, strict=True)]
     return FusionComparison(fusion, found)
+
+
+def _gained(c: Comparison) -> tuple[float, float, float]:
+    """What sorts modalities, the better one first: UA, then the mean over speakers, then how far these agree."""
+    return round(c.ua / _TIE), round(c.effect / _TIE), -(c.p or 0)
 
 
 def _alone(fusion: Group, modality: str) -> Condition:

@@ -30,7 +30,7 @@ _TRAPEZOID_END = 0.5
 
 @dataclass(frozen=True)
 class Share:
-    """A share over test utterances, and its 95 % bootstrap interval over speakers; None with one speaker."""
+    """A share over test utterances, and its 95 % bootstrap interval over speakers; None with too few."""
 
     value: float
     interval: Interval | None
@@ -70,6 +70,15 @@ class UnderNoise:
     def speakers(self) -> dict[int, np.ndarray]:
         """Fold → the speaker of every utterance."""
         return {fold: self.results[fold, seed].by_grade[CLEAN].speaker for fold, seed in self.cells}
+
+    @cached_property
+    def num_speakers(self) -> int:
+        return len(np.unique(self.tested.speaker))
+
+    @property
+    def has_intervals(self) -> bool:
+        """Whether there are speakers enough."""
+        return self.num_speakers >= MIN_CLUSTERS
 
     @cached_property
     def measures(self) -> list[str]:

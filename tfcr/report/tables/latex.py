@@ -134,7 +134,8 @@ def _modalities(section: Section, number: int) -> str:
 def _measures(section: Section, number: int) -> str:
     caption = (
         f"F1 and calibration on {section.label}, in %. Mean ± standard deviation over folds, seeds averaged within "
-        "each fold; pooled: over the test utterances of all folds, with the 95 % bootstrap interval. Macro F1: mean "
+        "each fold; pooled: over the test utterances of all folds, with the 95 % bootstrap interval, where "
+        "there are clusters enough. Macro F1: mean "
         "over the classes that occur. ECE: expected calibration error, scaled: after division of the scores by one "
         "temperature, fitted on the validation part."
     )
