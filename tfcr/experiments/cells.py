@@ -4,6 +4,7 @@ import pathlib
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from tfcr import runs
 from tfcr.config import Config
@@ -61,13 +62,20 @@ def nothing(*arguments) -> None:
     """An `on_epoch` that does nothing."""
 
 
-def time_cell(cell: Cell) -> float:
-    """Seconds that an epoch of a cell takes in this process."""
+class Pace(NamedTuple):
+    """How many seconds a training takes to start, and how many for an epoch."""
+
+    start: float
+    epoch: float
+
+
+def time_cell(cell: Cell) -> Pace:
+    """How fast a cell would be trained in this process."""
     from tfcr.training.experiment import plan
-    from tfcr.training.forecast import seconds_per_epoch
+    from tfcr.training.forecast import time_training
 
     try:
-        return seconds_per_epoch(plan(cell.config, cell.data, cell.split_file))
+        return Pace(*time_training(plan(cell.config, cell.data, cell.split_file)))
     finally:
         _forget()
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from tfcr import runs
 from tfcr.experiments.backends.backend import LOCAL, Backend
-from tfcr.experiments.cells import Cell, Ended, nothing
+from tfcr.experiments.cells import Cell, Ended, Pace, nothing
 from tfcr.wording import duration
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -25,17 +25,25 @@ def forecast(
     kinds: dict[tuple, Cell] = {}
     for cell in missing:
         kinds.setdefault(_kind(cell), cell)
-    paces_of_kinds = backend.seconds_per_epoch(list(kinds.values()), workers, prepare_process)
-    timed = dict(zip(kinds, paces_of_kinds, strict=True))
+    timed = dict(zip(kinds, backend.paces(list(kinds.values()), workers, prepare_process), strict=True))
+    paces = [pace for cell in missing if (pace := timed[_kind(cell)])]
+    if len(paces) < len(missing):
+        return opening
     epochs = missing[0].config.epochs
     typical = min(epochs, missing[0].config.patience + _TYPICAL_BEST)
-    paces = [timed[_kind(cell)] for cell in missing]
-    if None in paces:
-        return opening
-    pace = max(sum(paces) / at_a_time, max(paces)) if paces else 0
-    pace = max(pace, -(-len(missing) // at_a_time) * min(paces))  # the last round may leave workers idle
-    expected = f"about {duration(pace * typical)} if they stop after {typical} epochs, " if epochs > typical else ""
-    return f"{opening}: {expected}at most {duration(max(pace * epochs, 1))} and the start"
+    about, most = (duration(max(_seconds(paces, at_a_time, number), 1)) for number in (typical, epochs))
+    expected = f"about {about} if they stop after {typical} epochs, " if epochs > typical else ""
+    return f"{opening}: {expected}at most {most}"
+
+
+def _seconds(paces: Sequence[Pace], at_a_time: int, epochs: int) -> float:
+    """How long trainings of some epochs take, so many at a time.
+
+    Each starts twice: for its training, and about as long for validation and test, which have graphs of their own.
+    """
+    each = [2 * pace.start + pace.epoch * epochs for pace in paces]
+    rounds = -(-len(each) // at_a_time)  # the last one may leave workers idle
+    return max(sum(each) / at_a_time, max(each), rounds * min(each))
 
 
 def _kind(cell: Cell) -> tuple[str, bool]:

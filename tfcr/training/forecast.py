@@ -9,8 +9,13 @@ from tfcr.training.build import build_model
 from tfcr.training.experiment import Experiment, pipeline_of
 
 
-def seconds_per_epoch(experiment: Experiment, steps: int = 8) -> float:
-    """How long an epoch of an experiment takes on this machine, from a few steps after the first one; a forecast."""
+def time_training(experiment: Experiment, steps: int = 8) -> tuple[float, float]:
+    """How many seconds a training takes on this machine to start, and for an epoch; a forecast from a few steps.
+
+    To start is to build the model and to take the first step, which makes its graph. What comes of validation and test
+    but once is no part of it.
+    """
+    began = time.monotonic()
     config = experiment.config
     runtime.configure(config.threads, config.op_threads)
     with distribution.strategy_of(config).scope():
@@ -22,7 +27,7 @@ def seconds_per_epoch(experiment: Experiment, steps: int = 8) -> float:
     divided = distribution.divided(model.distribute_strategy, batches)
     model.fit(divided, steps_per_epoch=len(batches), verbose=0, shuffle=False, callbacks=[clock])
     step = (clock.ends[-1] - clock.ends[0]) / max(1, len(clock.ends) - 1)
-    return step * pipeline.steps_per_epoch(positions, size, config.segments)
+    return clock.ends[0] - began, step * pipeline.steps_per_epoch(positions, size, config.segments)
 
 
 class _Clock(keras.callbacks.Callback):

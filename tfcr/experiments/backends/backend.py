@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from tfcr.experiments.backends.local import LocalProcesses
-from tfcr.experiments.cells import Cell, Ended, OnEpoch, ended_before, nothing
+from tfcr.experiments.cells import Cell, Ended, OnEpoch, Pace, ended_before, nothing
 
 
 class Backend(Protocol):
@@ -21,9 +21,9 @@ class Backend(Protocol):
     def at_a_time(self, cells: Sequence[Cell], workers: int | None) -> int:
         """How many of the cells train at once."""
 
-    def seconds_per_epoch(
+    def paces(
         self, cells: Sequence[Cell], workers: int | None, prepare_process: Callable[[], None]
-    ) -> list[float | None]:
+    ) -> list[Pace | None]:
         """A forecast for each cell, timed as the training itself will run; None where that is impossible."""
 
     def train(

@@ -13,7 +13,7 @@ from joblib.externals.loky.process_executor import BrokenProcessPool
 
 from tfcr.cards import PER_CARD, num_cards, take_card
 from tfcr.errors import TfcrError
-from tfcr.experiments.cells import Cell, Ended, OnEpoch, time_cell, train_cell
+from tfcr.experiments.cells import Cell, Ended, OnEpoch, Pace, time_cell, train_cell
 
 _DIED = "its process was ended from outside; if the memory was full, take fewer workers; the same command goes on"
 _IDLE = 300  # seconds after which a worker without work ends
@@ -50,9 +50,9 @@ class LocalProcesses:
     def at_a_time(self, cells: Sequence[Cell], workers: int | None) -> int:
         return min(workers or _room(), len(cells))
 
-    def seconds_per_epoch(
+    def paces(
         self, cells: Sequence[Cell], workers: int | None, prepare_process: Callable[[], None]
-    ) -> list[float | None]:
+    ) -> list[Pace | None]:
         with _Workers(self.at_a_time(cells, workers), cells, prepare_process) as pool:
             timings = [_submit(pool, time_cell, cell) for cell in cells]
             return [None if timing.exception() else timing.result() for timing in timings]

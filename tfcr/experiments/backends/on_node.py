@@ -54,7 +54,7 @@ def time_on_node(
     config: Config,
     data: pathlib.Path,
     split_file: SplitFile | None,
-) -> float:
+) -> tuple[float, float]:
     """`time_cell`, on a node that is fit for it."""
     check_node(expected, data, marker)
     prepare_process()

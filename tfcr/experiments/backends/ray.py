@@ -23,7 +23,7 @@ from tfcr.dataset_info import Dataset, open_dataset
 from tfcr.errors import TfcrError, UsageError, missing_extra
 from tfcr.experiments.backends.local import cores
 from tfcr.experiments.backends.on_node import time_on_node, train_on_node, versions
-from tfcr.experiments.cells import Cell, Ended, OnEpoch
+from tfcr.experiments.cells import Cell, Ended, OnEpoch, Pace
 from tfcr.models.systems import on_dataset, resolve
 from tfcr.split_file import SplitFile
 from tfcr.training.checkpoint import Checkpoint, State
@@ -99,11 +99,11 @@ class RayCluster:
         room = max(1, sum(self._room(node, cells[0]) for node in self._nodes()))
         return min(room, workers or room, len(cells))
 
-    def seconds_per_epoch(
+    def paces(
         self, cells: Sequence[Cell], workers: int | None, prepare_process: Callable[[], None]
-    ) -> list[float | None]:
+    ) -> list[Pace | None]:
         self._connect(cells, workers)
-        return [self._seconds(task) for task in [self._submit(time_on_node, prepare_process, cell) for cell in cells]]
+        return [self._pace(task) for task in [self._submit(time_on_node, prepare_process, cell) for cell in cells]]
 
     def train(
         self,
@@ -261,7 +261,7 @@ class RayCluster:
             return f"{times}; if a memory was full, take fewer --workers; the same command goes on"
         return f"Ray gave it up ({_said(cause or error)}); the same command goes on"
 
-    def _seconds(self, task) -> float | None:
+    def _pace(self, task) -> Pace | None:
         try:
             return self._ray.get(task)
         except self._ray.exceptions.RayError:
