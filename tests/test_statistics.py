@@ -149,7 +149,7 @@ def test_the_t_interval_agrees_with_statsmodels(confidence):
 
 def test_one_cluster_has_no_interval():
     assert t_interval([0.1]) is None
-    assert bootstrap_interval(np.array([0, 1]), np.array(["a", "a"])) is None
+    assert bootstrap_interval(np.array([0, 1]), np.array(["a", "a"]), least=2) is None
 
 
 def test_equal_clusters_have_an_interval_of_no_width():
@@ -159,8 +159,8 @@ def test_equal_clusters_have_an_interval_of_no_width():
 def test_the_bootstrap_of_two_clusters_by_hand():
     # Cluster a holds one 0, b three 1: aa 0 (1/4), ab 3/4 (1/2), bb 1 (1/4). The middle 40 % is 3/4, 95 % is all.
     values, clusters = np.array([0, 1, 1, 1]), np.array(["a", "b", "b", "b"])
-    assert bootstrap_interval(values, clusters, confidence=0.4) == (0.75, 0.75)
-    assert bootstrap_interval(values, clusters) == (0, 1)
+    assert bootstrap_interval(values, clusters, confidence=0.4, least=2) == (0.75, 0.75)
+    assert bootstrap_interval(values, clusters, least=2) == (0, 1)
 
 
 def test_the_bootstrap_over_classes_by_hand():
@@ -169,13 +169,13 @@ def test_the_bootstrap_over_classes_by_hand():
     values = np.array([0, 1, 1, 1, 0, 0, 0])
     labels = np.array([0, 0, 1, 0, 1, 1, 1])
     clusters = np.array([1, 1, 1, 2, 2, 2, 2])
-    assert bootstrap_interval(values, clusters, labels, confidence=0.4) == pytest.approx((11 / 24, 1 / 2))
-    assert bootstrap_interval(values, clusters, labels) == pytest.approx((11 / 24, 3 / 4))
+    assert bootstrap_interval(values, clusters, labels, confidence=0.4, least=2) == pytest.approx((11 / 24, 1 / 2))
+    assert bootstrap_interval(values, clusters, labels, least=2) == pytest.approx((11 / 24, 3 / 4))
 
 
 def test_a_class_that_a_draw_lacks_is_not_averaged():
     # a: class 0, right; b: class 1, wrong. aa 1, ab 1/2, bb 0: never a missing value.
-    interval = bootstrap_interval(np.array([1, 0]), np.array(["a", "b"]), np.array([0, 1]))
+    interval = bootstrap_interval(np.array([1, 0]), np.array(["a", "b"]), np.array([0, 1]), least=2)
     assert interval == (0, 1)
 
 

@@ -218,7 +218,7 @@ def _refuse_sorted_records(folder: pathlib.Path, info) -> None:
         corpus = f" --corpus {info['corpus']}" if isinstance(info.get("corpus"), str) else ""
         raise TfcrError(
             f"dataset {folder} was prepared by an earlier version of tfcr, which let the names of recordings decide "
-            f"the order of a training; remove the folder, and prepare it again by the same "
+            "the order of a training; remove the folder, and prepare it again by the same "
             f"`tfcr prepare-tfrecords{corpus}`, with its other options as they were"
         )
 

@@ -12,7 +12,7 @@ from scipy import stats
 from tfcr.runs import Predictions
 
 CONFIDENCE = 0.95
-MIN_CLUSTERS = 8  # for an interval in a report: fewer, drawn anew, are the same few, and it would be far too narrow
+MIN_CLUSTERS = 8  # for an interval: fewer, drawn anew, are the same few, and it would be far too narrow
 _MOST_EXACT = 20  # clusters; 2^20 flips
 _CHUNK = 2_000_000  # numbers in memory at a time
 _TIE = 1e-9  # sums this close, relative to the sum of sizes, are equal
@@ -102,7 +102,7 @@ def bootstrap_interval(
     confidence: float = CONFIDENCE,
     repetitions: int = 10_000,
     seed: int = 0,
-    least: int = 2,
+    least: int = MIN_CLUSTERS,
 ) -> Interval | None:
     """Percentile interval of a mean, with whole clusters drawn anew (Davison and Hinkley 1997, Sec. 3.8; Sec. 5.3).
 

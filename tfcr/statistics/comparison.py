@@ -12,15 +12,7 @@ from tfcr.errors import TfcrError
 from tfcr.objectives.confusions import mean_recall
 from tfcr.runs import Predictions
 from tfcr.statistics.agreement import MIN_SPEAKERS, Agreement, Cell, complete_seeds
-from tfcr.statistics.clusters import (
-    MIN_CLUSTERS,
-    Interval,
-    bootstrap_interval,
-    dialogues,
-    joined,
-    sign_flip_test,
-    t_interval,
-)
+from tfcr.statistics.clusters import Interval, bootstrap_interval, dialogues, joined, sign_flip_test, t_interval
 from tfcr.statistics.matrices import F1_MEASURES, Estimate, bootstrap_intervals, cluster_matrices, exchange_tests
 from tfcr.statistics.utterances import McNemar, mcnemar_of_counts
 
@@ -117,7 +109,7 @@ def pool(cells: Mapping[Cell, Predictions]) -> Pooled:
     right = said[np.arange(len(said)), tested.label]
     clusters = dialogues(tested)
     matrices = cluster_matrices(tested.label, said, clusters.names)
-    intervals = bootstrap_intervals(F1_MEASURES, matrices, least=MIN_CLUSTERS)
+    intervals = bootstrap_intervals(F1_MEASURES, matrices)
     f1 = {name: Estimate(float(f1(matrices.sum(axis=0))), intervals[name]) for name, f1 in F1_MEASURES.items()}
     return Pooled(
         utterances=len(right),
@@ -125,8 +117,8 @@ def pool(cells: Mapping[Cell, Predictions]) -> Pooled:
         ua=_mean_over_classes(right, tested.label),
         cluster=clusters.kind,
         clusters=clusters.count,
-        wa_interval=bootstrap_interval(right, clusters.names, least=MIN_CLUSTERS),
-        ua_interval=bootstrap_interval(right, clusters.names, tested.label, least=MIN_CLUSTERS),
+        wa_interval=bootstrap_interval(right, clusters.names),
+        ua_interval=bootstrap_interval(right, clusters.names, tested.label),
         **f1,
     )
 
@@ -173,8 +165,8 @@ def compare(before: Mapping[Cell, Predictions], after: Mapping[Cell, Predictions
         ua=_mean_over_classes(difference, tested.label),
         cluster=clusters.kind,
         clusters=clusters.count,
-        wa_interval=bootstrap_interval(difference, clusters.names, least=MIN_CLUSTERS),
-        ua_interval=bootstrap_interval(difference, clusters.names, tested.label, least=MIN_CLUSTERS),
+        wa_interval=bootstrap_interval(difference, clusters.names),
+        ua_interval=bootstrap_interval(difference, clusters.names, tested.label),
         ua_p=p.get("ua"),
         **_f1_differences(tested.label, said, clusters.names, p),
         by_seed=by_seed,
@@ -220,7 +212,7 @@ def _f1_differences(
 ) -> dict[str, Estimate]:
     """After minus before, by the measures' names."""
     before, after = (cluster_matrices(labels, each, clusters) for each in said)
-    intervals = bootstrap_intervals(F1_MEASURES, after, before, least=MIN_CLUSTERS)
+    intervals = bootstrap_intervals(F1_MEASURES, after, before)
     return {
         name: Estimate(float(f1(after.sum(axis=0)) - f1(before.sum(axis=0))), intervals[name], p.get(name))
         for name, f1 in F1_MEASURES.items()

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tfcr.objectives.confusions import macro_f1, weighted_f1
-from tfcr.statistics.clusters import CONFIDENCE, Interval, chunks
+from tfcr.statistics.clusters import CONFIDENCE, MIN_CLUSTERS, Interval, chunks
 
 Measure = Callable[[np.ndarray], np.ndarray]
 
@@ -49,13 +49,14 @@ def bootstrap_intervals(
     confidence: float = CONFIDENCE,
     repetitions: int = 10_000,
     seed: int = 0,
-    least: int = 2,
+    least: int = MIN_CLUSTERS,
 ) -> dict[str, Interval | None]:
     """Percentile intervals of measures, with whole clusters drawn anew; `tfcr.statistics.bootstrap_interval` has means.
 
     Args:
         matrices: of `cluster_matrices`.
         before: those of another system on the same utterances, whose measures on the same draws are subtracted.
+        least: the number of clusters under which there is no interval.
 
     Returns:
         By the measures' names; None for fewer clusters than `least`.

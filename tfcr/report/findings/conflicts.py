@@ -10,7 +10,7 @@ import numpy as np
 from tfcr.objectives.metrics import both_name_an_emotion, conflicts
 from tfcr.report.findings.conditions import Group
 from tfcr.runs import Predictions, Run
-from tfcr.statistics import MIN_CLUSTERS, Interval, bootstrap_interval, dialogues, joined
+from tfcr.statistics import Interval, bootstrap_interval, dialogues, joined
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,8 @@ def find_conflicts(group: Group) -> Conflict | None:
 
     return Conflict(
         overall=among(np.ones(len(label), bool)),
-        interval=bootstrap_interval(in_conflict, clusters, least=MIN_CLUSTERS),
-        interval_centred=None
-        if in_conflict_centred is None
-        else bootstrap_interval(in_conflict_centred, clusters, least=MIN_CLUSTERS),
+        interval=bootstrap_interval(in_conflict, clusters),
+        interval_centred=None if in_conflict_centred is None else bootstrap_interval(in_conflict_centred, clusters),
         silent=int((~both_named).sum()),
         audio_right=share((audio == label)[in_conflict]),
         text_right=share((text == label)[in_conflict]),

@@ -130,7 +130,7 @@ class UnderNoise:
         ]
         values, labels = np.concatenate(by_fold), self.tested.label if measure == UA else None
         strata = [values[labels == label].mean() for label in np.unique(labels)] if measure == UA else [values.mean()]
-        interval = bootstrap_interval(values, self.tested.speaker, labels, repetitions=_REPETITIONS, least=MIN_CLUSTERS)
+        interval = bootstrap_interval(values, self.tested.speaker, labels, repetitions=_REPETITIONS)
         return Share(float(np.mean(strata)), interval)
 
     def _values(self, cell: Cell, measure: str, weights: Mapping[str, float]) -> np.ndarray:

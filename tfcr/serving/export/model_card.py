@@ -133,25 +133,25 @@ def _figures(run: Run, predictions: Predictions, over: Clusters) -> list[dict[st
     test, labels, clusters = run.metrics["test"], predictions.label, over.names
     right = (predictions.logits.argmax(axis=1) == labels).astype(float)
     rows = [
-        _row("WA", test["wa"], bootstrap_interval(right, clusters, least=MIN_CLUSTERS)),
-        _row("UA", test["ua"], bootstrap_interval(right, clusters, labels, least=MIN_CLUSTERS)),
+        _row("WA", test["wa"], bootstrap_interval(right, clusters)),
+        _row("UA", test["ua"], bootstrap_interval(right, clusters, labels)),
         *_f1_rows(predictions, clusters),
     ]
     if predictions.audio_logits is not None and predictions.text_logits is not None:
         for name, scores in (("audio", predictions.audio_logits), ("text", predictions.text_logits)):
             alone = (scores.argmax(axis=1) == labels).astype(float)
-            interval = bootstrap_interval(alone, clusters, least=MIN_CLUSTERS)
+            interval = bootstrap_interval(alone, clusters)
             rows.append(_row(f"WA of {name} alone", test[f"wa_{name}"], interval))
         differ = conflicts(predictions.audio_logits, predictions.text_logits).astype(float)
         what = "conflicts, where audio and text alone say different emotions"
-        rows.append(_row(what, test["conflict_rate"], bootstrap_interval(differ, clusters, least=MIN_CLUSTERS)))
+        rows.append(_row(what, test["conflict_rate"], bootstrap_interval(differ, clusters)))
     return rows
 
 
 def _f1_rows(predictions: Predictions, clusters: np.ndarray) -> list[dict[str, str]]:
     said = np.eye(predictions.logits.shape[1])[predictions.logits.argmax(axis=1)]
     matrices = cluster_matrices(predictions.label, said, clusters)
-    intervals = bootstrap_intervals(F1_MEASURES, matrices, least=MIN_CLUSTERS)
+    intervals = bootstrap_intervals(F1_MEASURES, matrices)
     names = {"macro_f1": "macro F1", "weighted_f1": "weighted F1"}
     return [_row(names[name], f1(matrices.sum(axis=0)), intervals[name]) for name, f1 in F1_MEASURES.items()]
 
