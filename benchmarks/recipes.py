@@ -8,7 +8,7 @@ again, so that the study goes on where it was cut off, on another machine too. F
 recipes have been trained on the same folds. The table is of those folds that every recipe has. Below it stand the
 figures that the rule of docs/presets.md goes by: what each gains on validation, over all its systems.
 
-With `--points` the other silent points, one at a time as the authors' code has it and all else as in the preset:
+With `--points` the other silent points, one at a time as the authors' code has it and all else plain:
 
     python benchmarks/recipes.py data/emodb --protocol speaker --folds 0-9 --cells docs/recipes/emodb.csv --points
     python benchmarks/recipes.py data/synthetic --folds 0-2 --cells docs/recipes/synthetic.csv --points
@@ -29,20 +29,21 @@ from tfcr.config import PRESETS
 
 _DROPPED = ("embedding_dropout", "head_dropout", "audio_head_dropout", "text_head_dropout")
 DROP_RATES = {name: getattr(PRESETS["authors"], name) for name in _DROPPED}
+PLAIN = {"initializers": "keras"}  # the preset as it was before the study, which all of it is compared with
 RECIPES = {
     "none": {},
     "half": {name: rate / 2 for name, rate in DROP_RATES.items()},
     "authors": DROP_RATES,
     "authors-unimodal": {**DROP_RATES, "start": "unimodal"},
+    "initial weights": {"initializers": "pytorch"},  # the preset since
 }
 POINTS = {  # name → fields as the authors' code has them, and the systems that they reach
     "standardization": (("standardization",), ("audio", "fusion")),
     "padding": (("mask_padding",), ("text", "fusion")),
     "initial weights": (("initializers",), ("audio", "text", "fusion")),
     "early stopping": (("stop_on", "patience"), ("audio", "text", "fusion")),
-    "stages": (("start",), ("fusion",)),
 }
-SAME_ALONE = {"authors-unimodal": "authors", "stages": "none"}  # speech alone and words alone are trained alike by both
+SAME_ALONE = {"authors-unimodal": "authors"}  # speech alone and words alone are trained alike by both
 SYSTEMS = (("audio", 0.0), ("text", 0.0), ("fusion", 0.0), ("fusion", 0.1))
 COLUMNS = (
     *("dataset_sha256", "protocol", "recipe", "system", "alpha", "fold", "seed"),
@@ -88,10 +89,10 @@ def cells_of_points(folds: Iterable[int], seeds: Iterable[int]) -> Iterator[Cell
 
 
 def settings_of(recipe: str) -> dict:
-    """The fields of a recipe, or of a point, that are not the preset's."""
+    """The fields that make a recipe or a point."""
     if recipe in POINTS:
-        return {field: getattr(PRESETS["authors"], field) for field in POINTS[recipe][0]}
-    return RECIPES[recipe]
+        return PLAIN | {field: getattr(PRESETS["authors"], field) for field in POINTS[recipe][0]}
+    return PLAIN | RECIPES[recipe]
 
 
 def read(path: pathlib.Path, dataset_sha256: str, protocol: str) -> dict[Cell, dict[str, str]]:
@@ -162,12 +163,12 @@ def gains(found: dict[Cell, dict[str, str]], names: Iterable[str]) -> str:
 
 
 def table_of_points(found: dict[Cell, dict[str, str]]) -> str:
-    """Mean UA in percent as the preset has each point and as the authors' code has it, in Markdown.
+    """Mean UA in percent as the plainest reading has each point and as the authors' code has it, in Markdown.
 
     Of the folds and seeds that have both, with the difference's standard error over them.
     """
     lines = [
-        "| point | system | cells | validation UA: preset | code | difference | test UA: preset | code | difference |",
+        "| point | system | cells | validation UA: plain | code | difference | test UA: plain | code | difference |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for point, (_, systems) in POINTS.items():
@@ -176,8 +177,8 @@ def table_of_points(found: dict[Cell, dict[str, str]]) -> str:
             common = set.intersection(*({(c.fold, c.seed) for c in _of(found, n, system, 0.0)} for n in names))
             columns = []
             for part in _PARTS if common else ():
-                preset, code = (_values(found, name, system, 0.0, common, part) for name in names)
-                columns += [f"{statistics.mean(preset):.1f}", f"{statistics.mean(code):.1f}", _difference(code, preset)]
+                plain, code = (_values(found, name, system, 0.0, common, part) for name in names)
+                columns += [f"{statistics.mean(plain):.1f}", f"{statistics.mean(code):.1f}", _difference(code, plain)]
             if common:
                 lines.append(f"| {point} | `{system}` | {len(common)} | {' | '.join(columns)} |")
     return "\n".join(lines)

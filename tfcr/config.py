@@ -63,7 +63,7 @@ class Config:
     lstm_units: int = 200  # "200 hidden nodes"
     mask_padding: bool = True  # LSTM and attention pass over padding (the text is silent)
     head_bias: bool = False  # Eq. 1-3 have none
-    initializers: Literal["keras", "pytorch"] = "keras"  # the text is silent
+    initializers: Literal["keras", "pytorch"] = "pytorch"  # the text is silent; the authors' code's
 
     # The other systems of Table 1, each with defaults of its own (`tfcr.models.systems`), and one's own features
     max_frames: int = 750  # of an MFCC sequence, 10 ms each (MDRE)
@@ -293,7 +293,6 @@ PRESETS = {
         lstm_layers=1,
         mask_padding=False,
         head_bias=True,
-        initializers="pytorch",
         embedding_dropout=0.75,
         head_dropout=0.7,
         audio_head_dropout=0.5,

@@ -36,16 +36,25 @@ def test_after_each_fold_every_recipe_has_been_trained_on_the_same_folds():
 def test_every_recipe_is_a_configuration_that_is_accepted():
     from tfcr.config import from_mapping
 
-    assert [from_mapping(recipe).head_dropout for recipe in recipes.RECIPES.values()] == [0.0, 0.35, 0.7, 0.7]
+    configs = [from_mapping(recipes.settings_of(recipe)) for recipe in recipes.RECIPES]
+    assert [config.head_dropout for config in configs] == [0.0, 0.35, 0.7, 0.7, 0.0]
+    assert [config.initializers for config in configs] == [*["keras"] * 4, "pytorch"]
+
+
+def test_the_recipe_that_passed_is_the_preset():
+    from tfcr.config import PRESETS, from_mapping
+
+    assert from_mapping(recipes.settings_of("initial weights")) == PRESETS["paper"]
 
 
 def test_every_point_is_one_of_the_code_s_choices_that_reaches_its_systems():
     from tfcr.config import PRESETS, from_mapping
 
+    plain = from_mapping(recipes.PLAIN)
     for point, (fields, systems) in recipes.POINTS.items():
         config = from_mapping(recipes.settings_of(point))
         for field in fields:
-            assert getattr(config, field) == getattr(PRESETS["authors"], field) != getattr(PRESETS["paper"], field)
+            assert getattr(config, field) == getattr(PRESETS["authors"], field) != getattr(plain, field)
         assert "fusion" in systems
     order = list(recipes.cells_of_points([0, 1], [0]))
     assert len(order) == len(set(order)) == 2 * sum(len(systems) for _, systems in recipes.POINTS.values())

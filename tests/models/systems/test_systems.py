@@ -9,7 +9,7 @@ import pytest
 
 from tfcr.config import FIELDS, PRESETS
 from tfcr.errors import UsageError
-from tfcr.models.systems import defaults_of, names, resolve_alpha, system
+from tfcr.models.systems import configure, defaults_of, names, resolve_alpha, system
 
 OURS = [
     *("audio", "ds-lstm", "early-fusion", "fusion", "late-fusion", "mdre", "mha-1", "mha-2", "mha-3", "text"),
@@ -67,6 +67,13 @@ def test_a_name_reaches_no_other_module(name):
 def test_alpha_is_a_tenth_where_there_is_a_regulariser(name, alpha, resolved):
     assert resolve_alpha(name, alpha) == resolved
     assert isinstance(resolve_alpha(name, alpha), float)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_paper_s_systems_have_pytorch_s_initial_weights_and_those_of_other_papers_keras_s(preset):
+    drawn = {name: configure({"system": name, "preset": preset}, preset).initializers for name in names()}
+    others = {"ds-lstm", "early-fusion", "mdre", "mha-1", "mha-2", "mha-3"}
+    assert drawn == {name: "keras" if name in others else "pytorch" for name in names()}
 
 
 @pytest.mark.parametrize("name", ["audio", "text", "ds-lstm", "early-fusion", "late-fusion"])

@@ -16,7 +16,7 @@ def text_encoder(
     lstm_units: int = 200,
     mask_padding: bool = True,
     dropout: float = 0.0,
-    initializers: str = "keras",
+    initializers: str = "pytorch",
     regularizer: keras.regularizers.Regularizer | None = None,
     use_cudnn: bool | str = "auto",
     dtype=None,

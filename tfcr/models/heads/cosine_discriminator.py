@@ -24,7 +24,7 @@ class CosineDiscriminator(keras.layers.Layer):
         [anchors, texts], entry (i, j) scores audio i with text j. It knows no labels.
     """
 
-    def __init__(self, units=320, initializers="keras", **kwargs):
+    def __init__(self, units=320, initializers="pytorch", **kwargs):
         super().__init__(**kwargs)
         if units < 1:
             raise ValueError(f"Argument `units` must be an integer of at least 1. Received: {units=}")

@@ -27,7 +27,7 @@ class DecisionFusion(keras.layers.Layer):
         and `branch_logits` [batch, 2, num_classes], the latter two stacked.
     """
 
-    def __init__(self, num_classes, use_bias=False, initializers="keras", text_regularizer=None, **kwargs):
+    def __init__(self, num_classes, use_bias=False, initializers="pytorch", text_regularizer=None, **kwargs):
         super().__init__(**kwargs)
         if num_classes < 1:
             raise ValueError(f"Argument `num_classes` must be an integer of at least 1. Received: {num_classes=}")

@@ -23,7 +23,7 @@ class LinearFusion(keras.layers.Layer):
         A dictionary of `logits`, `audio_logits` and `text_logits`, each [batch, num_classes].
     """
 
-    def __init__(self, num_classes, use_bias=False, initializers="keras", **kwargs):
+    def __init__(self, num_classes, use_bias=False, initializers="pytorch", **kwargs):
         super().__init__(**kwargs)
         if num_classes < 1:
             raise ValueError(f"Argument `num_classes` must be an integer of at least 1. Received: {num_classes=}")

@@ -38,11 +38,11 @@ _ENDING = ".h5"
 ANOTHER_PAPERS = {  # what a system of another paper takes from no preset
     name: getattr(PRESETS["paper"], name)
     for name in (
-        *("standardization", "lstm_layers", "mask_padding", "head_bias", "initializers"),
+        *("standardization", "lstm_layers", "mask_padding", "head_bias"),
         *("embedding_dropout", "head_dropout", "audio_head_dropout", "text_head_dropout", "text_norm_penalty"),
         *("start", "batch_size", "adam_epsilon", "epochs", "patience"),
     )
-}
+} | {"initializers": "keras"}
 SEVERAL = {"mha": ("mha-1", "mha-2", "mha-3")}  # file → the systems in it, where it holds more than one
 DEFAULT_ALPHA = 0.1  # "The hyperparameter alpha is selected as 0.1" (Sec. 4.3)
 
