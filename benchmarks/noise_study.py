@@ -260,7 +260,7 @@ def _line(*cells: str) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-@click.command(help=__doc__.partition("\n\n")[0])
+@click.command("noise_study.py", help=__doc__.partition("\n\n")[0])
 @click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=pathlib.Path))
 @click.option("--root", type=click.Path(path_type=pathlib.Path), help="Of the corpus, to add noise to its recordings.")
 @click.option("--protocol", default="random", show_default=True)
@@ -328,7 +328,8 @@ def _tested(experiment, run: pathlib.Path, root: pathlib.Path | None):
 
 
 if __name__ == "__main__":
+    from tfcr.cli import run
     from tfcr.cli.tensorflow import import_quietly
 
     import_quietly()
-    command()
+    run(command)

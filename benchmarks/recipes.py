@@ -207,7 +207,7 @@ def _difference(values: list[float], base: list[float]) -> str:
     return f"{mean:+.1f} ± {statistics.stdev(differences) / len(differences) ** 0.5:.1f}"
 
 
-@click.command(help=__doc__.partition("\n\n")[0])
+@click.command("recipes.py", help=__doc__.partition("\n\n")[0])
 @click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=pathlib.Path))
 @click.option("--protocol", default="random", show_default=True)
 @click.option("--folds", default="0-2", show_default=True)
@@ -279,7 +279,8 @@ def _trained(cell: Cell, data: pathlib.Path, protocol: str, out: pathlib.Path) -
 
 
 if __name__ == "__main__":
+    from tfcr.cli import run
     from tfcr.cli.tensorflow import import_quietly
 
     import_quietly()
-    command()
+    run(command)
