@@ -149,7 +149,7 @@ def test_the_page_prints_the_table_of_its_cells(name, page):
 @pytest.mark.parametrize("names", [[name for name in recipes.RECIPES if name != "none"], list(recipes.POINTS)])
 def test_the_page_prints_the_gains_that_its_rule_goes_by(names, page):
     """And what gains more than its standard error on both corpora is the one point that the page says it of."""
-    assert "by the rule PyTorch's initial weights take the place of Keras's" in page
+    assert "By the rule PyTorch's initial weights take the place of Keras's" in page
     by_corpus = [
         {row.split(" | ")[0]: row.removesuffix(" |").split(" | ")[1:] for row in rows_of(recipes.gains(found, names))}
         for found in map(studied, STUDY)
@@ -160,6 +160,19 @@ def test_the_page_prints_the_gains_that_its_rule_goes_by(names, page):
         gains = [gain.split(" ± ") for _, gain in cells]
         passes = all(len(each) == 2 and float(each[0]) > float(each[1]) for each in gains)
         assert passes is (name == "| initial weights")
+
+
+def test_the_page_says_what_the_initial_weights_gain_with_the_regularised_fusion_too(page):
+    gains = []
+    for name, (_, folds, seeds) in STUDY.items():
+        found, common = studied(name), {(fold, seed) for fold in folds for seed in seeds}
+        ours, base = (
+            [recipes._values(found, recipe, *system, common, "validation_ua") for system in recipes.SYSTEMS]
+            for recipe in ("initial weights", "none")
+        )
+        means = [[statistics.mean(cell) for cell in zip(*values, strict=True)] for values in (ours, base)]
+        gains.append(recipes._difference(*means))
+    assert f"are {' and '.join(gains)}." in page
 
 
 @pytest.mark.parametrize("name", STUDY)
@@ -205,7 +218,7 @@ def test_the_page_prints_what_the_regulariser_gains_by_each_recipe(page):
 
 
 def test_the_page_prints_what_the_order_of_the_records_changed(page):
-    """On EMO-DB, by the same folds and seed: 0.2.0, whose records stood in the order of their ids, and the preset."""
+    """On EMO-DB, by the same folds and seed: 0.2.0, whose records stood in the order of their ids, and two recipes."""
     with open(DOCS / "recipes" / "emodb-0.2.0.csv", newline="", encoding="utf-8") as file:
         before = {
             (row["system"], float(row["alpha"]), int(row["fold"])): row["test_ua"] for row in csv.DictReader(file)
@@ -214,24 +227,48 @@ def test_the_page_prints_what_the_order_of_the_records_changed(page):
     assert len(before) == 40
     for system, alpha in recipes.SYSTEMS:
         old = [100 * float(before[system, alpha, fold]) for fold in range(10)]
-        new = [100 * float(now[Cell("none", system, alpha, fold, 0)]["test_ua"]) for fold in range(10)]
-        means = f"{statistics.mean(old):.1f} | {statistics.mean(new):.1f} | {recipes._difference(new, old)}"
-        assert f"\n| `{system}` | {alpha:g} | {means} |\n" in page
+        cells = [f"{statistics.mean(old):.1f}"]
+        for recipe in ("none", "initial weights"):
+            new = [100 * float(now[Cell(recipe, system, alpha, fold, 0)]["test_ua"]) for fold in range(10)]
+            cells += [f"{statistics.mean(new):.1f}", recipes._difference(new, old)]
+        assert f"\n| `{system}` | {alpha:g} | {' | '.join(cells)} |\n" in page
+
+
+def test_the_page_prints_what_stages_change_beside_the_authors_drop_rates(page):
+    for alpha in (0.0, 0.1):
+        cells = []
+        for name, (_, folds, seeds) in STUDY.items():
+            found = studied(name)
+            for part in ("validation_ua", "test_ua"):
+                staged, without = (
+                    [
+                        100 * float(found[Cell(recipe, "fusion", alpha, fold, seed)][part])
+                        for fold in folds
+                        for seed in seeds
+                    ]
+                    for recipe in ("authors-unimodal", "authors")
+                )
+                cells.append(recipes._difference(staged, without))
+        assert f"\n| {alpha:g} | {' | '.join(cells)} |\n" in page
 
 
 def test_the_page_prints_what_names_of_recordings_decide(page):
-    """Speech alone under two namings of EMO-DB: three folds, three seeds."""
+    """Speech alone under two namings of EMO-DB, before the study and by the preset: three folds, three seeds."""
     with open(DOCS / "recipes" / "namings.csv", newline="", encoding="utf-8") as file:
         by_naming: dict[str, dict[tuple, float]] = {}
         for row in csv.DictReader(file):
-            cell = int(row["fold"]), int(row["seed"])
+            cell = row["recipe"], int(row["fold"]), int(row["seed"])
             by_naming.setdefault(row["dataset_sha256"], {})[cell] = 100 * float(row["test_ua"])
     (own, renamed) = by_naming.values()
-    assert set(own) == set(renamed) == {(fold, seed) for fold in range(3) for seed in range(3)}
-    for name, found in (("its own names", own), ("emotions first", renamed)):
-        means = [statistics.mean(found[fold, seed] for fold in range(3)) for seed in range(3)]
-        assert f"\n| {name} | {' | '.join(f'{mean:.1f}' for mean in (*means, statistics.mean(means)))} |\n" in page
-    assert recipes._difference([renamed[cell] for cell in own], list(own.values())) in page
+    names = "none", "initial weights"
+    assert set(own) == set(renamed) == {(name, fold, seed) for name in names for fold in range(3) for seed in range(3)}
+    for recipe in names:
+        for ids, found in (("its own names", own), ("emotions first", renamed)):
+            means = [statistics.mean(found[recipe, fold, seed] for fold in range(3)) for seed in range(3)]
+            cells = " | ".join(f"{mean:.1f}" for mean in (*means, statistics.mean(means)))
+            assert f"\n| {recipe} | {ids} | {cells} |\n" in page
+    difference = recipes._difference([renamed[cell] for cell in own], list(own.values()))
+    assert f"The difference over the {len(own)} pairs is {difference}." in page
 
 
 def test_the_pages_other_naming_puts_emotions_first(page, tmp_path):
