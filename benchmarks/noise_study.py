@@ -4,25 +4,29 @@
   python benchmarks/noise_study.py data/emodb --root emodb --protocol speaker --folds 0-9 --counts docs/noise/emodb.csv
 
 Every model is trained once and tested under all noise once. What it then says is counted, for every test speaker, in
-lines of the file of counts, and a model that stands there is not trained again: the study goes on where it was cut off,
-down to the grade in the same folder, and from model to model on another machine. Folds are outermost within a seed, so
-that what is there after each fold can be compared: all four are trained on the same folds and seeds. The tables are of
-the folds and seeds that all four have in the file; a line above them says how much of the whole that is.
+lines of the file of counts, and a model that stands there, by the same configuration, is not trained again: the study
+goes on where it was cut off, down to the grade in the same folder, and from model to model on another machine. Folds
+are outermost within a seed, so that what is there after each fold can be compared: all four are trained on the same
+folds and seeds. The tables are of the folds and seeds that all four have in the file; a line above them says how much
+of the whole that is. Columns are over all test utterances, and differences are means over speakers, as in a report.
 """
 
 import csv
+import hashlib
 import io
 import itertools
+import json
 import pathlib
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 import click
 import numpy as np
 
-from tfcr import statistics
+from tfcr import files, statistics
+from tfcr.errors import TfcrError
 from tfcr.noise.grades import CLEAN, KINDS, Kind, grades
 from tfcr.objectives.metrics import conflicts
 from tfcr.report.findings.noise import weights_of
@@ -30,8 +34,8 @@ from tfcr.statistics import GradedComparison
 from tfcr.training_noise import TrainingNoise
 
 CONDITIONS = {  # name → what of the configuration makes it
-    "baseline": {"alpha": 0.0},
-    "regularised": {"alpha": 0.1},
+    "baseline": {"alpha": 0.0, "noise": None},
+    "regularised": {"alpha": 0.1, "noise": None},
     "noise-trained": {"alpha": 0.0, "noise": {}},
     "both": {"alpha": 0.1, "noise": {}},
 }
@@ -43,10 +47,11 @@ RIGHT, CONFLICTS, CENTRED = "right", "conflicts", "conflicts, centred"  # what i
 MEASURES = {"WA": RIGHT, "conflicts": CONFLICTS, "conflicts, centred": CENTRED}
 GRADES = (CLEAN, *(grade.name for grade in grades()))
 COLUMNS = (
-    *("dataset", "protocol", "place", "condition", "fold", "seed", "version"),
+    *("dataset", "protocol", "place", "configuration", "condition", "fold", "seed", "version"),
     *("speaker", "counted", "utterances", *GRADES),
 )
-_DIGITS = 12  # of the dataset's SHA-256
+_DIGITS = 12  # of a SHA-256
+_FREE = ("fold", "seed", "threads")  # what a configuration's digest leaves out
 
 
 @dataclass(frozen=True)
@@ -110,36 +115,66 @@ def _count(speaker: str, counted: str, these: np.ndarray, flags: Mapping[str, np
     return Count(str(speaker), counted, int(these.sum()), {grade: int(flags[grade][these].sum()) for grade in GRADES})
 
 
-def append(path: pathlib.Path, same: Mapping[str, str], cell: Cell, found: Sequence[Count]) -> None:
-    """Adds a model's lines to the file of counts, in one piece.
+def add(path: pathlib.Path, same: Mapping[str, str], cell: Cell, found: Sequence[Count]) -> None:
+    """Adds a model's lines to the file of counts, which appears whole.
 
     Args:
-        same: what all lines of a study have: `dataset`, `protocol`, `place` and `version`.
+        same: what else its lines say: `dataset`, `protocol`, `place`, `configuration` and `version`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = io.StringIO(newline="")
+    text = io.StringIO(path.read_text(encoding="utf-8") if path.is_file() else "", newline="")
+    text.seek(0, io.SEEK_END)
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    if not path.is_file():
+    if not text.tell():
         writer.writeheader()
     for count in found:
         of_count = {"speaker": count.speaker, "counted": count.counted, "utterances": count.utterances}
         writer.writerow({**same, **vars(cell), **of_count, **count.at})
-    with path.open("a", newline="", encoding="utf-8") as file:
-        file.write(text.getvalue())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.write_text(path, text.getvalue())
 
 
-def read(path: pathlib.Path, dataset: str, protocol: str, place: str) -> dict[Cell, list[Count]]:
-    """The models of a file of counts that were tested on this dataset's folds under noise in this place."""
+def read(path: pathlib.Path, dataset: str, place: str, configurations: Mapping[str, str]) -> dict[Cell, list[Count]]:
+    """The models of a file of counts that were tested on a dataset under noise in this place.
+
+    Args:
+        dataset: the beginning of its SHA-256.
+        configurations: condition → the digest of its configuration; models by another one are passed over.
+
+    Raises:
+        TfcrError: a line is broken, or a model's are not all there, or twice.
+    """
     if not path.is_file():
         return {}
     found: dict[Cell, list[Count]] = {}
     with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            if (row["dataset"], row["protocol"], row["place"]) == (dataset, protocol, place):
+        for number, row in enumerate(csv.DictReader(file), start=2):
+            try:
                 cell = Cell(row["condition"], int(row["fold"]), int(row["seed"]))
                 at = {grade: int(row[grade]) for grade in GRADES}
-                found.setdefault(cell, []).append(Count(row["speaker"], row["counted"], int(row["utterances"]), at))
+                count = Count(row["speaker"], row["counted"], int(row["utterances"]), at)
+                known = row["dataset"], row["place"], row["configuration"]
+            except (KeyError, TypeError, ValueError):
+                raise TfcrError(f"{path}, line {number} is no line of counts; remove that model's lines") from None
+            if known == (dataset, place, configurations.get(cell.condition)):
+                found.setdefault(cell, []).append(count)
+    for cell, of_cell in found.items():
+        if not _is_whole(of_cell):
+            raise TfcrError(f"{path}: the counts of {cell} are not all there, or twice; remove its lines")
     return found
+
+
+def _is_whole(counts: Sequence[Count]) -> bool:
+    """Whether every speaker's utterances are counted once in each way."""
+    ways = [
+        {(count.speaker, count.counted): count.utterances for count in counts if _is_of(count.counted, measure)}
+        for measure in MEASURES.values()
+    ]
+    speakers = [{name: sum(n for (speaker, _), n in way.items() if speaker == name) for name, _ in way} for way in ways]
+    return sum(map(len, ways)) == len(counts) and speakers[0] == speakers[1] == speakers[2]
+
+
+def _is_of(counted: str, measure: str) -> bool:
+    return counted.startswith(f"{RIGHT} ") if measure == RIGHT else counted == measure
 
 
 class Counts:
@@ -163,7 +198,7 @@ class Counts:
     def recall(self, condition: str, weights: Mapping[str, float]) -> float:
         """UA: the mean over the emotions of the share that is right."""
         of_all = itertools.chain.from_iterable(self._found.values())
-        emotions = sorted({count.counted for count in of_all if count.counted.startswith(f"{RIGHT} ")})
+        emotions = sorted({count.counted for count in of_all if _is_of(count.counted, RIGHT)})
         return float(np.mean([self.share(condition, emotion, weights) for emotion in emotions]))
 
     def change(self, before: str, after: str, measure: str, weights: Mapping[str, float]) -> GradedComparison:
@@ -177,9 +212,10 @@ class Counts:
         for fold, seed in self.cells:
             by_speaker: dict[str, list[Count]] = {}
             for count in self._found[Cell(condition, fold, seed)]:
-                if count.counted == measure or count.counted.startswith(f"{measure} "):
+                if _is_of(count.counted, measure):
                     by_speaker.setdefault(count.speaker, []).append(count)
-            found[fold, seed] = np.concatenate([_share_of_each(of, weights) for of in by_speaker.values()])
+            each = [_share_of_each(of, weights) for of in by_speaker.values()]  # none in a fold without an emotion
+            found[fold, seed] = np.concatenate([np.empty(0), *each])
         return found
 
     def _speakers(self, fold: int, seed: int) -> np.ndarray:
@@ -231,17 +267,27 @@ def table_of_grades(found: Counts) -> str:
     return "\n".join(lines)
 
 
-def conclusions(found: Counts) -> str:
-    """What each comparison says of the area of WA over all kinds, its p corrected for their number, in Markdown."""
-    lines = _header("", "all kinds with grades", "p (Holm)", "without noise")
+def conclusions(found: Counts, speakers_were_heard: bool) -> str:
+    """What each comparison shows by the area of WA over all kinds with grades, in words, as a report says it.
+
+    Their p values are corrected for their number (Holm 1979).
+    """
     graded = weights_of([kind for kind in KINDS.values() if kind.is_graded])
     changes = [found.change(*pair, RIGHT, graded) for pair in PAIRS]
-    p_values = statistics.holm([change.p for change in changes]) if changes[0].p is not None else [None] * len(PAIRS)
-    for (before, after), change, p in zip(PAIRS, changes, p_values, strict=True):
-        clean = found.change(before, after, RIGHT, {CLEAN: 1.0})
-        said = "–" if p is None else f"{p:.3f}"
-        lines.append(_line(f"{after} − {before}", _points(change), said, _points(clean)))
-    return "\n".join(lines)
+    p_values = [change.p for change in changes if change.p is not None]
+    if p_values:  # all have one, or none where speakers are few: they share them
+        changes = [replace(each, p=p) for each, p in zip(changes, statistics.holm(p_values), strict=True)]
+    sentences = [
+        statistics.conclusion(change, *pair, tests=len(PAIRS)).removesuffix(_all(statistics.caveats(change)))
+        for pair, change in zip(PAIRS, changes, strict=True)
+    ]
+    caveats = " ".join(statistics.caveats(changes[0], speakers_were_heard))
+    return "\n".join([*(f"- {sentence}" for sentence in sentences), *([f"\n{caveats}"] if caveats else [])])
+
+
+def _all(sentences: Sequence[str]) -> str:
+    """As they stand behind others."""
+    return " ".join(["", *sentences])
 
 
 def _points(change: GradedComparison) -> str:
@@ -272,44 +318,56 @@ def _line(*cells: str) -> str:
 @click.option("--tables-only", is_flag=True, help="Train and test nothing.")
 def command(data, root, protocol, folds, seeds, path, out, config, tables_only):
     import tfcr
+    from tfcr import protocols
     from tfcr.config import read_yaml
     from tfcr.dataset_info import open_dataset
     from tfcr.experiments.ranges import whole_numbers
 
     dataset = open_dataset(data)
-    place = "spectrograms" if root is None else "recordings"
-    known = dataset.sha256[:_DIGITS], protocol, place
+    known = dataset.sha256[:_DIGITS], "spectrograms" if root is None else "recordings"
     wanted = list(cells(whole_numbers("--folds", folds), whole_numbers("--seeds", seeds)))
-    shared = {"protocol": protocol, "threads": 1, **(read_yaml(config) if config else {})}
+    shared = {**(read_yaml(config) if config else {}), "system": "fusion", "protocol": protocol, "threads": 1}
+    digests = {name: _digest(_experiment(Cell(name, *_first(wanted)), data, shared)) for name in CONDITIONS}
     for number, cell in enumerate(() if tables_only else wanted, start=1):
-        if cell in read(path, *known):
+        if cell in read(path, *known, digests):
             continue
-        experiment, run = _experiment(cell, data, shared, out / dataset.name)
+        experiment = _experiment(cell, data, shared)
+        run = out / dataset.name / experiment.folder.name
         begin = time.process_time()
         found = counts(_tested(experiment, run, root))
-        same = dict(zip(COLUMNS, known, strict=False), version=tfcr.__version__)
-        append(path, same, cell, found)
+        same = {"dataset": known[0], "protocol": protocol, "place": known[1], "version": tfcr.__version__}
+        with files.locked(out, "writing the counts of", on_wait=lambda: None):
+            add(path, {**same, "configuration": digests[cell.condition]}, cell, found)
         seconds = time.process_time() - begin
         print(f"{number}/{len(wanted)} {run.name}: {seconds:.0f} s of processor time", file=sys.stderr, flush=True)
-    there = {cell: of_cell for cell, of_cell in read(path, *known).items() if cell in wanted}
+    there = {cell: of_cell for cell, of_cell in read(path, *known, digests).items() if cell in wanted}
     click.echo(f"{len(there)} of {len(wanted)} models have been trained and tested under noise")
     found = Counts(there)
     if found.cells:
         folds_and_seeds = f"{len(found.cells)} of {len(wanted) // len(CONDITIONS)} folds and seeds"
-        click.echo(f"Of {folds_and_seeds}, noise in the {place}:\n\n{conclusions(found)}")
+        click.echo(f"Of {folds_and_seeds}, noise in the {known[1]}:\n")
+        click.echo(conclusions(found, protocols.shares_speakers(protocol)))
         for measure in MEASURES:
             click.echo(f"\n{table_of_areas(found, measure)}")
         click.echo(f"\n{table_of_grades(found)}")
 
 
-def _experiment(cell: Cell, data: pathlib.Path, shared: dict, out: pathlib.Path):
-    """What a model is trained by, and its run's folder."""
+def _first(wanted: Sequence[Cell]) -> tuple[int, int]:
+    return wanted[0].fold, wanted[0].seed
+
+
+def _experiment(cell: Cell, data: pathlib.Path, shared: dict):
+    """What a model is trained by."""
     from tfcr.config import from_mapping
     from tfcr.training.experiment import plan
 
-    settings = {"fold": cell.fold, "seed": cell.seed, **CONDITIONS[cell.condition]}
-    experiment = plan(from_mapping({**shared, **settings}), data)
-    return experiment, out / experiment.folder.name
+    return plan(from_mapping({**shared, "fold": cell.fold, "seed": cell.seed, **CONDITIONS[cell.condition]}), data)
+
+
+def _digest(experiment) -> str:
+    """Of all of a configuration that decides a model but fold and seed, the beginning of its SHA-256."""
+    decides = {name: value for name, value in asdict(experiment.config).items() if name not in _FREE}
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:_DIGITS]
 
 
 def _tested(experiment, run: pathlib.Path, root: pathlib.Path | None):

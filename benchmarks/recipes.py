@@ -1,4 +1,4 @@
-"""What fills the silence of the text: drop rates and stages compared by the validation part alone.
+"""What fills the silence of the text: drop rates, stages and initial weights, compared by the validation part alone.
 
     python benchmarks/recipes.py data/emodb --protocol speaker --folds 0-9 --cells docs/recipes/emodb.csv
     python benchmarks/recipes.py data/synthetic --folds 0-2 --seeds 0-2 --cells docs/recipes/synthetic.csv
@@ -6,7 +6,8 @@
 Every cell is one training; its figures are a line of the file of cells, and a cell that stands there is not trained
 again, so that the study goes on where it was cut off, on another machine too. Folds are outermost: after each, all
 recipes have been trained on the same folds. The table is of those folds that every recipe has. Below it stand the
-figures that the rule of docs/presets.md goes by: what each gains on validation, over all its systems.
+figures that the rule of docs/presets.md goes by: what each gains on validation, over all its systems; a point's are
+those without the regulariser.
 
 With `--points` the other silent points, one at a time as the authors' code has it and all else plain:
 

@@ -1,15 +1,22 @@
 """The study of noise: which models, in which order, and what is counted of them."""
 
+import csv
 import json
+from types import SimpleNamespace
 
 import click.testing
 import noise_study
+import numpy as np
 import pytest
 from noise_study import CONDITIONS, Cell, Count, Counts, cells
 
 from tfcr.config import from_mapping
+from tfcr.errors import TfcrError
 from tfcr.noise.grades import KINDS
-from tfcr.report.findings.noise import weights_of
+from tfcr.noise.results import Identity, NoiseResults, write_noise
+from tfcr.report.findings.conditions import Condition
+from tfcr.report.findings.noise import CENTRED, CONFLICTS, UA, WA, UnderNoise, change, weights_of
+from tfcr.runs import Predictions
 from tfcr.training_noise import TrainingNoise
 
 
@@ -28,13 +35,17 @@ def test_the_conditions_are_the_regulariser_and_noise_in_training_with_and_witho
     ]
 
 
+MEASURES = {noise_study.RIGHT: WA, noise_study.CONFLICTS: CONFLICTS, noise_study.CENTRED: CENTRED}  # → a report's
+
+
 def by_hand(right: dict[str, list[int]], conflicts: list[int]) -> list[Count]:
     """A model's counts of the speakers `a` and `b`, ten utterances an emotion: without noise, and at every grade."""
     counted = [(f"right {emotion}", 10, numbers) for emotion, numbers in right.items()]
+    ways = noise_study.CONFLICTS, noise_study.CENTRED
     return [
         Count(speaker, name, of, {grade: clean if grade == "clean" else noisy for grade in noise_study.GRADES})
         for speaker in "ab"
-        for name, of, (clean, noisy) in [*counted, ("conflicts", 10 * len(right), conflicts)]
+        for name, of, (clean, noisy) in [*counted, *((way, 10 * len(right), conflicts) for way in ways)]
     ]
 
 
@@ -71,18 +82,105 @@ def test_the_tables_are_of_these_counts(found):
     conflicts = noise_study.table_of_areas(found, "conflicts")
     assert "no speech" not in conflicts and "| babble | 100.0 | 90.0 |" in conflicts
     assert "| `white-0` | 30.0 | 40.0 | 30.0 | 30.0 | 30.0 | 40.0 | 30.0 | 30.0 |" in noise_study.table_of_grades(found)
-    assert noise_study.conclusions(found).splitlines()[2].startswith("| regularised − baseline | +10.0 | – | +10.0 |")
+    first, *others, empty, caveats = noise_study.conclusions(found, speakers_were_heard=True).splitlines()
+    assert first.startswith("- Over 2 speakers and 1 complete seed, regularised is right 10.0 percentage points")
+    assert len(others) == 3 and not empty
+    assert caveats == (
+        "This is a description: a conclusion needs at least 8 speakers and 5 seeds. "
+        "Training heard these speakers, so nothing follows for new ones."
+    )
 
 
-def test_lines_come_back_and_those_of_another_dataset_or_place_do_not(tmp_path):
+SPEAKERS = {0: "aaaabbbccddddd", 1: "eeefffghhhhhhhhhaa"}  # fold → the speaker of each utterance; one is in both
+SPOKEN = {fold: np.random.default_rng(fold).integers(0, 3, len(names)) for fold, names in SPEAKERS.items()}
+
+
+def said_by(condition: str, fold: int, seed: int) -> tuple[NoiseResults, dict[str, np.ndarray]]:
+    """Scores of a model that says anything, and its training means."""
+    drawn = np.random.default_rng([list(CONDITIONS).index(condition), fold, seed])
+    names = np.array(list(SPEAKERS[fold]))
+    count = len(names)
+    known = dict.fromkeys(("id", "speaker", "session", "script"), names) | {"label": SPOKEN[fold]}
+    scores = ("logits", "audio_logits", "text_logits")
+    said = {
+        grade: Predictions(**known, **{name: drawn.normal(size=(count, 3)) for name in scores})
+        for grade in noise_study.GRADES
+    }
+    means = {name: drawn.normal(size=3) for name in ("audio_logits", "text_logits")}
+    return NoiseResults(Identity("", 0, "recordings"), said), means
+
+
+@pytest.fixture(scope="module")
+def counted(tmp_path_factory) -> Counts:
+    """Models of two folds and two seeds, of which the last lacks a fold, as a run's `noise.h5` has them."""
+    models = {}
+    for condition in CONDITIONS:
+        for fold, seed in ((0, 0), (1, 0), (0, 1)):
+            results, means = said_by(condition, fold, seed)
+            folder = tmp_path_factory.mktemp("run")
+            write_noise(folder, results)
+            metrics = {"training_means": {name: mean.tolist() for name, mean in means.items()}}
+            run = SimpleNamespace(folder=folder, metrics=metrics, emotions=["neutral", "anger", "very angry"])
+            models[Cell(condition, fold, seed)] = noise_study.counts(run)
+    return Counts(models)
+
+
+@pytest.mark.parametrize(("measure", "reported"), [*MEASURES.items(), (None, UA)])
+def test_shares_and_comparisons_are_those_of_a_report(counted, measure, reported):
+    under = {}
+    for condition in ("baseline", "both"):
+        models = {cell: said_by(condition, *cell) for cell in counted.cells}
+        under[condition] = UnderNoise(
+            Condition("", "paper", "random", 0, "fusion", 0.0),
+            {cell: results for cell, (results, _) in models.items()},
+            {cell: means for cell, (_, means) in models.items()},
+            speakers_were_heard=False,
+        )
+    for kinds in ([], [KINDS["babble"]], [KINDS["reverberation"], KINDS["deleted"], KINDS["white"]]):
+        weights = weights_of(kinds)
+        expected = under["both"].area(reported, kinds).value
+        if measure is None:
+            assert counted.recall("both", weights) == pytest.approx(expected)
+            continue
+        assert counted.share("both", measure, weights) == pytest.approx(expected)
+        theirs = change(under["baseline"], under["both"], kinds, reported)
+        ours = counted.change("baseline", "both", measure, weights)
+        assert ours.by_speaker == pytest.approx(theirs.by_speaker) and len(ours.by_speaker) == 8
+        assert (ours.p, ours.by_seed) == (pytest.approx(theirs.p), pytest.approx(theirs.by_seed))
+        assert ours.effect != pytest.approx(counted.share("both", measure, weights) - expected, abs=1e-6)
+
+
+def test_p_is_corrected_for_the_number_of_comparisons(counted):
+    said = noise_study.conclusions(counted, speakers_were_heard=False)
+    assert said.count("corrected for 4 comparisons") == 4 and "at least 5 seeds" in said
+
+
+SAME = {"dataset": "aa", "protocol": "speaker", "place": "recordings", "configuration": "cc", "version": "1"}
+KNOWN = ("aa", "recordings", {"both": "cc", "baseline": "dd"})
+
+
+def test_lines_come_back_and_those_of_another_dataset_place_or_configuration_do_not(tmp_path):
     path = tmp_path / "new" / "counts.csv"
-    same = {"dataset": "aa", "protocol": "speaker", "place": "recordings", "version": "1"}
     said = by_hand({"anger": [8, 4]}, [5, 10])
-    noise_study.append(path, same, Cell("both", 3, 1), said)
-    noise_study.append(path, same | {"place": "spectrograms"}, Cell("both", 4, 1), said)
-    noise_study.append(path, same | {"dataset": "bb"}, Cell("both", 4, 1), said)
-    assert noise_study.read(path, "aa", "speaker", "recordings") == {Cell("both", 3, 1): said}
-    assert noise_study.read(tmp_path / "none.csv", "aa", "speaker", "recordings") == {}
+    noise_study.add(path, SAME, Cell("both", 3, 1), said)
+    for other in ({"dataset": "bb"}, {"place": "spectrograms"}, {"configuration": "dd"}):
+        noise_study.add(path, SAME | other, Cell("both", 4, 1), said)
+    assert noise_study.read(path, *KNOWN) == {Cell("both", 3, 1): said}
+    assert noise_study.read(tmp_path / "none.csv", *KNOWN) == {}
+
+
+def test_a_model_that_is_cut_off_or_there_twice_is_named(tmp_path):
+    path, said = tmp_path / "counts.csv", by_hand({"anger": [8, 4]}, [5, 10])
+    noise_study.add(path, SAME, Cell("both", 3, 1), said)
+    whole = path.read_text()
+    lines = whole.splitlines(keepends=True)
+    for broken in (lines[:-1], [*lines, lines[-1]], [*lines, *lines[1:]]):
+        path.write_text("".join(broken))
+        with pytest.raises(TfcrError, match=r"fold=3, seed=1\) are not all there, or twice"):
+            noise_study.read(path, *KNOWN)
+    path.write_text(whole[:-40])
+    with pytest.raises(TfcrError, match=f"line {len(lines)} is no line of counts"):
+        noise_study.read(path, *KNOWN)
 
 
 @pytest.mark.full
@@ -118,8 +216,11 @@ def test_what_was_cut_off_goes_on_and_is_counted_as_it_was_tested(
     again = run(noise_study.command, arguments)
     assert (again.stdout, len(tested)) == (whole.stdout, 5)
 
-    place = small_dataset.sha256[:12], "random", "recordings"
-    counted = Counts(noise_study.read(tmp_path / "counts.csv", *place))
+    assert run(noise_study.command, [*arguments[:-4], *arguments[-2:], "--tables-only"]).output.startswith("0 of 4")
+
+    with open(tmp_path / "counts.csv") as file:
+        digests = {row["condition"]: row["configuration"] for row in csv.DictReader(file)}
+    counted = Counts(noise_study.read(tmp_path / "counts.csv", small_dataset.sha256[:12], "recordings", digests))
     [baseline] = (tmp_path / "study").glob("*/random-fusion-a0-f0-s0/noise.json")
     for grade, figures in json.loads(baseline.read_text())["grades"].items():
         measures = {"right": "wa", "conflicts": "conflict_rate", "conflicts, centred": "conflict_rate_centred"}

@@ -117,7 +117,7 @@ def test_xla_compiles_a_whole_step_deterministically_which_trains_as_the_others_
     expected = losses(make_model("cpu"), batch, compiled=False)
     found = losses(make_model("xla", precision), batch, compiled=True)
     np.testing.assert_allclose(found, expected, rtol=rtol)
-    assert found[-1] < found[0] - 0.005
+    assert found[-1] < found[0] - 0.005  # and it learns: the loss falls from 1.47 to 1.46
 
 
 @pytest.mark.full

@@ -25,7 +25,7 @@ class ContrastiveModel(WithBuiltMetrics):
             one, `audio_embedding` and `text_embedding`.
         alpha: the weight of the regulariser, from 0 to 1.
         discriminator: scores all pairs, `(audio_embedding, text_embedding) -> [anchors, texts]`. By default a
-            `PairDiscriminator` for `alpha` above 0, and none for 0.
+            `PairDiscriminator` for `alpha` above 0, with initial weights as PyTorch draws them, and none for 0.
         negatives, negative_weights, negatives_per_anchor: see `tfcr.objectives.negatives`.
         negatives_scope: whose texts are negatives where several replicas compute a batch: `global`, all of the batch's,
             or `replica`, those of the anchor's own replica.
@@ -113,7 +113,8 @@ class ContrastiveModel(WithBuiltMetrics):
                 each. The new model takes a dictionary of their inputs by name, and trains their weights. Inputs that
                 are optional may be left out.
             head: a layer over both embeddings, `head(audio_embedding, text_embedding)`, which returns logits [batch,
-                classes] or a dictionary that has `logits`. By default `LinearFusion` (Eq. 1).
+                classes] or a dictionary that has `logits`. By default `LinearFusion` (Eq. 1), with initial weights as
+                PyTorch draws them.
             num_classes: for the default head.
             **settings: of the class: `alpha` and so on.
 

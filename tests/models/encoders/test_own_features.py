@@ -2,12 +2,14 @@
 
 import dataclasses
 
+import keras
 import numpy as np
 import pytest
 from oracles import dense, shake, softmax, standardized
 
 from tfcr.config import PRESETS, Config
 from tfcr.models.contrastive import ContrastiveModel
+from tfcr.models.encoders.configured import audio_encoder_of, text_encoder_of
 from tfcr.models.encoders.projection_encoder import projection_encoder
 from tfcr.models.network import over_utterances
 from tfcr.models.sizes import Sizes
@@ -42,6 +44,17 @@ def test_the_encoder_is_a_projection_averaged_over_real_steps(modality, shape, c
     if counts:
         x[1, 1:] = 99
         np.testing.assert_array_equal(encoder([x, lengths])[1], found[1])
+
+
+def test_the_projection_has_the_initial_weights_that_a_configuration_asks_for():
+    keras.utils.set_random_seed(0)
+    sizes = Sizes(audio_features=(None, 100), text_features=(100,))
+    for initializers, limit in (("pytorch", 0.1), ("keras", np.sqrt(6 / (100 + 50)))):
+        config = Config(projection_units=50, initializers=initializers)
+        for encoder in (audio_encoder_of(config, sizes), text_encoder_of(config, sizes)):
+            kernel, bias = encoder.get_layer("projection").get_weights()
+            assert 0.99 * limit < np.abs(kernel).max() <= limit
+            assert np.any(bias) is np.bool_(initializers == "pytorch")
 
 
 @pytest.mark.parametrize("pooling", ["mean", "attention"])

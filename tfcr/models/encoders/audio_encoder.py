@@ -10,7 +10,9 @@ from tfcr.models.layers.standardization import Standardization
 from tfcr.schema import NUM_BINS, SEGMENT_FRAMES
 
 
-def audio_encoder(conv_blocks: int = 4, conv_filters: int = 8, initializers: str = "pytorch", dtype=None) -> keras.Model:
+def audio_encoder(
+    conv_blocks: int = 4, conv_filters: int = 8, initializers: str = "pytorch", dtype=None
+) -> keras.Model:
     """Blocks of 3x3 convolution with padding 1, 2x2 max-pooling with stride 2 and ReLU, flattened (Sec. 4.3).
 
     Returns:

@@ -12,7 +12,8 @@ from tfcr.models.sizes import Sizes
 def audio_encoder_of(config: Config, sizes: Sizes, dtype=None) -> keras.Model:
     """The CNN over a segment's spectrogram, or the projection of one's own features of an utterance's speech."""
     if sizes.audio_features is not None:
-        return projection_encoder("audio", sizes.audio_features, config.projection_units, config.pooling, dtype=dtype)
+        own = config.projection_units, config.pooling, config.initializers
+        return projection_encoder("audio", sizes.audio_features, *own, dtype=dtype)
     return audio_encoder(config.conv_blocks, config.conv_filters, config.initializers, dtype=dtype)
 
 
@@ -25,9 +26,8 @@ def text_encoder_of(
 ) -> keras.Model:
     """The LSTM with attention over word embeddings, or the projection of one's own features of the transcript."""
     if sizes.text_features is not None:
-        return projection_encoder(
-            "text", sizes.text_features, config.projection_units, config.pooling, regularizer, dtype
-        )
+        own = config.projection_units, config.pooling, config.initializers
+        return projection_encoder("text", sizes.text_features, *own, regularizer, dtype)
     return text_encoder(
         config.lstm_layers,
         config.lstm_units,

@@ -4,6 +4,7 @@ import keras
 from keras import layers
 
 from tfcr.models.layers.attention_pooling import AttentionPooling
+from tfcr.models.layers.initializers import linear_initializers
 from tfcr.models.layers.layer_mean import LayerMean
 from tfcr.models.layers.standardization import LEAST_OWN, Standardization
 from tfcr.models.layers.step_mean import StepMean
@@ -14,6 +15,7 @@ def projection_encoder(
     shape: tuple[int | None, ...],
     units: int = 256,
     pooling: str = "mean",
+    initializers: str = "pytorch",
     regularizer: keras.regularizers.Regularizer | None = None,
     dtype=None,
 ) -> keras.Model:
@@ -28,6 +30,7 @@ def projection_encoder(
             (dim,), where there is no mean.
         units: of the projection.
         pooling: `mean`, or `attention` for a mean over time by learned weights.
+        initializers: `keras` or `pytorch`, of the projection.
         regularizer: of all weights.
 
     Returns:
@@ -56,6 +59,7 @@ def projection_encoder(
         bias_regularizer=regularizer,
         name="projection",
         dtype=dtype,
+        **linear_initializers(initializers, x.shape[-1]),
     )(x)
     if is_sequence and pooling == "mean":
         x = StepMean(name="step_mean", dtype=dtype)(x, inputs[1])
