@@ -2,9 +2,9 @@
 
 import base64
 import json
-import shutil
 import time
 
+import chromium
 import numpy as np
 import pytest
 from servers import started
@@ -20,14 +20,6 @@ pytestmark = pytest.mark.full
 
 _SECONDS = 60
 _OPTIONS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
     "--use-fake-device-for-media-stream",  # a microphone that beeps
     "--use-fake-ui-for-media-stream",  # and may be used
     "--window-size=1200,1150",
@@ -36,18 +28,8 @@ _OPTIONS = (
 
 @pytest.fixture
 def browser(tmp_path):
-    """Chromium with a profile of its own."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        pytest.skip("needs chromium and chromedriver on the path (Debian: apt-get install chromium chromium-driver)")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for option in (*_OPTIONS, f"--user-data-dir={tmp_path / 'profile'}"):
-        options.add_argument(option)
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
-    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    yield browser
-    browser.quit()
+    with chromium.started(tmp_path / "profile", *_OPTIONS) as browser:
+        yield browser
 
 
 class Page:
