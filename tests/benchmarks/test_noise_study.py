@@ -2,6 +2,7 @@
 
 import csv
 import json
+import pathlib
 from types import SimpleNamespace
 
 import click.testing
@@ -35,6 +36,7 @@ def test_the_conditions_are_the_regulariser_and_noise_in_training_with_and_witho
     ]
 
 
+COUNTS = pathlib.Path(__file__).parents[2] / "docs" / "noise"
 MEASURES = {noise_study.RIGHT: WA, noise_study.CONFLICTS: CONFLICTS, noise_study.CENTRED: CENTRED}  # → a report's
 
 
@@ -227,3 +229,15 @@ def test_what_was_cut_off_goes_on_and_is_counted_as_it_was_tested(
         for measure, name in measures.items():
             assert counted.share("baseline", measure, {grade: 1.0}) == pytest.approx(figures[name]), (grade, name)
         assert counted.recall("baseline", {grade: 1.0}) == pytest.approx(figures["ua"])
+
+
+@pytest.mark.parametrize("path", sorted(COUNTS.glob("*.csv")), ids=lambda path: path.stem)
+def test_the_committed_counts_are_whole_and_of_one_study(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    [(dataset, place, _, _)] = {(row["dataset"], row["place"], row["protocol"], row["version"]) for row in rows}
+    digests = {(row["condition"], row["configuration"]) for row in rows}
+    assert len(digests) == len(CONDITIONS) and place == "recordings"
+    models = noise_study.read(path, dataset, place, dict(digests))
+    assert sum(map(len, models.values())) == len(rows)
+    assert Counts(models).cells
