@@ -326,7 +326,7 @@ def command(data, root, protocol, folds, seeds, path, out, config, tables_only):
     dataset = open_dataset(data)
     known = dataset.sha256[:_DIGITS], "spectrograms" if root is None else "recordings"
     wanted = list(cells(whole_numbers("--folds", folds), whole_numbers("--seeds", seeds)))
-    shared = {**(read_yaml(config) if config else {}), "system": "fusion", "protocol": protocol, "threads": 1}
+    shared = {"threads": 1, **(read_yaml(config) if config else {}), "system": "fusion", "protocol": protocol}
     digests = {name: _digest(_experiment(Cell(name, *_first(wanted)), data, shared)) for name in CONDITIONS}
     for number, cell in enumerate(() if tables_only else wanted, start=1):
         if cell in read(path, *known, digests):
