@@ -337,7 +337,8 @@ def command(data, root, protocol, folds, seeds, path, out, config, tables_only):
         found = counts(_tested(experiment, run, root))
         same = {"dataset": known[0], "protocol": protocol, "place": known[1], "version": tfcr.__version__}
         with files.locked(out, "writing the counts of", on_wait=lambda: None):
-            add(path, {**same, "configuration": digests[cell.condition]}, cell, found)
+            if cell not in read(path, *known, digests):  # another process may have trained it meanwhile
+                add(path, {**same, "configuration": digests[cell.condition]}, cell, found)
         seconds = time.process_time() - begin
         print(f"{number}/{len(wanted)} {run.name}: {seconds:.0f} s of processor time", file=sys.stderr, flush=True)
     there = {cell: of_cell for cell, of_cell in read(path, *known, digests).items() if cell in wanted}

@@ -241,3 +241,14 @@ def test_the_committed_counts_are_whole_and_of_one_study(path):
     models = noise_study.read(path, dataset, place, dict(digests))
     assert sum(map(len, models.values())) == len(rows)
     assert Counts(models).cells
+
+
+def test_the_page_prints_what_the_counts_of_emo_db_say_so_far():
+    page = (COUNTS.parent / "noise.md").read_text(encoding="utf-8")
+    with open(COUNTS / "emodb.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    digests = {row["condition"]: row["configuration"] for row in rows}
+    found = Counts(noise_study.read(COUNTS / "emodb.csv", rows[0]["dataset"], "recordings", digests))
+    assert found.cells == [(fold, 0) for fold in range(10)]
+    assert f"\n{noise_study.conclusions(found, speakers_were_heard=False)}\n" in page
+    assert f"\n{noise_study.table_of_areas(found, 'WA')}\n" in page
