@@ -19,6 +19,7 @@ import json
 import pathlib
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
@@ -27,9 +28,10 @@ import numpy as np
 
 from tfcr import files, statistics
 from tfcr.errors import TfcrError
-from tfcr.noise.grades import CLEAN, KINDS, Kind, grades
+from tfcr.noise.grades import CLEAN, KINDS, grades
 from tfcr.objectives.metrics import conflicts
-from tfcr.report.findings.noise import weights_of
+from tfcr.report.findings.noise import rows_of, weights_of
+from tfcr.report.tables.markdown import markdown_table
 from tfcr.statistics import GradedComparison
 from tfcr.training_noise import TrainingNoise
 
@@ -45,6 +47,7 @@ PAIRS = (  # before, after
 )
 RIGHT, CONFLICTS, CENTRED = "right", "conflicts", "conflicts, centred"  # what is counted
 MEASURES = {"WA": RIGHT, "conflicts": CONFLICTS, "conflicts, centred": CENTRED}
+GRADED = [kind for kind in KINDS.values() if kind.is_graded]
 GRADES = (CLEAN, *(grade.name for grade in grades()))
 COLUMNS = (
     *("dataset", "protocol", "place", "configuration", "condition", "fold", "seed", "version"),
@@ -96,18 +99,17 @@ def counts(run) -> list[Count]:
     means = {name: np.array(mean) for name, mean in run.metrics["training_means"].items()}
     clean = by_grade[CLEAN]
     right = {grade: by_grade[grade].logits.argmax(axis=1) == clean.label for grade in GRADES}
+    differ = {
+        name: {g: conflicts(by_grade[g].audio_logits, by_grade[g].text_logits, centre) for g in GRADES}
+        for name, centre in ((CONFLICTS, None), (CENTRED, means))
+    }
     found = []
     for speaker in np.unique(clean.speaker):
         of_speaker = clean.speaker == speaker
         for label, emotion in enumerate(run.emotions):
             these = of_speaker & (clean.label == label)
             found.append(_count(speaker, f"{RIGHT} {emotion}", these, right))
-        for name, centre in ((CONFLICTS, None), (CENTRED, means)):
-            flags = {
-                grade: conflicts(said.audio_logits, said.text_logits, centre)
-                for grade, said in ((grade, by_grade[grade]) for grade in GRADES)
-            }
-            found.append(_count(speaker, name, of_speaker, flags))
+        found += [_count(speaker, name, of_speaker, flags) for name, flags in differ.items()]
     return [count for count in found if count.utterances]
 
 
@@ -116,11 +118,13 @@ def _count(speaker: str, counted: str, these: np.ndarray, flags: Mapping[str, np
 
 
 def add(path: pathlib.Path, same: Mapping[str, str], cell: Cell, found: Sequence[Count]) -> None:
-    """Adds a model's lines to the file of counts, which appears whole.
+    """Adds a model's lines to the file of counts, which appears whole; nothing where another process has been faster.
 
     Args:
         same: what else its lines say: `dataset`, `protocol`, `place`, `configuration` and `version`.
     """
+    if cell in read(path, same["dataset"], same["place"], {cell.condition: same["configuration"]}):
+        return
     text = io.StringIO(path.read_text(encoding="utf-8") if path.is_file() else "", newline="")
     text.seek(0, io.SEEK_END)
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
@@ -146,7 +150,7 @@ def read(path: pathlib.Path, dataset: str, place: str, configurations: Mapping[s
     if not path.is_file():
         return {}
     found: dict[Cell, list[Count]] = {}
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
         for number, row in enumerate(csv.DictReader(file), start=2):
             try:
                 cell = Cell(row["condition"], int(row["fold"]), int(row["seed"]))
@@ -165,12 +169,13 @@ def read(path: pathlib.Path, dataset: str, place: str, configurations: Mapping[s
 
 def _is_whole(counts: Sequence[Count]) -> bool:
     """Whether every speaker's utterances are counted once in each way."""
-    ways = [
-        {(count.speaker, count.counted): count.utterances for count in counts if _is_of(count.counted, measure)}
-        for measure in MEASURES.values()
-    ]
-    speakers = [{name: sum(n for (speaker, _), n in way.items() if speaker == name) for name, _ in way} for way in ways]
-    return sum(map(len, ways)) == len(counts) and speakers[0] == speakers[1] == speakers[2]
+    totals: dict[str, Counter[str]] = {measure: Counter() for measure in MEASURES.values()}
+    for count in counts:
+        for measure, of_speaker in totals.items():
+            if _is_of(count.counted, measure):
+                of_speaker[count.speaker] += count.utterances
+    once = len({(count.speaker, count.counted) for count in counts}) == len(counts)
+    return once and totals[RIGHT] == totals[CONFLICTS] == totals[CENTRED]
 
 
 def _is_of(counted: str, measure: str) -> bool:
@@ -229,42 +234,29 @@ def _share_of_each(counts: Sequence[Count], weights: Mapping[str, float]) -> np.
     return np.full(utterances, counted / utterances)
 
 
-def rows(with_conflicts: bool) -> list[tuple[str, list[Kind]]]:
-    """The rows of the tables of areas: a name, and the kinds that are averaged; none is the test without noise.
-
-    Args:
-        with_conflicts: whether speech and words have to be there.
-    """
-    graded = [kind for kind in KINDS.values() if kind.is_graded]
-    unheard = [kind for kind in graded if kind.name not in TrainingNoise().heard]
-    alone = [kind for kind in KINDS.values() if not (with_conflicts and kind.is_absence)]
-    return [
-        ("none (clean)", []),
-        (f"all {len(graded)} with grades", graded),
-        (f"of these the {len(unheard)} that no training heard", unheard),
-        *((kind.meaning, [kind]) for kind in alone),
-    ]
-
-
 def table_of_areas(found: Counts, measure: str) -> str:
     """The areas of a measure of `MEASURES` in percent, and paired differences with 95 % intervals, in Markdown."""
-    lines = _header(measure, *CONDITIONS, *(f"{after} − {before}" for before, after in PAIRS))
-    for name, kinds in rows(with_conflicts=measure != "WA"):
-        weights = weights_of(kinds)
-        values = (f"{100 * found.share(condition, MEASURES[measure], weights):.1f}" for condition in CONDITIONS)
-        changes = (_points(found.change(*pair, MEASURES[measure], weights)) for pair in PAIRS)
-        lines.append(_line(name, *values, *changes))
-    return "\n".join(lines)
+    header = [measure, *CONDITIONS, *(f"{after} − {before}" for before, after in PAIRS)]
+    unheard = [kind for kind in GRADED if kind.name not in TrainingNoise().heard]
+    lines = []
+    for row in rows_of(list(KINDS.values()), unheard):
+        if row.has_conflicts or measure == "WA":
+            weights = weights_of(row.kinds)
+            values = (f"{100 * found.share(condition, MEASURES[measure], weights):.1f}" for condition in CONDITIONS)
+            changes = (_points(found.change(*pair, MEASURES[measure], weights)) for pair in PAIRS)
+            lines.append([row.name, *values, *changes])
+    return "\n".join(markdown_table(header, lines))
 
 
 def table_of_grades(found: Counts) -> str:
     """WA and UA at every grade in percent, in Markdown."""
-    lines = _header("grade", *(f"{measure}, {name}" for measure in ("WA", "UA") for name in CONDITIONS))
+    header = ["grade", *(f"{measure}, {name}" for measure in ("WA", "UA") for name in CONDITIONS)]
+    lines = []
     for grade in GRADES:
         wa = (found.share(condition, RIGHT, {grade: 1.0}) for condition in CONDITIONS)
         ua = (found.recall(condition, {grade: 1.0}) for condition in CONDITIONS)
-        lines.append(_line(f"`{grade}`", *(f"{100 * value:.1f}" for value in (*wa, *ua))))
-    return "\n".join(lines)
+        lines.append([f"`{grade}`", *(f"{100 * value:.1f}" for value in (*wa, *ua))])
+    return "\n".join(markdown_table(header, lines))
 
 
 def conclusions(found: Counts, speakers_were_heard: bool) -> str:
@@ -272,22 +264,12 @@ def conclusions(found: Counts, speakers_were_heard: bool) -> str:
 
     Their p values are corrected for their number (Holm 1979).
     """
-    graded = weights_of([kind for kind in KINDS.values() if kind.is_graded])
-    changes = [found.change(*pair, RIGHT, graded) for pair in PAIRS]
-    p_values = [change.p for change in changes if change.p is not None]
-    if p_values:  # all have one, or none where speakers are few: they share them
-        changes = [replace(each, p=p) for each, p in zip(changes, statistics.holm(p_values), strict=True)]
-    sentences = [
-        statistics.conclusion(change, *pair, tests=len(PAIRS)).removesuffix(_all(statistics.caveats(change)))
-        for pair, change in zip(PAIRS, changes, strict=True)
+    changes = statistics.corrected([found.change(*pair, RIGHT, weights_of(GRADED)) for pair in PAIRS])
+    findings = [
+        f"- {statistics.finding(change, *pair, tests=len(PAIRS))}" for pair, change in zip(PAIRS, changes, strict=True)
     ]
     caveats = " ".join(statistics.caveats(changes[0], speakers_were_heard))
-    return "\n".join([*(f"- {sentence}" for sentence in sentences), *([f"\n{caveats}"] if caveats else [])])
-
-
-def _all(sentences: Sequence[str]) -> str:
-    """As they stand behind others."""
-    return " ".join(["", *sentences])
+    return "\n".join([*findings, *([f"\n{caveats}"] if caveats else [])])
 
 
 def _points(change: GradedComparison) -> str:
@@ -296,14 +278,6 @@ def _points(change: GradedComparison) -> str:
     if change.interval is None:
         return effect
     return f"{effect} ({100 * change.interval.low:+.1f} to {100 * change.interval.high:+.1f})"
-
-
-def _header(*columns: str) -> list[str]:
-    return [_line(*columns), _line(*["---"] * len(columns))]
-
-
-def _line(*cells: str) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 @click.command("noise_study.py", help=__doc__.partition("\n\n")[0])
@@ -327,7 +301,7 @@ def command(data, root, protocol, folds, seeds, path, out, config, tables_only):
     known = dataset.sha256[:_DIGITS], "spectrograms" if root is None else "recordings"
     wanted = list(cells(whole_numbers("--folds", folds), whole_numbers("--seeds", seeds)))
     shared = {"threads": 1, **(read_yaml(config) if config else {}), "system": "fusion", "protocol": protocol}
-    digests = {name: _digest(_experiment(Cell(name, *_first(wanted)), data, shared)) for name in CONDITIONS}
+    digests = {name: _digest(_experiment(replace(wanted[0], condition=name), data, shared)) for name in CONDITIONS}
     for number, cell in enumerate(() if tables_only else wanted, start=1):
         if cell in read(path, *known, digests):
             continue
@@ -337,8 +311,7 @@ def command(data, root, protocol, folds, seeds, path, out, config, tables_only):
         found = counts(_tested(experiment, run, root))
         same = {"dataset": known[0], "protocol": protocol, "place": known[1], "version": tfcr.__version__}
         with files.locked(out, "writing the counts of", on_wait=lambda: None):
-            if cell not in read(path, *known, digests):  # another process may have trained it meanwhile
-                add(path, {**same, "configuration": digests[cell.condition]}, cell, found)
+            add(path, {**same, "configuration": digests[cell.condition]}, cell, found)
         seconds = time.process_time() - begin
         print(f"{number}/{len(wanted)} {run.name}: {seconds:.0f} s of processor time", file=sys.stderr, flush=True)
     there = {cell: of_cell for cell, of_cell in read(path, *known, digests).items() if cell in wanted}
@@ -351,10 +324,6 @@ def command(data, root, protocol, folds, seeds, path, out, config, tables_only):
         for measure in MEASURES:
             click.echo(f"\n{table_of_areas(found, measure)}")
         click.echo(f"\n{table_of_grades(found)}")
-
-
-def _first(wanted: Sequence[Cell]) -> tuple[int, int]:
-    return wanted[0].fold, wanted[0].seed
 
 
 def _experiment(cell: Cell, data: pathlib.Path, shared: dict):

@@ -169,6 +169,9 @@ def test_lines_come_back_and_those_of_another_dataset_place_or_configuration_do_
         noise_study.add(path, SAME | other, Cell("both", 4, 1), said)
     assert noise_study.read(path, *KNOWN) == {Cell("both", 3, 1): said}
     assert noise_study.read(tmp_path / "none.csv", *KNOWN) == {}
+    text = path.read_text()
+    noise_study.add(path, SAME, Cell("both", 3, 1), said)  # by another process, which has trained it meanwhile
+    assert path.read_text() == text
 
 
 def test_a_model_that_is_cut_off_or_there_twice_is_named(tmp_path):
@@ -182,6 +185,9 @@ def test_a_model_that_is_cut_off_or_there_twice_is_named(tmp_path):
             noise_study.read(path, *KNOWN)
     path.write_text(whole[:-40])
     with pytest.raises(TfcrError, match=f"line {len(lines)} is no line of counts"):
+        noise_study.read(path, *KNOWN)
+    path.write_bytes(whole.encode() + b"\xff\n")
+    with pytest.raises(TfcrError, match=f"line {len(lines) + 1} is no line of counts"):
         noise_study.read(path, *KNOWN)
 
 

@@ -82,7 +82,7 @@ def make_model(monkeypatch):
         network = system("fusion").build(Config(conv_filters=2, lstm_units=8, lstm_layers=1), 4, dtype=policy)
         discriminator = PairDiscriminator(6, dtype=policy)
         model = ContrastiveModel(network, alpha=0.3, discriminator=discriminator, dtype=policy, **settings)
-        model.compile(keras.optimizers.Adam(0.001), jit_compile=False)
+        model.compile(keras.optimizers.Adam(0.003), jit_compile=False)
         model.optimizer.build(model.trainable_variables)
         return model
 
@@ -117,7 +117,7 @@ def test_xla_compiles_a_whole_step_deterministically_which_trains_as_the_others_
     expected = losses(make_model("cpu"), batch, compiled=False)
     found = losses(make_model("xla", precision), batch, compiled=True)
     np.testing.assert_allclose(found, expected, rtol=rtol)
-    assert found[-1] < found[0] - 0.005  # and it learns: the loss falls from 1.47 to 1.46
+    assert found[-1] < found[0] - 0.02
 
 
 @pytest.mark.full

@@ -10,6 +10,7 @@ from tfcr import files
 from tfcr.runs import METRICS, PREDICTIONS, Predictions, Run, open_run, write_history, write_predictions
 
 EMOTIONS = ("neutral", "happiness", "sadness", "anger")
+UNDER_NOISE = {"share": 0.5, "kinds": ["white", "pink"], "snr": [0.0, 20.0], "words": 0.2}  # as `noise: {}` trains
 
 
 def fabricated(

@@ -17,9 +17,9 @@ from tfcr.statistics.clusters import (
     t_interval,
 )
 from tfcr.statistics.comparison import Comparison, Pooled, SeedDifference, compare, pool
-from tfcr.statistics.graded import GradedComparison, compare_graded
+from tfcr.statistics.graded import GradedComparison, compare_graded, corrected
 from tfcr.statistics.matrices import Estimate, bootstrap_intervals, cluster_matrices, exchange_tests
-from tfcr.statistics.sentences import caveats, conclusion, interval_in_words, p_in_words
+from tfcr.statistics.sentences import caveats, conclusion, finding, interval_in_words, p_in_words
 from tfcr.statistics.utterances import (
     LEVEL,
     McNemar,
@@ -52,8 +52,10 @@ __all__ = [
     "compare",
     "compare_graded",
     "conclusion",
+    "corrected",
     "dialogues",
     "exchange_tests",
+    "finding",
     "holm",
     "interval_in_words",
     "joined",

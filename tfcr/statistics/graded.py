@@ -3,14 +3,14 @@
 Differences are after minus before, fractions from -1 to 1.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tfcr.errors import TfcrError
 from tfcr.statistics.agreement import MIN_SPEAKERS, Agreement, Cell, complete_seeds
-from tfcr.statistics.clusters import sign_flip_test, t_interval
+from tfcr.statistics.clusters import holm, sign_flip_test, t_interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,3 +58,11 @@ def compare_graded(
         by_seed=by_seed,
         seed_interval=t_interval(np.array([by_seed[seed] for seed in complete_seeds(cells)])),
     )
+
+
+def corrected(comparisons: Sequence[GradedComparison]) -> list[GradedComparison]:
+    """The same, their p corrected for their number (Holm 1979); of too few speakers, which they share, none has one."""
+    p_values = [comparison.p for comparison in comparisons if comparison.p is not None]
+    if not p_values:
+        return list(comparisons)
+    return [replace(comparison, p=p) for comparison, p in zip(comparisons, holm(p_values), strict=True)]

@@ -13,29 +13,38 @@ def conclusion(
     speakers_were_heard: bool = False,
     tests: int = 1,
 ) -> str:
-    """What the comparison shows, in two or three plain sentences.
+    """What the comparison shows and what it does not, in two or three plain sentences.
+
+    Args:
+        speakers_were_heard: whether training heard the test speakers (protocols `random`, `authors` and `script`).
+        before, after, tests: as of `finding`.
+    """
+    return " ".join([finding(comparison, before, after, tests), *caveats(comparison, speakers_were_heard)])
+
+
+def finding(
+    comparison: Agreement, before: str = "the first system", after: str = "the second system", tests: int = 1
+) -> str:
+    """What the comparison shows, in a sentence.
 
     A difference counts as shown if the sign-flip test over speakers has p below 5 % and the t interval over seeds lies
     on the same side of zero.
 
     Args:
         before, after: the systems' names within a sentence.
-        speakers_were_heard: whether training heard the test speakers (protocols `random`, `authors` and `script`).
         tests: how many p was corrected for, by Holm's rule.
     """
     speakers, seeds = len(comparison.by_speaker), comparison.seeds
-    finding = f"{after} is right {_more_often(comparison.effect)} {before}"
+    said = f"{after} is right {_more_often(comparison.effect)} {before}"
     seed = "seed" if len({seed for _, seed in comparison.cells}) == seeds else "complete seed"  # others lack a fold
     over = f"{counted(speakers, 'speaker')} and {counted(seeds, seed)}"
     if comparison.is_descriptive:
-        sentence = f"Over {over}, {finding}."
-    else:
-        assert comparison.interval is not None and comparison.p is not None
-        corrected = f", corrected for {tests} comparisons" if tests > 1 else ""
-        p = f"sign-flip p {p_in_words(comparison.p)}{corrected}"
-        measured = f"(95 % t interval {interval_in_words(comparison.interval)}, {p})"
-        sentence = f"Over {over}, {finding} {measured}: {_verdict(comparison)}"
-    return " ".join([sentence, *caveats(comparison, speakers_were_heard)])
+        return f"Over {over}, {said}."
+    assert comparison.interval is not None and comparison.p is not None
+    corrected = f", corrected for {tests} comparisons" if tests > 1 else ""
+    p = f"sign-flip p {p_in_words(comparison.p)}{corrected}"
+    measured = f"(95 % t interval {interval_in_words(comparison.interval)}, {p})"
+    return f"Over {over}, {said} {measured}: {_verdict(comparison)}"
 
 
 def caveats(comparison: Agreement, speakers_were_heard: bool = False) -> list[str]:

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from fabricated_runs import UNDER_NOISE
 
 from tfcr.noise.grades import CLEAN, KINDS, grades
 from tfcr.noise.results import Identity, NoiseResults, read_noise, write_noise
@@ -15,8 +16,6 @@ from tfcr.report.findings.noise import CENTRED, CONFLICTS, UA, WA, change_of_los
 from tfcr.report.findings.noise_conclusion import noise_comparisons, noise_conclusion
 from tfcr.report.findings.sections import divide
 from tfcr.report.tables.noise_tables import noise_csv
-
-UNDER_NOISE = {"share": 0.5, "kinds": ["white", "pink"], "snr": [0.0, 20.0], "words": 0.2}
 
 
 def findings(*runs):

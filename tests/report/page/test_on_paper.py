@@ -2,13 +2,13 @@
 
 import chromium
 import pytest
+from fabricated_runs import UNDER_NOISE
 
 from tfcr.report import write_report
 
 pytestmark = pytest.mark.full
 
 _A4_LANDSCAPE = round((297 - 2 * 12) / 25.4 * 96)  # CSS pixels between the margins of the style sheet
-_UNDER_NOISE = {"share": 0.5, "kinds": ["white", "pink"], "snr": [0.0, 20.0], "words": 0.2}
 _TOO_WIDE = """
     document.querySelectorAll("details").forEach(each => each.open = true);
     return [...document.querySelectorAll("table, figure svg")]
@@ -20,7 +20,7 @@ _TOO_WIDE = """
 def test_no_table_is_wider_than_paper(make_tested, tmp_path):
     """Four conditions under noise, whose tables are the widest of all."""
     conditions = [
-        make_tested(2, clean=3, alpha=alpha, **noise) for noise in ({}, {"noise": _UNDER_NOISE}) for alpha in (0.0, 0.1)
+        make_tested(2, clean=3, alpha=alpha, **noise) for noise in ({}, {"noise": UNDER_NOISE}) for alpha in (0.0, 0.1)
     ]
     page = write_report([run for runs in conditions for run in runs], tmp_path / "report").page
     with chromium.started(tmp_path / "profile") as browser:

@@ -10,7 +10,6 @@ import pytest
 from servers import started
 from wav_files import noise, wav
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
 keys = pytest.importorskip("selenium.webdriver.common.keys", reason="needs selenium")
 ui = pytest.importorskip("selenium.webdriver.support.ui", reason="needs selenium")
 pytest.importorskip("fastapi", reason="needs the extra serve")

@@ -207,15 +207,7 @@ class NoiseFindings:
     @property
     def rows(self) -> list[Row]:
         """What a table of areas has rows for."""
-        graded, unheard = self.graded, self.unheard
-        together = [Row(ALL_KINDS, f"all {len(graded)} with grades", graded)] if len(graded) > 1 else []
-        if unheard:
-            together.append(Row(UNHEARD, f"of these the {len(unheard)} that no training heard", unheard))
-        return [
-            Row(CLEAN, "none (clean)", []),
-            *together,
-            *(Row(kind.name, kind.meaning, [kind]) for kind in self.kinds),
-        ]
+        return rows_of(self.kinds, self.unheard)
 
     @property
     def measures(self) -> list[str]:
@@ -247,6 +239,19 @@ class NoiseFindings:
     def _known(self) -> dict[tuple, GradedComparison]:
         """What has been compared: page and tables ask for the same."""
         return {}
+
+
+def rows_of(kinds: Sequence[Kind], unheard: Sequence[Kind]) -> list[Row]:
+    """The rows of a table of areas of some kinds.
+
+    Args:
+        unheard: those with grades that no training heard, where some training heard others.
+    """
+    graded = [kind for kind in kinds if kind.is_graded]
+    together = [Row(ALL_KINDS, f"all {len(graded)} with grades", graded)] if len(graded) > 1 else []
+    if unheard:
+        together.append(Row(UNHEARD, f"of these the {len(unheard)} that no training heard", unheard))
+    return [Row(CLEAN, "none (clean)", []), *together, *(Row(kind.name, kind.meaning, [kind]) for kind in kinds)]
 
 
 def change(before: UnderNoise, after: UnderNoise, kinds: Sequence[Kind], measure: str = WA) -> GradedComparison:

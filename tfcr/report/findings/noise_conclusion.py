@@ -1,7 +1,5 @@
 """What can and cannot be concluded of conditions under noise, in words."""
 
-from dataclasses import replace
-
 from tfcr import statistics
 from tfcr.report.findings.comparisons import within_a_sentence
 from tfcr.report.findings.noise import NoiseFindings, UnderNoise, change, change_of_loss
@@ -30,10 +28,7 @@ def noise_comparisons(findings: NoiseFindings) -> list[str]:
     """What each of the pairs shows by the area of WA, in words; without what no comparison here can show."""
     if not findings.graded:
         return []
-    compared = [change(before, after, findings.graded) for before, after in findings.pairs]
-    p_values = [each.p for each in compared if each.p is not None]
-    if p_values:  # all have one, or none where speakers are few: they share them
-        compared = [replace(each, p=p) for each, p in zip(compared, statistics.holm(p_values), strict=True)]
+    compared = statistics.corrected([change(before, after, findings.graded) for before, after in findings.pairs])
     return [
         _sentence(findings, *pair, comparison, len(compared))
         for pair, comparison in zip(findings.pairs, compared, strict=True)
@@ -45,8 +40,7 @@ def _sentence(
 ) -> str:
     """What one comparison shows, without what it does not show; and how much of it is there without noise."""
     first, second = (within_a_sentence(each.condition) for each in (before, after))
-    said = statistics.conclusion(comparison, first, second, tests=tests)
-    said = said.removesuffix(" ".join(["", *statistics.caveats(comparison)]))
+    said = statistics.finding(comparison, first, second, tests)
     clean, loss = change(before, after, []), change_of_loss(before, after, findings.graded)
     without = f"Without noise {_more_often(clean)}; noise takes {_more(loss, first)}."
     unheard = findings.unheard if before.condition.noise != after.condition.noise else []
