@@ -27,6 +27,7 @@ from dataclasses import dataclass, replace
 import click
 
 from tfcr.config import PRESETS
+from tfcr.errors import TfcrError
 
 _DROPPED = ("embedding_dropout", "head_dropout", "audio_head_dropout", "text_head_dropout")
 DROP_RATES = {name: getattr(PRESETS["authors"], name) for name in _DROPPED}
@@ -97,15 +98,25 @@ def settings_of(recipe: str) -> dict:
 
 
 def read(path: pathlib.Path, dataset_sha256: str, protocol: str) -> dict[Cell, dict[str, str]]:
-    """The lines of a file of cells that are of this dataset's folds by this protocol; empty where there is no file."""
+    """The lines of a file of cells that are of this dataset's folds by this protocol; empty where there is no file.
+
+    Raises:
+        TfcrError: a line is none of a cell, in a file of another kind perhaps.
+    """
     if not path.is_file():
         return {}
-    with path.open(newline="", encoding="utf-8") as file:
-        of_these = dataset_sha256, protocol
-        rows = [row for row in csv.DictReader(file) if (row["dataset_sha256"], row["protocol"]) == of_these]
-    return {
-        Cell(row["recipe"], row["system"], float(row["alpha"]), int(row["fold"]), int(row["seed"])): row for row in rows
-    }
+    found = {}
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        for number, row in enumerate(csv.DictReader(file), start=2):
+            try:
+                cell = Cell(row["recipe"], row["system"], float(row["alpha"]), int(row["fold"]), int(row["seed"]))
+                known = row["dataset_sha256"], row["protocol"]
+                _ = [float(row[part]) for part in _PARTS]
+            except (KeyError, TypeError, ValueError):
+                raise TfcrError(f"{path}, line {number} is no line of a cell; name another file, or remove it") from None
+            if known == (dataset_sha256, protocol):
+                found[cell] = row
+    return found
 
 
 def append(path: pathlib.Path, row: dict) -> None:

@@ -11,6 +11,8 @@ import pytest
 import recipes
 from recipes import Cell
 
+from tfcr.errors import TfcrError
+
 SHA = "a" * 64
 
 
@@ -94,6 +96,14 @@ def test_lines_come_back_and_those_of_another_dataset_or_protocol_do_not(tmp_pat
     found = recipes.read(path, SHA, "random")
     assert list(found) == [cell]
     assert found[cell]["validation_ua"] == "0.5"
+
+
+@pytest.mark.parametrize("content", ["dataset,protocol,place\nab,random,0\n", "\xff\n\xff\n", f"{','.join(recipes.COLUMNS)}\n1,2\n"])
+def test_a_file_of_another_kind_is_one_line(tmp_path, content):
+    path = tmp_path / "cells.csv"
+    path.write_text(content, encoding="latin-1")
+    with pytest.raises(TfcrError, match=r"cells\.csv, line 2 is no line of a cell; name another file"):
+        recipes.read(path, SHA, "random")
 
 
 def test_the_table_compares_on_the_folds_that_every_recipe_has():

@@ -1,7 +1,11 @@
 """What tests of sweeps share."""
 
+import os
+
 import pytest
 import yaml
+
+os.environ.setdefault("RAY_worker_niceness", "0")  # by 15, as Ray has it, other processes could leave a cell no time
 
 
 @pytest.fixture(scope="module")
