@@ -113,7 +113,9 @@ def read(path: pathlib.Path, dataset_sha256: str, protocol: str) -> dict[Cell, d
                 known = row["dataset_sha256"], row["protocol"]
                 _ = [float(row[part]) for part in _PARTS]
             except (KeyError, TypeError, ValueError):
-                raise TfcrError(f"{path}, line {number} is no line of a cell; name another file, or remove it") from None
+                raise TfcrError(
+                    f"{path}, line {number} is no line of a cell; name another file, or remove it"
+                ) from None
             if known == (dataset_sha256, protocol):
                 found[cell] = row
     return found

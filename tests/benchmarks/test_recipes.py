@@ -98,7 +98,9 @@ def test_lines_come_back_and_those_of_another_dataset_or_protocol_do_not(tmp_pat
     assert found[cell]["validation_ua"] == "0.5"
 
 
-@pytest.mark.parametrize("content", ["dataset,protocol,place\nab,random,0\n", "\xff\n\xff\n", f"{','.join(recipes.COLUMNS)}\n1,2\n"])
+@pytest.mark.parametrize(
+    "content", ["dataset,protocol,place\nab,random,0\n", "\xff\n\xff\n", f"{','.join(recipes.COLUMNS)}\n1,2\n"]
+)
 def test_a_file_of_another_kind_is_one_line(tmp_path, content):
     path = tmp_path / "cells.csv"
     path.write_text(content, encoding="latin-1")
