@@ -22,6 +22,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 
 import click
 import numpy as np
@@ -30,7 +31,10 @@ from tfcr import files, statistics
 from tfcr.errors import TfcrError
 from tfcr.noise.grades import CLEAN, KINDS, grades
 from tfcr.objectives.metrics import conflicts
-from tfcr.report.findings.noise import rows_of, weights_of
+from tfcr.report.figures.drawing import Drawing
+from tfcr.report.figures.noise_figure import draw_noise
+from tfcr.report.findings.conditions import Condition
+from tfcr.report.findings.noise import UA, WA, Share, rows_of, weights_of
 from tfcr.report.tables.markdown import markdown_table
 from tfcr.statistics import GradedComparison
 from tfcr.training_noise import TrainingNoise
@@ -46,7 +50,7 @@ PAIRS = (  # before, after
     ("noise-trained", "both"),
 )
 RIGHT, CONFLICTS, CENTRED = "right", "conflicts", "conflicts, centred"  # what is counted
-MEASURES = {"WA": RIGHT, "conflicts": CONFLICTS, "conflicts, centred": CENTRED}
+MEASURES = {WA: RIGHT, "conflicts": CONFLICTS, "conflicts, centred": CENTRED}
 GRADED = [kind for kind in KINDS.values() if kind.is_graded]
 GRADES = (CLEAN, *(grade.name for grade in grades()))
 COLUMNS = (
@@ -54,6 +58,7 @@ COLUMNS = (
     *("speaker", "counted", "utterances", *GRADES),
 )
 _DIGITS = 12  # of a SHA-256
+_DRAWS = 2_000  # of a bootstrap, as in the report's figure
 _FREE = ("fold", "seed", "threads")  # what a configuration's digest leaves out
 
 
@@ -195,16 +200,50 @@ class Counts:
 
     def share(self, condition: str, measure: str, weights: Mapping[str, float]) -> float:
         """The share that is counted: seeds are averaged within a fold, and folds joined."""
-        shares = self._shares(condition, measure, weights)
-        folds = sorted({fold for fold, _ in self.cells})
-        by_fold = [np.mean([shares[cell] for cell in self.cells if cell[0] == fold], axis=0) for fold in folds]
-        return float(np.concatenate(by_fold).mean())
+        return float(self._joined(condition, measure, weights).mean())
 
     def recall(self, condition: str, weights: Mapping[str, float]) -> float:
         """UA: the mean over the emotions of the share that is right."""
+        return float(np.mean([self.share(condition, emotion, weights) for emotion in self._emotions]))
+
+    def at(self, condition: str, measure: str, grade: str) -> Share:
+        """A measure of a report at a grade, and its interval over speakers."""
+        weights = {grade: 1.0}
+        if measure != UA:
+            values = self._joined(condition, MEASURES[measure], weights)
+            speakers = self._joined_speakers(MEASURES[measure])
+            return Share(float(values.mean()), statistics.bootstrap_interval(values, speakers, repetitions=_DRAWS))
+        values, speakers = (
+            [method(emotion) for emotion in self._emotions]
+            for method in (lambda emotion: self._joined(condition, emotion, weights), self._joined_speakers)
+        )
+        labels = np.repeat(np.arange(len(values)), list(map(len, values)))
+        drawn = statistics.bootstrap_interval(*map(np.concatenate, (values, speakers)), labels, repetitions=_DRAWS)
+        return Share(self.recall(condition, weights), drawn)
+
+    @cached_property
+    def num_speakers(self) -> int:
+        return len(np.unique(self._joined_speakers(RIGHT)))
+
+    @cached_property
+    def _emotions(self) -> list[str]:
         of_all = itertools.chain.from_iterable(self._found.values())
-        emotions = sorted({count.counted for count in of_all if _is_of(count.counted, RIGHT)})
-        return float(np.mean([self.share(condition, emotion, weights) for emotion in emotions]))
+        return sorted({count.counted for count in of_all if _is_of(count.counted, RIGHT)})
+
+    def _joined(self, condition: str, measure: str, weights: Mapping[str, float]) -> np.ndarray:
+        """For every utterance the share that is counted, averaged over seeds; the folds one behind another."""
+        shares = self._shares(condition, measure, weights)
+        by_fold = [np.mean([shares[cell] for cell in self.cells if cell[0] == fold], axis=0) for fold in self._folds]
+        return np.concatenate(by_fold)
+
+    def _joined_speakers(self, measure: str) -> np.ndarray:
+        """Whose the utterances of `_joined` are."""
+        firsts = [next(cell for cell in self.cells if cell[0] == fold) for fold in self._folds]
+        return np.concatenate([self._speakers(*cell, measure) for cell in firsts])
+
+    @property
+    def _folds(self) -> list[int]:
+        return sorted({fold for fold, _ in self.cells})
 
     def change(self, before: str, after: str, measure: str, weights: Mapping[str, float]) -> GradedComparison:
         """One condition minus another, over speakers as in a report."""
@@ -214,18 +253,23 @@ class Counts:
     def _shares(self, condition: str, measure: str, weights: Mapping[str, float]) -> dict[tuple[int, int], np.ndarray]:
         """By fold and seed, for every utterance the share of its speaker's that is counted, float [utterances]."""
         found = {}
-        for fold, seed in self.cells:
-            by_speaker: dict[str, list[Count]] = {}
-            for count in self._found[Cell(condition, fold, seed)]:
-                if _is_of(count.counted, measure):
-                    by_speaker.setdefault(count.speaker, []).append(count)
-            each = [_share_of_each(of, weights) for of in by_speaker.values()]  # none in a fold without an emotion
-            found[fold, seed] = np.concatenate([np.empty(0), *each])
+        for cell in self.cells:
+            each = [_share_of_each(of, weights) for of in self._by_speaker(condition, *cell, measure).values()]
+            found[cell] = np.concatenate([np.empty(0), *each])  # none in a fold without an emotion
         return found
 
-    def _speakers(self, fold: int, seed: int) -> np.ndarray:
-        of_all = [count for count in self._found[Cell("baseline", fold, seed)] if count.counted == CONFLICTS]
-        return np.concatenate([np.full(count.utterances, count.speaker) for count in of_all])
+    def _speakers(self, fold: int, seed: int, measure: str = CONFLICTS) -> np.ndarray:
+        """Of every utterance of a fold whose it is."""
+        counts = self._by_speaker("baseline", fold, seed, measure)
+        sizes = [sum(count.utterances for count in of) for of in counts.values()]
+        return np.repeat(np.array(list(counts), dtype=str), sizes)
+
+    def _by_speaker(self, condition: str, fold: int, seed: int, measure: str) -> dict[str, list[Count]]:
+        found: dict[str, list[Count]] = {}
+        for count in self._found[Cell(condition, fold, seed)]:
+            if _is_of(count.counted, measure):
+                found.setdefault(count.speaker, []).append(count)
+        return found
 
 
 def _share_of_each(counts: Sequence[Count], weights: Mapping[str, float]) -> np.ndarray:
@@ -240,7 +284,7 @@ def table_of_areas(found: Counts, measure: str) -> str:
     unheard = [kind for kind in GRADED if kind.name not in TrainingNoise().heard]
     lines = []
     for row in rows_of(list(KINDS.values()), unheard):
-        if row.has_conflicts or measure == "WA":
+        if row.has_conflicts or measure == WA:
             weights = weights_of(row.kinds)
             values = (f"{100 * found.share(condition, MEASURES[measure], weights):.1f}" for condition in CONDITIONS)
             changes = (_points(found.change(*pair, MEASURES[measure], weights)) for pair in PAIRS)
@@ -272,12 +316,61 @@ def conclusions(found: Counts, speakers_were_heard: bool) -> str:
     return "\n".join([*findings, *([f"\n{caveats}"] if caveats else [])])
 
 
+def said(there: Mapping[Cell, Sequence[Count]], wanted: int, place: str, speakers_were_heard: bool) -> str:
+    """All that the models say which are there, in Markdown.
+
+    Args:
+        wanted: how many models there are to be.
+        place: where noise was added to speech, `recordings` or `spectrograms`.
+    """
+    found = Counts(there)
+    parts = [f"{len(there)} of {wanted} models have been trained and tested under noise."]
+    if found.cells:
+        folds_and_seeds = f"{len(found.cells)} of {wanted // len(CONDITIONS)} folds and seeds"
+        parts.append(f"Of {folds_and_seeds}, noise in the {place}:")
+        parts.append(conclusions(found, speakers_were_heard))
+        parts += [table_of_areas(found, measure) for measure in MEASURES]
+        parts.append(table_of_grades(found))
+    return "\n\n".join(parts)
+
+
 def _points(change: GradedComparison) -> str:
     """Percentage points, with the interval over speakers where there are enough."""
     effect = f"{100 * change.effect:+.1f}"
     if change.interval is None:
         return effect
     return f"{effect} ({100 * change.interval.low:+.1f} to {100 * change.interval.high:+.1f})"
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A condition of the study, as a figure of the report takes it."""
+
+    found: Counts
+    name: str
+
+    @property
+    def condition(self) -> Condition:
+        noise = CONDITIONS[self.name]["noise"]
+        heard = "" if noise is None else json.dumps(asdict(TrainingNoise(**noise)))
+        return Condition("", "paper", "", 0, "fusion", CONDITIONS[self.name]["alpha"], noise=heard)
+
+    @property
+    def has_intervals(self) -> bool:
+        return self.found.num_speakers >= statistics.MIN_CLUSTERS
+
+    def at(self, measure: str, grade: str) -> Share:
+        return self.found.at(self.name, measure, grade)
+
+
+def figure(found: Counts, place: str, measure: str) -> Drawing:
+    """A measure of a report at every grade, as its chapter on noise has it.
+
+    Args:
+        place: where noise was added to speech, `recordings` or `spectrograms`.
+    """
+    conditions = [Drawn(found, name) for name in CONDITIONS]
+    return draw_noise("noise", f"{measure} under noise", conditions, list(KINDS.values()), place, measure)
 
 
 @click.command("noise_study.py", help=__doc__.partition("\n\n")[0])
@@ -289,8 +382,9 @@ def _points(change: GradedComparison) -> str:
 @click.option("--counts", "path", required=True, type=click.Path(path_type=pathlib.Path), help="The file of counts.")
 @click.option("--out", default="noise-study", show_default=True, type=click.Path(path_type=pathlib.Path))
 @click.option("--config", type=click.Path(path_type=pathlib.Path), help="What all models share; its counts are others.")
+@click.option("--figure", "drawn", type=click.Path(path_type=pathlib.Path), help="An SVG of WA at every grade.")
 @click.option("--tables-only", is_flag=True, help="Train and test nothing.")
-def command(data, root, protocol, folds, seeds, path, out, config, tables_only):
+def command(data, root, protocol, folds, seeds, path, out, config, drawn, tables_only):
     import tfcr
     from tfcr import protocols
     from tfcr.config import read_yaml
@@ -315,15 +409,9 @@ def command(data, root, protocol, folds, seeds, path, out, config, tables_only):
         seconds = time.process_time() - begin
         print(f"{number}/{len(wanted)} {run.name}: {seconds:.0f} s of processor time", file=sys.stderr, flush=True)
     there = {cell: of_cell for cell, of_cell in read(path, *known, digests).items() if cell in wanted}
-    click.echo(f"{len(there)} of {len(wanted)} models have been trained and tested under noise")
-    found = Counts(there)
-    if found.cells:
-        folds_and_seeds = f"{len(found.cells)} of {len(wanted) // len(CONDITIONS)} folds and seeds"
-        click.echo(f"Of {folds_and_seeds}, noise in the {known[1]}:\n")
-        click.echo(conclusions(found, protocols.shares_speakers(protocol)))
-        for measure in MEASURES:
-            click.echo(f"\n{table_of_areas(found, measure)}")
-        click.echo(f"\n{table_of_grades(found)}")
+    click.echo(said(there, len(wanted), known[1], protocols.shares_speakers(protocol)))
+    if drawn and (found := Counts(there)).cells:
+        files.write_text(drawn, figure(found, known[1], WA).svg.decode("utf-8"))
 
 
 def _experiment(cell: Cell, data: pathlib.Path, shared: dict):

@@ -127,29 +127,49 @@ def counted(tmp_path_factory) -> Counts:
     return Counts(models)
 
 
-@pytest.mark.parametrize(("measure", "reported"), [*MEASURES.items(), (None, UA)])
-def test_shares_and_comparisons_are_those_of_a_report(counted, measure, reported):
-    under = {}
-    for condition in ("baseline", "both"):
-        models = {cell: said_by(condition, *cell) for cell in counted.cells}
-        under[condition] = UnderNoise(
-            Condition("", "paper", "random", 0, "fusion", 0.0),
-            {cell: results for cell, (results, _) in models.items()},
-            {cell: means for cell, (_, means) in models.items()},
-            speakers_were_heard=False,
-        )
+def reported(condition: str, cells) -> UnderNoise:
+    """What a report makes of the same models."""
+    models = {cell: said_by(condition, *cell) for cell in cells}
+    return UnderNoise(
+        Condition("", "paper", "random", 0, "fusion", 0.0),
+        {cell: results for cell, (results, _) in models.items()},
+        {cell: means for cell, (_, means) in models.items()},
+        speakers_were_heard=False,
+    )
+
+
+@pytest.mark.parametrize(("measure", "name"), [*MEASURES.items(), (None, UA)])
+def test_shares_and_comparisons_are_those_of_a_report(counted, measure, name):
+    under = {condition: reported(condition, counted.cells) for condition in ("baseline", "both")}
     for kinds in ([], [KINDS["babble"]], [KINDS["reverberation"], KINDS["deleted"], KINDS["white"]]):
         weights = weights_of(kinds)
-        expected = under["both"].area(reported, kinds).value
+        expected = under["both"].area(name, kinds).value
         if measure is None:
             assert counted.recall("both", weights) == pytest.approx(expected)
             continue
         assert counted.share("both", measure, weights) == pytest.approx(expected)
-        theirs = change(under["baseline"], under["both"], kinds, reported)
+        theirs = change(under["baseline"], under["both"], kinds, name)
         ours = counted.change("baseline", "both", measure, weights)
         assert ours.by_speaker == pytest.approx(theirs.by_speaker) and len(ours.by_speaker) == 8
         assert (ours.p, ours.by_seed) == (pytest.approx(theirs.p), pytest.approx(theirs.by_seed))
         assert ours.effect != pytest.approx(counted.share("both", measure, weights) - expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("measure", [WA, UA, CONFLICTS, CENTRED])
+def test_the_figure_draws_what_a_report_s_draws(counted, measure):
+    theirs, ours = reported("both", counted.cells), noise_study.Drawn(counted, "both")
+    assert ours.has_intervals and theirs.has_intervals
+    for grade in ("clean", "babble-5", "telephone"):
+        value, interval = vars(theirs.at(measure, grade)).values()
+        assert ours.at(measure, grade).value == pytest.approx(value)
+        assert ours.at(measure, grade).interval == pytest.approx(interval)
+
+
+def test_the_figure_tells_the_conditions_apart_and_has_a_panel_a_kind(counted):
+    svg = noise_study.figure(counted, "recordings", WA).svg.decode()
+    for condition in ("Model-level fusion (baseline)", "Contrastive regularization, α = 0.1"):
+        assert f">{condition}</text>" in svg and f">{condition}, trained under noise</text>" in svg
+    assert all(f">{kind.meaning}</text>" in svg for kind in noise_study.GRADED) and ">WA, %</text>" in svg
 
 
 def test_p_is_corrected_for_the_number_of_comparisons(counted):

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
 from matplotlib.axes import Axes
 
 from tfcr.noise.grades import CLEAN, Grade, Kind
 from tfcr.report.figures.drawing import BLUE, ORANGE, Drawing, light_grid, new_figure, saved, styled
-from tfcr.report.findings.noise import CENTRED, CONFLICTS, NoiseFindings, Share, UnderNoise
+from tfcr.report.findings.conditions import Condition
+from tfcr.report.findings.noise import CENTRED, CONFLICTS, Share
 
 _CLEAN = "-"  # the line of what was trained on clean speech
 _LINES = ("--", ":", "-.", (0, (6, 2, 1, 2, 1, 2)), (0, (1, 3)))  # of one noise and another
@@ -18,19 +20,42 @@ _UNITS = {"dB": "signal to noise ratio, dB", "s": "reverberation time, s", "shar
 _CAPTIONED = {CONFLICTS: "Conflicts", CENTRED: "Centred conflicts"}  # how a sentence begins with them
 
 
-def draw_noise(name: str, title: str, findings: NoiseFindings, measure: str) -> Drawing:
-    """One measure of every condition, against each degradation; the mildest grade stands on the left."""
+class Drawn(Protocol):
+    """What is drawn of a condition."""
+
+    @property
+    def condition(self) -> Condition: ...
+
+    @property
+    def has_intervals(self) -> bool:
+        """Whether there are speakers enough."""
+        ...
+
+    def at(self, measure: str, grade: str) -> Share:
+        """A measure at one grade."""
+        ...
+
+
+def draw_noise(
+    name: str, title: str, systems: Sequence[Drawn], kinds: Sequence[Kind], place: str, measure: str
+) -> Drawing:
+    """One measure of every condition, against each degradation; the mildest grade stands on the left.
+
+    Args:
+        place: where noise was added to speech, `recordings` or `spectrograms`.
+    """
     of_conflicts = measure in (CONFLICTS, CENTRED)
-    ungraded = [kind for kind in findings.kinds if not kind.is_graded and not (of_conflicts and kind.is_absence)]
-    panels = len(findings.graded) + bool(ungraded)
+    graded = [kind for kind in kinds if kind.is_graded]
+    ungraded = [kind for kind in kinds if not kind.is_graded and not (of_conflicts and kind.is_absence)]
+    panels = len(graded) + bool(ungraded)
     rows, columns = -(-panels // _COLUMNS), min(panels, _COLUMNS)
     with styled():
         figure = new_figure(_WIDTH * columns / _COLUMNS + (1.5 if columns == 1 else 0), _HEIGHT * rows + 0.5)
         axes = figure.subplots(rows, columns, squeeze=False, sharey=True).flatten()
-        for axis, kind in zip(axes, findings.graded, strict=False):
-            _draw_curves(axis, findings.systems, kind, measure)
+        for axis, kind in zip(axes, graded, strict=False):
+            _draw_curves(axis, systems, kind, measure)
         if ungraded:
-            _draw_points(axes[panels - 1], findings.systems, ungraded, measure)
+            _draw_points(axes[panels - 1], systems, ungraded, measure)
         for axis in axes[:panels]:
             light_grid(axis)
         for axis in axes[panels:]:
@@ -39,10 +64,10 @@ def draw_noise(name: str, title: str, findings: NoiseFindings, measure: str) -> 
             axis.set_ylabel(f"{measure}, %")
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=8)
-        return saved(figure, name, title, _caption(findings, measure))
+        return saved(figure, name, title, _caption(systems[0].has_intervals, place, measure))
 
 
-def _draw_curves(axis: Axes, systems: Sequence[UnderNoise], kind: Kind, measure: str) -> None:
+def _draw_curves(axis: Axes, systems: Sequence[Drawn], kind: Kind, measure: str) -> None:
     levels = list(kind.levels)
     names = [Grade(kind, level).name for level in levels]
     labels = [f"{100 * level:g}" if kind.unit == "share" else f"{level:g}" for level in levels]
@@ -59,7 +84,7 @@ def _draw_curves(axis: Axes, systems: Sequence[UnderNoise], kind: Kind, measure:
     axis.set_title(kind.meaning, fontsize=8.5, loc="left")
 
 
-def _draw_points(axis: Axes, systems: Sequence[UnderNoise], kinds: Sequence[Kind], measure: str) -> None:
+def _draw_points(axis: Axes, systems: Sequence[Drawn], kinds: Sequence[Kind], measure: str) -> None:
     """Kinds without grades side by side, the conditions next to each other."""
     for number, (system, (colour, marker, line)) in enumerate(zip(systems, _styles(systems), strict=True)):
         for place, kind in enumerate(kinds):
@@ -75,7 +100,7 @@ def _draw_points(axis: Axes, systems: Sequence[UnderNoise], kinds: Sequence[Kind
     axis.set_title("without grades", fontsize=8.5, loc="left")
 
 
-def _styles(systems: Sequence[UnderNoise]) -> list[tuple]:
+def _styles(systems: Sequence[Drawn]) -> list[tuple]:
     """Colour, marker and line: the baseline is blue, the method orange; the line says under what they trained."""
     noises = [noise for noise in dict.fromkeys(system.condition.noise for system in systems) if noise]
     found = []
@@ -91,7 +116,7 @@ def _ends(share: Share) -> tuple[float, float]:
     return 100 * low, 100 * high
 
 
-def _caption(findings: NoiseFindings, measure: str) -> str:
+def _caption(has_intervals: bool, place: str, measure: str) -> str:
     reading = "Higher is better."
     if measure in _CAPTIONED:
         reading = (
@@ -99,12 +124,12 @@ def _caption(findings: NoiseFindings, measure: str) -> str:
             "nothing contradicts the words by chance."
         )
     bands = ""
-    if findings.systems[0].has_intervals:
+    if has_intervals:
         bands = (
             " Bands and bars are 95 % bootstrap intervals over speakers, which say nothing of what training again "
             "would change."
         )
     return (
-        f"{_CAPTIONED.get(measure, measure)} of the test utterances as speech (noise added to the {findings.place}) or "
+        f"{_CAPTIONED.get(measure, measure)} of the test utterances as speech (noise added to the {place}) or "
         f"words get worse, from left to right. {reading} All conditions heard the very same noise.{bands}"
     )

@@ -120,7 +120,9 @@ def _noise_chapter(section: Section, findings: NoiseFindings, place: str, names:
     for measure in findings.measures:
         name = _slug(f"noise-{measure}-{place}-{condition.protocol}-{condition.system}")
         title = f"{measure} under noise on {section.label}: {findings.label}"
-        drawings.append(draw_noise(_free_name(names, name), title, findings, measure))
+        drawings.append(
+            draw_noise(_free_name(names, name), title, findings.systems, findings.kinds, findings.place, measure)
+        )
     return NoiseChapter(findings, drawings)
 
 
