@@ -43,3 +43,13 @@ def test_shared_settings_stand_once_and_others_with_who_has_them(make_run):
         ("lstm.units", "200", ["Model-level fusion (baseline) (random)"]),
         ("lstm.units", "16", ["Contrastive regularization, α = 0.1 (random)"]),
     ]
+
+
+def test_what_a_regulariser_is_made_of_is_told_of_the_runs_that_have_one(make_run):
+    runs = [
+        make_run("a", settings={"discriminator_units": 320}),  # of the preset, for nobody reads it
+        make_run("b", alpha=0.1, settings={"discriminator_units": 16}),
+    ]
+    made = made_by(*runs)
+    assert "discriminator_units: 16" in made.shared and not made.deviations
+    assert "discriminator_units: 320" in made_by(runs[0]).shared

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import yaml
 
 from tfcr import __version__
-from tfcr.config import Config
+from tfcr.config import REGULARISER, Config
 from tfcr.features.own import in_words
 from tfcr.report.findings.conditions import CELL_SETTINGS, Group, flat
 from tfcr.report.findings.sections import Section
@@ -110,12 +110,13 @@ def _configuration(groups: list[Group]) -> tuple[str, list[Deviation]]:
     first: dict[str, object] = {}
     defaults = Config().to_dict()  # what a field counts as that is younger than a run
     configurations = [(group.condition, flat(run.config)) for group in groups for run in group.runs.values()]
+    regularised = [(condition, config) for condition, config in configurations if condition.alpha != 0]
     names = dict.fromkeys(name for _, config in configurations for name in config)
     for name in names:
         if name.split(".")[-1] in hidden:
             continue
         by_value = values.setdefault(name, {})
-        for condition, config in configurations:
+        for condition, config in (name in REGULARISER and regularised) or configurations:
             value = config.get(name, defaults.get(name, "not set"))
             first.setdefault(name, value)
             holders = by_value.setdefault(str(value), [])
