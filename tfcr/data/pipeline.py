@@ -25,6 +25,9 @@ _OF_A_SEGMENT = ("spectrogram", "num_frames")  # the inputs that segments of an 
 _VALIDATION_EPOCH = -1  # the one order that the validation part is always batched in
 _KEPT_BYTES = 256 * 2**20  # of a part's records: as many are kept in memory, and more are read in every epoch
 
+# What is mapped over records has no control flow that hangs on a tensor. To rewrite it for such took a process 0.7 s.
+_as_written = tf.autograph.experimental.do_not_convert
+
 
 def derived_seed(*parts: int | str) -> int:
     """A seed from 0 to 2^31 - 1 that depends on every part; the same on any machine."""
@@ -83,6 +86,7 @@ class Pipeline:
         """How many batches one epoch over these utterances has."""
         return math.ceil(self.examples_per_epoch(positions, segments) / batch_size)
 
+    @_as_written
     def training(
         self,
         positions: np.ndarray,
@@ -133,6 +137,7 @@ class Pipeline:
         data = self.training(positions, batch_size=batch_size, seed=_VALIDATION_EPOCH, shuffle_buffer=shuffle_buffer)
         return _kept(data) if self._is_small(positions) else data
 
+    @_as_written
     def utterances(self, positions: np.ndarray, batch_size: int = 32, keep: bool = False) -> tf.data.Dataset:
         """Batches of whole utterances of like length, padded to the longest of a batch; each utterance once.
 
@@ -164,6 +169,7 @@ class Pipeline:
         """The given positions, in the order of their records in the shards."""
         return self._order[np.isin(self._order, positions)]
 
+    @_as_written
     def spectrograms(self, positions: np.ndarray) -> tf.data.Dataset:
         """The spectrogram float32 [segments, 128, 128] and number of real frames of each utterance, in record order."""
 
@@ -176,14 +182,18 @@ class Pipeline:
 
     def transcripts(self, positions: np.ndarray) -> Iterator[tuple[int, str]]:
         """The position and the words, as the corpus writes them, of each utterance, in record order."""
+        for position, transcript in self._transcripts(positions).as_numpy_iterator():
+            yield int(position), transcript.decode()
+
+    @_as_written
+    def _transcripts(self, positions: np.ndarray) -> tf.data.Dataset:
         paths = [[str(self.dataset.folder / shard.name)] for shard in self.dataset.shards]
         numbered = tf.data.Dataset.from_tensor_slices(paths).flat_map(tf.data.TFRecordDataset).enumerate()
         data = self._select(numbered, positions)
         parsed = data.map(
             lambda position, serialised: (position, records.parse(serialised, "transcript")["transcript"])
         )
-        for position, transcript in self._with_options(parsed).as_numpy_iterator():
-            yield int(position), transcript.decode()
+        return self._with_options(parsed)
 
     def steps(self, positions: np.ndarray, name: str) -> Iterator[np.ndarray]:
         """The real steps of one input of each utterance, in record order.
@@ -194,13 +204,17 @@ class Pipeline:
             for spectrogram, num_frames in self.spectrograms(positions).as_numpy_iterator():
                 yield spectrogram.reshape(-1, spectrogram.shape[-1])[:num_frames]
             return
-        alone = Pipeline(self.dataset, [name], self.threads, [each for each, _ in self._sets], self.longest)
-        data = alone._in_record_order(positions).map(lambda position, serialised: alone._parse(serialised, name)[name])
-        for array in self._with_options(data).as_numpy_iterator():
+        for array in self._arrays(positions, name).as_numpy_iterator():
             if array.ndim == 3:  # [layers, steps, dim]
                 yield array.swapaxes(0, 1)
             else:
                 yield array if array.ndim > 1 else array[None]
+
+    @_as_written
+    def _arrays(self, positions: np.ndarray, name: str) -> tf.data.Dataset:
+        alone = Pipeline(self.dataset, [name], self.threads, [each for each, _ in self._sets], self.longest)
+        data = alone._in_record_order(positions).map(lambda position, serialised: alone._parse(serialised, name)[name])
+        return self._with_options(data)
 
     def _is_small(self, positions: np.ndarray) -> bool:
         """Whether the records of these utterances may be kept in memory, if theirs are as large as others."""
