@@ -3,6 +3,7 @@
 import csv
 import json
 import pathlib
+import re
 from types import SimpleNamespace
 
 import click.testing
@@ -269,12 +270,39 @@ def test_the_committed_counts_are_whole_and_of_one_study(path):
     assert Counts(models).cells
 
 
-def test_the_page_prints_what_the_counts_of_emo_db_say_so_far():
-    page = (COUNTS.parent / "noise.md").read_text(encoding="utf-8")
-    with open(COUNTS / "emodb.csv", newline="", encoding="utf-8") as file:
+STUDIES = {"emodb": (200, False)}  # → of how many models, and whether training heard the test speakers
+
+
+@pytest.fixture(scope="module", params=STUDIES)
+def study(request) -> SimpleNamespace:
+    """A file of counts, its name, and what its models say."""
+    path, (wanted, speakers_were_heard) = COUNTS / f"{request.param}.csv", STUDIES[request.param]
+    with open(path, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     digests = {row["condition"]: row["configuration"] for row in rows}
-    found = Counts(noise_study.read(COUNTS / "emodb.csv", rows[0]["dataset"], "recordings", digests))
-    assert found.cells == [(fold, 0) for fold in range(10)]
-    assert f"\n{noise_study.conclusions(found, speakers_were_heard=False)}\n" in page
-    assert f"\n{noise_study.table_of_areas(found, 'WA')}\n" in page
+    models = noise_study.read(path, rows[0]["dataset"], "recordings", digests)
+    said = noise_study.said(models, wanted, "recordings", speakers_were_heard)
+    return SimpleNamespace(name=request.param, found=Counts(models), said=said, heard=speakers_were_heard)
+
+
+def test_every_file_of_counts_is_a_study_of_the_page():
+    assert {path.stem for path in COUNTS.glob("*.csv")} == set(STUDIES)
+
+
+def test_the_pages_print_what_the_counts_say(study):
+    page = (COUNTS.parent / "noise.md").read_text(encoding="utf-8")
+    assert f"\n{noise_study.conclusions(study.found, study.heard)}\n" in page
+    assert f"\n{noise_study.table_of_areas(study.found, WA)}\n" in page
+    assert f"\n{study.said}\n" in (COUNTS / "tables.md").read_text(encoding="utf-8")
+    assert study.found.cells == [(fold, seed) for fold in range(10) for seed in range(2)]
+
+
+def test_the_pages_figure_draws_the_counts(study):
+    """The same words and marks, as far as other versions of what draws them leave these in their places."""
+    assert f"](noise/{study.name}.svg)" in (COUNTS.parent / "noise.md").read_text(encoding="utf-8")
+    number = re.compile(r"-?\d+\.\d+")
+    drawn = noise_study.figure(study.found, "recordings", WA).svg.decode()
+    kept = (COUNTS / f"{study.name}.svg").read_text(encoding="utf-8")
+    assert number.sub("", kept) == number.sub("", drawn)
+    values = [np.array(number.findall(svg), float) for svg in (kept, drawn)]
+    np.testing.assert_allclose(*values, atol=0.1)
