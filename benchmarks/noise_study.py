@@ -221,6 +221,14 @@ class Counts:
         drawn = statistics.bootstrap_interval(*map(np.concatenate, (values, speakers)), labels, repetitions=_DRAWS)
         return Share(self.recall(condition, weights), drawn)
 
+    def of_seed(self, seed: int) -> "Counts":
+        """The models of one seed alone."""
+        return Counts({cell: of_cell for cell, of_cell in self._found.items() if cell.seed == seed})
+
+    @property
+    def seeds(self) -> list[int]:
+        return sorted({seed for _, seed in self.cells})
+
     @cached_property
     def num_speakers(self) -> int:
         return len(np.unique(self._joined_speakers(RIGHT)))
@@ -269,7 +277,7 @@ class Counts:
         for count in self._found[Cell(condition, fold, seed)]:
             if _is_of(count.counted, measure):
                 found.setdefault(count.speaker, []).append(count)
-        return found
+        return dict(sorted(found.items()))
 
 
 def _share_of_each(counts: Sequence[Count], weights: Mapping[str, float]) -> np.ndarray:
@@ -303,6 +311,18 @@ def table_of_grades(found: Counts) -> str:
     return "\n".join(markdown_table(header, lines))
 
 
+def table_of_seeds(found: Counts) -> str:
+    """WA over all kinds with grades in percent, and its differences, of each seed alone, in Markdown."""
+    header = ["WA, by seed", *CONDITIONS, *(f"{after} − {before}" for before, after in PAIRS)]
+    lines = []
+    for seed in found.seeds:
+        alone, weights = found.of_seed(seed), weights_of(GRADED)
+        values = (f"{100 * alone.share(condition, RIGHT, weights):.1f}" for condition in CONDITIONS)
+        effects = (100 * alone.change(*pair, RIGHT, weights).effect for pair in PAIRS)
+        lines.append([str(seed), *values, *(f"{effect:+.1f}" for effect in effects)])
+    return "\n".join(markdown_table(header, lines))
+
+
 def conclusions(found: Counts, speakers_were_heard: bool) -> str:
     """What each comparison shows by the area of WA over all kinds with grades, in words, as a report says it.
 
@@ -329,6 +349,7 @@ def said(there: Mapping[Cell, Sequence[Count]], wanted: int, place: str, speaker
         folds_and_seeds = f"{len(found.cells)} of {wanted // len(CONDITIONS)} folds and seeds"
         parts.append(f"Of {folds_and_seeds}, noise in the {place}:")
         parts.append(conclusions(found, speakers_were_heard))
+        parts.append(table_of_seeds(found))
         parts += [table_of_areas(found, measure) for measure in MEASURES]
         parts.append(table_of_grades(found))
     return "\n\n".join(parts)

@@ -114,7 +114,7 @@ def read(path: pathlib.Path, dataset_sha256: str, protocol: str) -> dict[Cell, d
                 _ = [float(row[part]) for part in _PARTS]
             except (KeyError, TypeError, ValueError):
                 raise TfcrError(
-                    f"{path}, line {number} is no line of a cell; name another file, or remove it"
+                    f"{path}, line {number} is no line of a cell; name another file, or remove that line"
                 ) from None
             if known == (dataset_sha256, protocol):
                 found[cell] = row

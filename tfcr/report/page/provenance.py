@@ -110,7 +110,7 @@ def _configuration(groups: list[Group]) -> tuple[str, list[Deviation]]:
     first: dict[str, object] = {}
     defaults = Config().to_dict()  # what a field counts as that is younger than a run
     configurations = [(group.condition, flat(run.config)) for group in groups for run in group.runs.values()]
-    regularised = [(condition, config) for condition, config in configurations if condition.alpha != 0]
+    regularised = [(condition, config) for condition, config in configurations if config.get("alpha") != 0]
     names = dict.fromkeys(name for _, config in configurations for name in config)
     for name in names:
         if name.split(".")[-1] in hidden:
