@@ -310,6 +310,13 @@ def test_the_pages_print_what_the_counts_say(study):
     assert len(study.found.cells) * len(CONDITIONS) == STUDIES[study.name][0]
 
 
+@pytest.mark.parametrize("study", ["emodb"], indirect=True)
+def test_the_readme_says_what_noise_in_training_gains(study):
+    change = study.found.change("baseline", "noise-trained", noise_study.RIGHT, weights_of(noise_study.GRADED))
+    gain, low, high = (f"{100 * value:.1f}" for value in (change.effect, *change.interval[:2]))
+    assert f"it gains {gain} points ({low} to {high})" in (COUNTS.parents[1] / "README.md").read_text(encoding="utf-8")
+
+
 def test_the_pages_figure_draws_the_counts(study):
     """The same words and marks in the same places, but for rounding and for ids, which are made of coordinates."""
     assert f"](noise/{study.name}.svg)" in (COUNTS.parent / "noise.md").read_text(encoding="utf-8")
