@@ -347,7 +347,7 @@ def said(there: Mapping[Cell, Sequence[Count]], wanted: int, place: str, speaker
     parts = [f"{len(there)} of {wanted} models have been trained and tested under noise."]
     if found.cells:
         folds_and_seeds = f"{len(found.cells)} of {wanted // len(CONDITIONS)} folds and seeds"
-        parts.append(f"Of {folds_and_seeds}, noise in the {place}:")
+        parts.append(f"Of {folds_and_seeds}, noise in the {place}, by WA over all kinds with grades:")
         parts.append(conclusions(found, speakers_were_heard))
         parts.append(table_of_seeds(found))
         parts += [table_of_areas(found, measure) for measure in MEASURES]

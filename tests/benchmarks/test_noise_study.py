@@ -253,7 +253,7 @@ def test_what_was_cut_off_goes_on_and_is_counted_as_it_was_tested(
     assert part.output == "2 of 4 models have been trained and tested under noise.\n"
     whole = run(noise_study.command, arguments)
     assert whole.exit_code == 0 and "4 of 4 models" in whole.output
-    assert "Of 1 of 1 folds and seeds, noise in the recordings:" in whole.output
+    assert "Of 1 of 1 folds and seeds, noise in the recordings, by WA over all kinds with grades:" in whole.output
     again = run(noise_study.command, arguments)
     assert (again.stdout, len(tested)) == (whole.stdout, 5)
 
