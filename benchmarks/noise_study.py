@@ -34,7 +34,7 @@ from tfcr.objectives.metrics import conflicts
 from tfcr.report.figures.drawing import Drawing
 from tfcr.report.figures.noise_figure import draw_noise
 from tfcr.report.findings.conditions import Condition
-from tfcr.report.findings.noise import UA, WA, Share, rows_of, weights_of
+from tfcr.report.findings.noise import REPETITIONS, UA, WA, Share, rows_of, weights_of
 from tfcr.report.tables.markdown import markdown_table
 from tfcr.statistics import GradedComparison
 from tfcr.training_noise import TrainingNoise
@@ -58,7 +58,6 @@ COLUMNS = (
     *("speaker", "counted", "utterances", *GRADES),
 )
 _DIGITS = 12  # of a SHA-256
-_DRAWS = 2_000  # of a bootstrap, as in the report's figure
 _FREE = ("fold", "seed", "threads")  # what a configuration's digest leaves out
 
 
@@ -212,13 +211,13 @@ class Counts:
         if measure != UA:
             values = self._joined(condition, MEASURES[measure], weights)
             speakers = self._joined_speakers(MEASURES[measure])
-            return Share(float(values.mean()), statistics.bootstrap_interval(values, speakers, repetitions=_DRAWS))
+            return Share(float(values.mean()), statistics.bootstrap_interval(values, speakers, repetitions=REPETITIONS))
         values, speakers = (
             [method(emotion) for emotion in self._emotions]
             for method in (lambda emotion: self._joined(condition, emotion, weights), self._joined_speakers)
         )
         labels = np.repeat(np.arange(len(values)), list(map(len, values)))
-        drawn = statistics.bootstrap_interval(*map(np.concatenate, (values, speakers)), labels, repetitions=_DRAWS)
+        drawn = statistics.bootstrap_interval(*map(np.concatenate, (values, speakers)), labels, repetitions=REPETITIONS)
         return Share(self.recall(condition, weights), drawn)
 
     def of_seed(self, seed: int) -> "Counts":
@@ -432,6 +431,7 @@ def command(data, root, protocol, folds, seeds, path, out, config, drawn, tables
     there = {cell: of_cell for cell, of_cell in read(path, *known, digests).items() if cell in wanted}
     click.echo(said(there, len(wanted), known[1], protocols.shares_speakers(protocol)))
     if drawn and (found := Counts(there)).cells:
+        drawn.parent.mkdir(parents=True, exist_ok=True)
         files.write_text(drawn, figure(found, known[1], WA).svg.decode("utf-8"))
 
 

@@ -249,9 +249,12 @@ def test_what_was_cut_off_goes_on_and_is_counted_as_it_was_tested(
     monkeypatch.setattr(evaluate_noise, "evaluate_noise", interrupted)
     run = click.testing.CliRunner().invoke
     assert run(noise_study.command, arguments).exit_code == 1
-    part = run(noise_study.command, [*arguments, "--tables-only"])
+    drawn = tmp_path / "new" / "noise.svg"
+    part = run(noise_study.command, [*arguments, "--figure", str(drawn), "--tables-only"])
     assert part.output == "2 of 4 models have been trained and tested under noise.\n"
-    whole = run(noise_study.command, arguments)
+    assert not drawn.parent.exists()
+    whole = run(noise_study.command, [*arguments, "--figure", str(drawn)])
+    assert "</svg>" in drawn.read_text()
     assert whole.exit_code == 0 and "4 of 4 models" in whole.output
     assert "Of 1 of 1 folds and seeds, noise in the recordings, by WA over all kinds with grades:" in whole.output
     again = run(noise_study.command, arguments)

@@ -24,7 +24,7 @@ WA, UA, CONFLICTS, CENTRED = "WA", "UA", "conflicts", "conflicts, centred"
 MEASURES = (WA, UA, CONFLICTS, CENTRED)
 ALL_KINDS = "all kinds"  # that have grades
 UNHEARD = "unheard kinds"  # of these the ones that no training heard
-_REPETITIONS = 2_000  # of a bootstrap; there are hundreds of them
+REPETITIONS = 2_000  # of a bootstrap; there are hundreds of them
 _TRAPEZOID_END = 0.5
 
 
@@ -130,7 +130,7 @@ class UnderNoise:
         ]
         values, labels = np.concatenate(by_fold), self.tested.label if measure == UA else None
         strata = [values[labels == label].mean() for label in np.unique(labels)] if measure == UA else [values.mean()]
-        interval = bootstrap_interval(values, self.tested.speaker, labels, repetitions=_REPETITIONS)
+        interval = bootstrap_interval(values, self.tested.speaker, labels, repetitions=REPETITIONS)
         return Share(float(np.mean(strata)), interval)
 
     def _values(self, cell: Cell, measure: str, weights: Mapping[str, float]) -> np.ndarray:
