@@ -311,14 +311,14 @@ def table_of_grades(found: Counts) -> str:
 
 
 def table_of_seeds(found: Counts) -> str:
-    """WA over all kinds with grades in percent, and its differences, of each seed alone, in Markdown."""
+    """WA over all kinds with grades in percent and its differences over utterances, seed by seed, in Markdown."""
     header = ["WA, by seed", *CONDITIONS, *(f"{after} − {before}" for before, after in PAIRS)]
-    lines = []
+    weights, lines = weights_of(GRADED), []
+    by_seed = [found.change(*pair, RIGHT, weights).by_seed for pair in PAIRS]
     for seed in found.seeds:
-        alone, weights = found.of_seed(seed), weights_of(GRADED)
+        alone = found.of_seed(seed)
         values = (f"{100 * alone.share(condition, RIGHT, weights):.1f}" for condition in CONDITIONS)
-        effects = (100 * alone.change(*pair, RIGHT, weights).effect for pair in PAIRS)
-        lines.append([str(seed), *values, *(f"{effect:+.1f}" for effect in effects)])
+        lines.append([str(seed), *values, *(f"{100 * effects[seed]:+.1f}" for effects in by_seed)])
     return "\n".join(markdown_table(header, lines))
 
 
