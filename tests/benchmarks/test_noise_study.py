@@ -285,7 +285,8 @@ def test_the_committed_counts_are_whole_and_of_one_study(path):
     assert Counts(models).cells
 
 
-STUDIES = {"emodb": (200, False)}  # → of how many models, and whether training heard the test speakers
+# → of how many models, and whether training heard the test speakers
+STUDIES = {"emodb": (200, False), "synthetic": (60, True)}
 
 
 @pytest.fixture(scope="module", params=STUDIES)
@@ -318,6 +319,20 @@ def test_the_readme_says_what_noise_in_training_gains(study):
     change = study.found.change("baseline", "noise-trained", noise_study.RIGHT, weights_of(noise_study.GRADED))
     gain, low, high = (f"{100 * value:.1f}" for value in (change.effect, *change.interval[:2]))
     assert f"it gains {gain} points ({low} to {high})" in (COUNTS.parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("study", ["synthetic"], indirect=True)
+def test_the_page_says_what_the_seeds_say_of_conflicts(study):
+    change = study.found.change("baseline", "regularised", noise_study.CONFLICTS, weights_of(noise_study.GRADED))
+    fewer, low, high, seeds_low, seeds_high = (
+        f"{100 * value:.1f}".replace("-", "−")
+        for value in (-change.effect, *change.interval[:2], *change.seed_interval[:2])
+    )
+    page = (COUNTS.parent / "noise.md").read_text(encoding="utf-8")
+    assert f"fewer by {fewer} points of area (95 % t interval {low} to {high}), by every seed" in page
+    least, *_, most = sorted(-100 * value for value in change.by_seed.values())
+    assert f"between {least:.1f} and {most:.1f}," in page and least > 0
+    assert f"over seeds ({seeds_low} to {seeds_high}) leaves room for none" in page.replace("\n  ", " ")
 
 
 def test_the_pages_figure_draws_the_counts(study):
