@@ -1,7 +1,9 @@
-"""The paper's own motive, measured: baseline, regulariser, training under noise and both, at every grade of noise.
+r"""The paper's own motive, measured: baseline, regulariser, training under noise and both, at every grade of noise.
 
-  python benchmarks/noise_study.py data/synthetic --root corpora/synthetic --counts docs/noise/synthetic.csv
-  python benchmarks/noise_study.py data/emodb --root emodb --protocol speaker --folds 0-9 --counts docs/noise/emodb.csv
+  python benchmarks/noise_study.py data/synthetic --root corpora/synthetic \
+      --counts docs/noise/synthetic.csv --figure docs/noise/synthetic.svg
+  python benchmarks/noise_study.py data/emodb --root emodb --protocol speaker --folds 0-9 \
+      --counts docs/noise/emodb.csv --figure docs/noise/emodb.svg
 
 Every model is trained once and tested under all noise once. What it then says is counted, for every test speaker, in
 lines of the file of counts, and a model that stands there, by the same configuration, is not trained again: the study

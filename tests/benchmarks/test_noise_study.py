@@ -324,15 +324,16 @@ def test_the_readme_says_what_noise_in_training_gains(study):
 @pytest.mark.parametrize("study", ["synthetic"], indirect=True)
 def test_the_page_says_what_the_seeds_say_of_conflicts(study):
     change = study.found.change("baseline", "regularised", noise_study.CONFLICTS, weights_of(noise_study.GRADED))
-    fewer, low, high, seeds_low, seeds_high = (
+    conflicts, low, high, seeds_low, seeds_high = (
         f"{100 * value:.1f}".replace("-", "−")
-        for value in (-change.effect, *change.interval[:2], *change.seed_interval[:2])
+        for value in (change.effect, *change.interval[:2], *change.seed_interval[:2])
     )
-    page = (COUNTS.parent / "noise.md").read_text(encoding="utf-8")
-    assert f"fewer by {fewer} points of area (95 % t interval {low} to {high}), by every seed" in page
+    page = " ".join((COUNTS.parent / "noise.md").read_text(encoding="utf-8").split())
+    assert f"conflicts change by {conflicts} points of area (95 % t interval {low} to {high})" in page
     least, *_, most = sorted(-100 * value for value in change.by_seed.values())
-    assert f"between {least:.1f} and {most:.1f}," in page and least > 0
-    assert f"over seeds ({seeds_low} to {seeds_high}) leaves room for none" in page.replace("\n  ", " ")
+    assert f"every seed says fewer, by {least:.1f} to {most:.1f} points;" in page and least > 0
+    assert f"over seeds ({seeds_low} to {seeds_high}) leaves room for none" in page
+    assert change.seed_interval[0] < 0 < change.seed_interval[1]
 
 
 def test_the_pages_figure_draws_the_counts(study):
