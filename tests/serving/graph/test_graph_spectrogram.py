@@ -13,20 +13,21 @@ from tfcr.serving.graph.spectrogram import PICTURES
 
 @pytest.fixture(scope="module", params=["paper", "authors"])
 def both(request):
-    """The pictures of a preset in a graph and in Python."""
-    traced = tf.function(PICTURES[request.param], input_signature=[tf.TensorSpec([None], tf.float64)])
-    return traced, PRESETS[request.param].pictures
+    """The pictures of a preset in a graph, which takes steps of 16 bits, and in Python."""
+    traced = tf.function(PICTURES[request.param], input_signature=[tf.TensorSpec([None], tf.float32)])
+    return (lambda samples: traced((samples * 2**15).astype(np.float32))), PRESETS[request.param].pictures
 
 
-# around a frame (256), a second one (384), a segment (128 frames: 16,512), the authors' 999 frames (128,000), and more
+# around a frame (256), a second one (384), a segment (128 frames: 16,512), the eight segments that are computed at a time
+# (131,200), the authors' 999 frames (128,000), and more
 @pytest.mark.parametrize(
     "length",
-    [1, 255, 256, 257, 383, 384, 385, 16_511, 16_512, 16_639, 16_640, 40_000, 127_999, 128_000, 128_128, 200_000],
+    [1, 255, 256, 257, 383, 384, 385, 16_511, 16_512, 16_639, 16_640, 40_000, 127_999, 128_000, 128_128, 131_199, 131_328, 200_000],
 )
 def test_pictures_in_a_graph_equal_those_of_a_preparation(both, length):
     in_graph, in_python = both
     random = np.random.default_rng(length)
-    samples = random.normal(scale=0.1, size=length).clip(-1, 0.99)
+    samples = np.round(random.normal(scale=0.1, size=length).clip(-1, 0.99) * 2**15) / 2**15
     samples[length // 3 : length // 2] = 0  # some digital silence
     expected, frames = in_python(samples)
     pictures, real = in_graph(samples)

@@ -1,4 +1,8 @@
-"""The pictures of `tfcr.features.spectrogram` inside a graph, computed in float64 as there (Sec. 4.2)."""
+"""The pictures of `tfcr.features.spectrogram` inside a graph, computed in float64 as there (Sec. 4.2).
+
+Samples come in steps of 16 bits, as a WAV file has them: the window divides them by 2^15, a power of two, so that not a bit
+differs from samples in [-1, 1). In float32, which holds them exactly, they are padded and cut in half the memory.
+"""
 
 from collections.abc import Callable
 
@@ -8,20 +12,20 @@ import tensorflow as tf
 from tfcr.features.spectrogram import POOLED_FRAMES, POOLING
 from tfcr.schema import FFT_LENGTH, FLOOR_DB, FLOOR_PSD, HOP_LENGTH, NUM_BINS, SAMPLE_RATE, SEGMENT_FRAMES
 
+_INT16 = 2.0**15
 _HANN = np.hanning(FFT_LENGTH)
 # Scaled so that the squared spectrum is the one-sided density: both signs of a frequency fall on its bin.
-_WINDOW = _HANN * np.sqrt(2.0 / (SAMPLE_RATE * np.sum(_HANN**2)))
+_WINDOW = _HANN * np.sqrt(2.0 / (SAMPLE_RATE * np.sum(_HANN**2))) / _INT16
 _ONE_SIGN = np.array([0.5] + [1.0] * (NUM_BINS - 1))  # the mean has one sign
-_INT16 = 2.0**15
 _SEGMENT_SAMPLES = SEGMENT_FRAMES * HOP_LENGTH
-_BLOCK = 4  # segments, whose spectra take 2 MB: they stay in a processor's cache
+_BLOCK = 8  # segments: most recordings at once, whose spectra take 2 MB
 
 
 def spectrogram(samples: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """The segments of one utterance (preset `paper`).
 
     Args:
-        samples: float64 [samples] in [-1, 1), 16 kHz.
+        samples: float32 [samples] in steps of 16 bits, 16 kHz.
 
     Returns:
         float32 [segments, 128 frames, 128 bins] in dB, whose last frames are padded with the floor, and int32 [], the
@@ -51,7 +55,7 @@ def pooled_picture(samples: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """The one picture of an utterance (preset `authors`).
 
     Args:
-        samples: float64 [samples] in [-1, 1), 16 kHz.
+        samples: float32 [samples] in steps of 16 bits, 16 kHz.
 
     Returns:
         float32 [1, 128 columns, 128 bins], without unit, and int32 [], the number of columns that hold speech.
@@ -78,15 +82,15 @@ def num_frames(samples: tf.Tensor) -> tf.Tensor:
 
 
 def _power_spectral_density(samples: tf.Tensor) -> tf.Tensor:
-    """float64 [frames, 128 bins] in 1/Hz, without the Nyquist bin, of float64 [(frames + 1) * 128]."""
+    """float64 [frames, 128 bins] in 1/Hz, without the Nyquist bin, of float32 [(frames + 1) * 128] in steps of 16 bits."""
     hops = tf.reshape(samples, (-1, HOP_LENGTH))
-    windowed = tf.concat([hops[:-1], hops[1:]], axis=1) * _WINDOW  # a frame is two hops
-    spectrum = tf.signal.rfft(windowed)
+    frames = tf.concat([hops[:-1], hops[1:]], axis=1)  # a frame is two hops
+    spectrum = tf.signal.rfft(tf.cast(frames, tf.float64) * _WINDOW)
     power = tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum))
     return power[:, :NUM_BINS] * _ONE_SIGN
 
 
 def _of_length(samples: tf.Tensor, length) -> tf.Tensor:
-    """float64 [length]: cut, or padded with zeros."""
+    """Samples, cut to a length or padded with zeros."""
     cut = samples[:length]
     return tf.pad(cut, [[0, length - tf.size(cut)]])
