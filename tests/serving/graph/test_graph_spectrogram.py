@@ -22,7 +22,26 @@ def both(request):
 # (131,200), the authors' 999 frames (128,000), and more
 @pytest.mark.parametrize(
     "length",
-    [1, 255, 256, 257, 383, 384, 385, 16_511, 16_512, 16_639, 16_640, 40_000, 127_999, 128_000, 128_128, 131_199, 131_328, 200_000],
+    [
+        1,
+        255,
+        256,
+        257,
+        383,
+        384,
+        385,
+        16_511,
+        16_512,
+        16_639,
+        16_640,
+        40_000,
+        127_999,
+        128_000,
+        128_128,
+        131_199,
+        131_328,
+        200_000,
+    ],
 )
 def test_pictures_in_a_graph_equal_those_of_a_preparation(both, length):
     in_graph, in_python = both
