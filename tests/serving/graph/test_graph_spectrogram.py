@@ -10,6 +10,12 @@ from tfcr.corpora.audio import read_audio
 from tfcr.features.presets import PRESETS
 from tfcr.serving.graph.spectrogram import PICTURES
 
+_LENGTHS = (
+    *(1, 255, 256, 257, 383, 384, 385),  # samples, around a frame (256) and a second one (384)
+    *(16_511, 16_512, 16_639, 16_640, 40_000),  # around a segment (128 frames: 16,512)
+    *(127_999, 128_000, 128_128, 131_199, 131_200, 131_328, 200_000),  # the authors' 999 frames, and eight segments
+)
+
 
 @pytest.fixture(scope="module", params=["paper", "authors"])
 def both(request):
@@ -18,31 +24,7 @@ def both(request):
     return (lambda samples: traced((samples * 2**15).astype(np.float32))), PRESETS[request.param].pictures
 
 
-# around a frame (256), a second one (384), a segment (128 frames: 16,512), the eight segments that are computed at a time
-# (131,200), the authors' 999 frames (128,000), and more
-@pytest.mark.parametrize(
-    "length",
-    [
-        1,
-        255,
-        256,
-        257,
-        383,
-        384,
-        385,
-        16_511,
-        16_512,
-        16_639,
-        16_640,
-        40_000,
-        127_999,
-        128_000,
-        128_128,
-        131_199,
-        131_328,
-        200_000,
-    ],
-)
+@pytest.mark.parametrize("length", _LENGTHS)
 def test_pictures_in_a_graph_equal_those_of_a_preparation(both, length):
     in_graph, in_python = both
     random = np.random.default_rng(length)
