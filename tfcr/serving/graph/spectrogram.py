@@ -1,6 +1,6 @@
 """The pictures of `tfcr.features.spectrogram` inside a graph, computed in float64 as there (Sec. 4.2).
 
-Samples come in steps of 16 bits, as a WAV file has them: the window divides them by 2^15, a power of two, so that no bit
+Samples come in steps of 16 bits, as a WAV file has them: the window divides them by 2^15, a power of two, so no bit
 differs from samples in [-1, 1). In float32, which holds them exactly, they are padded and cut in half the memory.
 """
 
@@ -82,7 +82,7 @@ def num_frames(samples: tf.Tensor) -> tf.Tensor:
 
 
 def _power_spectral_density(samples: tf.Tensor) -> tf.Tensor:
-    """float64 [frames, 128 bins] in 1/Hz, without the Nyquist bin, of float32 [(frames + 1) * 128], steps of 16 bits."""
+    """float64 [frames, 128 bins] in 1/Hz, without the Nyquist bin, of float32 [(frames + 1) * 128] in 16-bit steps."""
     hops = tf.reshape(samples, (-1, HOP_LENGTH))
     frames = tf.concat([hops[:-1], hops[1:]], axis=1)  # a frame is two hops
     spectrum = tf.signal.rfft(tf.cast(frames, tf.float64) * _WINDOW)
