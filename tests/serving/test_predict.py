@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import pathlib
 
 import numpy as np
 import pytest
@@ -187,3 +188,16 @@ def test_what_is_no_export_is_said_before_anything_is_loaded(tmp_path, capsys):
             cli.main(["predict", str(export), str(tmp_path / "a.wav")])
         assert end.value.code == 1
         assert f"{export} {reason}; make one with `tfcr export`" in capsys.readouterr().err
+
+
+def test_an_out_that_is_a_folder_is_refused_before_anything_is_loaded(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.wav").write_bytes(wav(noise(0.1)))
+    (tmp_path / "answers").mkdir()
+    for out in ("answers", "."):
+        with pytest.raises(SystemExit) as end:
+            cli.main(["predict", "gone", "a.wav", "--out", out, "--format", "jsonl"])
+        assert end.value.code == 2
+        named = pathlib.Path(out, "answers.jsonl")
+        assert capsys.readouterr().err == f"Error: --out {out} is a folder; name a file, such as {named}\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.wav", "answers"]

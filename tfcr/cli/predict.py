@@ -44,6 +44,8 @@ def command(export, paths, transcript, transcripts, audio_file, text_file, forma
     from tfcr.exports import inputs_of, latest_version, read_manifest, reads
     from tfcr.serving.recordings import find_recordings
 
+    if out is not None and out.is_dir():
+        raise UsageError(f"--out {out} is a folder; name a file, such as {out / f'answers.{format}'}")
     recordings = find_recordings(paths, transcript, transcripts)
     described = read_manifest(latest_version(export))
     features = {of: file for of, file in (("audio", audio_file), ("text", text_file)) if file is not None}
