@@ -1,6 +1,7 @@
 """Files appear whole or not at all, and a folder has one holder."""
 
 import errno
+import fcntl
 import os
 import shutil
 import signal
@@ -153,3 +154,25 @@ def test_a_folder_is_free_again_after_its_holder_let_go(tmp_path):
     for _ in range(2):
         with files.locked(tmp_path / "new", "training"):
             pass
+
+
+def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
+    def refused(lock, how):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    expected = rf"{tmp_path} cannot be locked \(Function not implemented\); name a folder on another file system"
+    with pytest.raises(TfcrError, match=expected), files.locked(tmp_path, "training"):
+        pass
+
+
+def test_what_a_killed_writer_of_one_file_left_is_removed_and_nothing_of_others(tmp_path):
+    out = tmp_path / "a[1].h5"
+    mine, others = (
+        f".{out.name}.{'0a' * 6}.tmp",
+        [".a1.h5.0a0a0a0a0a0a.tmp", f".{out.name}.parts", f".{out.name}.x.tmp"],
+    )
+    for name in (mine, *others):
+        (tmp_path / name).touch()
+    files.remove_temporaries_of(out)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(others)

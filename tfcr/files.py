@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -12,10 +13,12 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from typing import IO
 
 from tfcr.errors import TfcrError
 from tfcr.wording import printable
 
+LOCK = ".lock"  # the file in a folder that is locked
 _REMEDIES = {
     errno.ENOSPC: "make room",
     errno.EDQUOT: "make room",
@@ -162,6 +165,12 @@ def remove_temporaries(folder: str | os.PathLike) -> None:
         leftover.unlink(missing_ok=True)
 
 
+def remove_temporaries_of(path: pathlib.Path) -> None:
+    """Removes what a killed `written_whole` of one file left beside it. Only where nobody else writes that file."""
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 12}.tmp"):
+        leftover.unlink(missing_ok=True)
+
+
 def sha256_of_file(path: str | os.PathLike) -> str:
     """SHA-256 of a file's bytes, as hexadecimal digits."""
     with open(path, "rb") as file:
@@ -184,21 +193,35 @@ def locked(folder: str | os.PathLike, purpose: str, on_wait: Callable[[], None] 
     Raises:
         LockedError: another process has locked it.
         NoRoomError: the disk is full.
-        TfcrError: its path is not UTF-8.
+        TfcrError: its path is not UTF-8, or its file system has no locks.
     """
     refuse_undecodable(folder)
-    path = pathlib.Path(folder) / ".lock"
+    path = pathlib.Path(folder) / LOCK
     with full_disk_named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     with open(path, "a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _flock(folder, lock, fcntl.LOCK_EX | fcntl.LOCK_NB):
             if on_wait is None:
-                raise LockedError(
-                    f"another process is {purpose} {folder}; wait for it, or name another folder"
-                ) from None
+                raise LockedError(f"another process is {purpose} {folder}; wait for it, or name another folder")
             on_wait()
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            _flock(folder, lock, fcntl.LOCK_EX)
         yield
+
+
+def _flock(folder: str | os.PathLike, lock: IO, how: int) -> bool:
+    """Whether the lock of a folder was had.
+
+    Raises:
+        TfcrError: the file system has none: Lustre without the option `flock`, NFS without its lock daemon, sshfs.
+    """
+    try:
+        fcntl.flock(lock, how)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise TfcrError(
+            f"{folder} cannot be locked ({error.strerror}); name a folder on another file system, or have this one "
+            "mounted with locks (flock)"
+        ) from None
+    return True

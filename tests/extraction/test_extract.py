@@ -2,7 +2,9 @@
 
 import contextlib
 import dataclasses
+import errno
 import json
+import os
 import tracemalloc
 
 import h5py
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from tfcr import files
 from tfcr.errors import TfcrError, UsageError
 from tfcr.extraction import extract as module
 from tfcr.extraction.extract import batches_by_length, extract
@@ -250,6 +253,27 @@ def test_broken_recordings_are_named_and_the_others_done(corpus, tmp_path):
     again = Envelope()
     assert sorted(extract(recordings(corpus), again, out).failed) == ["a", "d"]
     assert sorted(arrays(out)) == ["b", "c", "e", "f", "g"]
+
+
+def test_one_that_no_longer_opens_costs_itself_alone(corpus, tmp_path, monkeypatch):
+    sources, out = recordings(corpus), tmp_path / "f.h5"
+
+    def digest(path):
+        if path.name == "a.wav":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return digested(path)
+
+    digested = files.sha256_of_file
+    monkeypatch.setattr(files, "sha256_of_file", digest)
+    (corpus / "a.wav").write_bytes(b"no recording any more")  # as root, who runs tests in containers, any file opens
+    found = extract(sources, Envelope(), out)
+    assert list(found.failed) == ["a"] and sorted(arrays(out)) == sorted(set(SECONDS) - {"a"})
+
+
+def test_what_a_kill_left_beside_the_file_is_removed(corpus, tmp_path):
+    (tmp_path / f".f.h5.{'ab' * 6}.tmp").touch()
+    extract(recordings(corpus), Envelope(), tmp_path / "f.h5")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus", "f.h5"]
 
 
 def test_a_long_recording_that_breaks_leaves_nothing_of_itself(corpus, tmp_path):

@@ -75,7 +75,8 @@ def extract(
         if not count:
             parts.remove()
             raise TfcrError(f"nothing in {sources.corpus} has features; the first: {failed[min(failed)]}")
-        parts.join(extractor.description, {each.id: each.digest for each in ordered}, out if there else None)
+        digests = {each.id: each.digest for each in ordered if each.id not in failed}  # what failed may not open
+        parts.join(extractor.description, digests, out if there else None)
     return _extracted(count, failed)
 
 

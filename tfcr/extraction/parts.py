@@ -80,6 +80,7 @@ class Parts:
         """
         with files.locked(self.folder, f"extracting into {self.out}, by way of"):
             files.remove_temporaries(self.folder)
+            files.remove_temporaries_of(self.out)
             how = otherness(self._begun(), self.plan)
             if how:
                 if self._paths():
