@@ -113,3 +113,19 @@ def test_of_a_broken_download_the_rest_is_fetched(tmp_path, monkeypatch, lacking
     assert asked == [True, False] and said == ["Fetching somebody/model from the Hugging Face Hub"]
     folders[True] = whole
     assert find_model("somebody/model").folder == pathlib.Path(whole) and asked == [True, False, True]
+
+
+@pytest.mark.parametrize("said", ["connection reset\nby peer", ""])
+def test_a_download_that_breaks_is_one_line_whatever_library_says_it(monkeypatch, said):
+    huggingface_hub = pytest.importorskip("huggingface_hub")
+
+    class ReadError(Exception):
+        """Of a library for HTTP, which is no OSError."""
+
+    def snapshot_download(model, local_files_only, **options):
+        raise FileNotFoundError if local_files_only else ReadError(said)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    why = said.partition("\n")[0] or "ReadError"
+    with pytest.raises(TfcrError, match=rf"cannot be had from the Hugging Face Hub \({why}\); name a folder"):
+        find_model("somebody/model")

@@ -86,11 +86,11 @@ def _of_hub(model: str, revision: str | None, say: Callable[[str], None]) -> pat
             pass
         say(f"Fetching {model} from the Hugging Face Hub")
         return snapshot(local_files_only=False)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # of several libraries, which have no class in common
+        why = next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")
         raise TfcrError(
-            f"--model {model} is no folder here, and cannot be had from the Hugging Face Hub "
-            f"({str(error).splitlines()[0].rstrip('.')}); name a folder with config.json and {WEIGHTS}, or try again "
-            "where there is a network"
+            f"--model {model} is no folder here, and cannot be had from the Hugging Face Hub ({why}); name a folder "
+            f"with config.json and {WEIGHTS}, or try again where there is a network"
         ) from None
 
 
