@@ -1,6 +1,7 @@
 """Recordings as they come, and what is said about those that are none."""
 
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import soundfile
 
 from tfcr.corpora import audio
 from tfcr.corpora.audio import CANCELLED, LOUD, SILENT, hear, num_samples, read_audio, read_blocks
+from tfcr.corpora.containers.source import Stream
 from tfcr.errors import TfcrError
 
 
@@ -242,3 +244,15 @@ def test_blocks_of_what_is_no_recording_say_the_same(tmp_path):
     empty = written(tmp_path / "empty.wav", np.zeros(0, np.int16))
     with pytest.raises(TfcrError, match="holds no samples"):
         list(read_blocks(empty))
+
+
+def test_a_length_that_no_header_promises_is_counted_block_by_block(tmp_path, monkeypatch):
+    soundfile.write(tmp_path / "a.wav", np.zeros(960_000), 16_000)  # a minute, 7.7 MB once decoded
+    monkeypatch.setattr(audio, "_BLOCK", 1 << 14)
+    monkeypatch.setattr(audio.containers, "streams", lambda path: [Stream(is_promised=False)])
+    tracemalloc.start()
+    try:
+        assert audio.num_samples(tmp_path / "a.wav") == 960_000
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()

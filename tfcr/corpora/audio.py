@@ -40,7 +40,7 @@ def num_samples(path: str | pathlib.Path) -> int:
     lengths = []
     for stream in _streams(path):
         with _opened(path, stream) as recording:
-            count = recording.frames if stream.is_promised else len(_decoded(path, recording))
+            count = recording.frames if stream.is_promised else sum(map(len, _decoded_blocks(path, recording)))
             lengths.append((recording.samplerate, count))
     runs = itertools.groupby(lengths, key=lambda length: length[0])
     counts = [_resampled_length(sum(count for _, count in run), rate) for rate, run in runs]
