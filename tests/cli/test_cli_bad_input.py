@@ -369,3 +369,11 @@ def test_metrics_are_json_without_nan(workspace):
         raise AssertionError(name)
 
     json.loads((workspace.run / "metrics.json").read_text(), parse_constant=refuse)
+
+
+def test_vectors_of_which_no_number_of_words_is_asked(fails, tmp_path):
+    (tmp_path / "v.yaml").write_text("embeddings: vectors.txt\n")  # which the dataset was prepared with
+    for more in ((), ("--vocabulary", "words.txt"), ("--format", "onnx")):
+        line = fails("export", "run", "--embeddings", "vectors.txt", *more, code=2)
+        assert "--embeddings says where the vectors of --vocabulary N lie, and adds no word by itself" in line
+        assert "--embeddings" not in fails("export", "run", "--config", "v.yaml", *more, code=1)

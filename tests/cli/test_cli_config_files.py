@@ -8,9 +8,10 @@ import yaml
 
 from tfcr import split_file
 from tfcr.cli import prepare as prepare_command
+from tfcr.cli import reproduce
 from tfcr.cli import train as train_command
 from tfcr.config import FIELDS, Config
-from tfcr.errors import TfcrError
+from tfcr.errors import TfcrError, UsageError
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
@@ -322,3 +323,35 @@ def test_a_split_and_a_protocol_contradict_each_other(fails, tmp_path, command):
     assert "subset must be improvised, scripted, or speaker=" in fails(command, "--subset", "improv", code=2)
     line = fails(command, "--config", "run.yaml", code=2)
     assert "the configuration names abababababab…; on the command line it stands for itself" in line
+
+
+@pytest.mark.parametrize("content", [{"systems": ["audio", "text"]}, {"alphas": "0,0.1"}])
+def test_of_several_systems_or_alphas_in_a_file_one_has_to_be_named(fails, tmp_path, content):
+    (tmp_path / "sweep.yaml").write_text(yaml.safe_dump(content))
+    name = next(iter(content))[:-1]
+    line = fails("cross-validate", "--config", "sweep.yaml", code=2)
+    assert (
+        f"the configuration has {name}s: {content[name + 's']}, and cross-validate takes one; name it by --{name}"
+        in line
+    )
+    line = fails("cross-validate", "--config", "sweep.yaml", "--system", "text", "--alpha", 0, "--data", "gone", code=1)
+    assert "gone" in line
+
+
+def test_the_main_job_prepares_as_a_file_says_and_trains_by_the_rest(tiny_corpus, tmp_path, monkeypatch):
+    from tfcr.experiments import reproduce as experiments
+
+    def train(datasets, *_):
+        trained.extend(datasets)
+        raise TfcrError("here it trains")
+
+    trained = []
+    monkeypatch.setattr(experiments, "reproduce", train)
+    (tmp_path / "a.yaml").write_text(yaml.safe_dump({"emotions": ["sadness", "anger"], "workers": 2, "batch_size": 8}))
+    arguments = ["--corpus", "manifest", "--root", str(tiny_corpus), "--config", str(tmp_path / "a.yaml")]
+    with pytest.raises(TfcrError, match="here it trains"):
+        reproduce.command.main([*arguments, "--out", str(tmp_path / "out")], standalone_mode=False)
+    [(dataset, config)] = trained
+    assert dataset.emotions == ["sadness", "anger"] and config.batch_size == 8
+    with pytest.raises(UsageError, match="takes no --allow-partial"):
+        reproduce.command.main([*arguments, "--out", str(tmp_path / "b"), "--allow-partial"], standalone_mode=False)

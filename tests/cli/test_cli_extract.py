@@ -1,6 +1,7 @@
 """`tfcr extract` with an extractor of this test's, and what it says where nothing can be extracted."""
 
 import importlib.util
+import shutil
 
 import h5py
 import numpy as np
@@ -77,6 +78,34 @@ def test_those_of_a_dataset(tensorflow, tfcr, extractors, small_dataset, small_c
 )
 def test_options_that_say_nothing_together(fails, options, message):
     assert message in fails("extract", *options, code=2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--model", "m", "--window", "9"), "--window is of a model of speech; m takes words"),
+        (("--model", "m", "--overlap", "2"), "--overlap is of a model of speech; m takes words"),
+        (("--model", "m", "--root", "r"), "--root is where recordings lie, and m takes words; leave it out"),
+        (
+            ("--model", ".", "--revision", "main"),
+            "--revision is of a model of the Hub, and . is a folder; leave it out",
+        ),
+        (("--model", "m", "--allow-partial"), "--allow-partial is of a --corpus"),
+        (("--opensmile", "s", "--transcripts", "t"), "--transcripts is for a model of words"),
+    ],
+)
+def test_options_that_would_change_nothing(fails, extractors, options, message):
+    assert message in fails("extract", *options, code=2)
+
+
+def test_an_incomplete_release_goes_on_where_that_is_allowed(tfcr, fails, extractors, iemocap_tree, tmp_path):
+    part = tmp_path / "part"
+    shutil.copytree(iemocap_tree / "Session1", part / "Session1")
+    typed = ("extract", "--corpus", "iemocap", "--root", part, "--model", "m", "--out", tmp_path / "m.h5")
+    assert "--allow-partial to go on" in fails(*typed, code=1)
+    assert tfcr(*typed, "--allow-partial").code == 0
+    with h5py.File(tmp_path / "m.h5") as file:
+        assert {id[:5] for id in file} == {"Ses01"}
 
 
 @pytest.mark.parametrize(

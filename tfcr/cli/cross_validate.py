@@ -1,10 +1,14 @@
 """`tfcr cross-validate`: a sweep of one row."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
-from tfcr.cli.options import system_option
+from tfcr.cli.options import fields_of_config, system_option
 from tfcr.cli.sweep import run, shared_options
 from tfcr.config import Config
+from tfcr.errors import UsageError
 
 
 @click.command("cross-validate")
@@ -19,6 +23,7 @@ def command(context, system, alpha, **options):
 
     The same command again does what is missing. The runs lie where `tfcr sweep` looks for them.
     """
+    _refuse_several(context, {"system": system, "alpha": alpha})
     system = system or Config().system
 
     def axes():
@@ -27,3 +32,14 @@ def command(context, system, alpha, **options):
         return {"systems": (system,), "alphas": (resolve_alpha(system, alpha),)}
 
     run(context, axes, options)
+
+
+def _refuse_several(context: click.Context, given: Mapping[str, Any]) -> None:
+    """A file that serves `tfcr sweep` may say several systems or alphas, at which this command would not look."""
+    for name, value in given.items():
+        values = fields_of_config(context).get(f"{name}s")
+        if value is None and values is not None:
+            raise UsageError(
+                f"the configuration has {name}s: {values}, and cross-validate takes one; name it by --{name}, or type "
+                "tfcr sweep"
+            )

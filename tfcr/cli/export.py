@@ -3,6 +3,7 @@
 import pathlib
 
 import click
+from click.core import ParameterSource
 
 from tfcr.cli.options import PATH, config_option
 from tfcr.errors import UsageError
@@ -35,12 +36,19 @@ _OUT = {"savedmodel": pathlib.Path("serving/tfcr"), "onnx": pathlib.Path("servin
     help="Where the vectors for --vocabulary N lie.  [default: here, by the name they had, or where gensim keeps them]",
 )
 @config_option
-def command(run, out, format, data, vocabulary, embeddings):
+@click.pass_context
+def command(context, run, out, format, data, vocabulary, embeddings):
     """Write a trained run as a SavedModel for TF Serving, or as an ONNX model."""
     from tfcr.runs import open_run
 
     if format == "onnx" and vocabulary is not None:
         raise UsageError("an ONNX model takes word vectors, not words; leave --vocabulary out")
+    is_typed = context.get_parameter_source("embeddings") is ParameterSource.COMMANDLINE  # a file's are a dataset's
+    if is_typed and not (vocabulary or "").isdecimal():
+        raise UsageError(
+            "--embeddings says where the vectors of --vocabulary N lie, and adds no word by itself; give N, or "
+            "--vocabulary FILE in its place"
+        )
     trained = open_run(run)
 
     from tfcr.cli.tensorflow import import_quietly

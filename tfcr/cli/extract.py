@@ -38,6 +38,9 @@ def _layer(name: str, value: str | int) -> str | int:
     help="The folder that the corpus lies in. A dataset does not keep where its recordings lie; its words it does.",
 )
 @click.option(
+    "--allow-partial", is_flag=True, help="With --corpus: go on with an incomplete release (IEMOCAP, MELD, …)."
+)
+@click.option(
     "--transcripts", type=PATH, metavar="FILE", help="With --corpus: a CSV file (id,transcript) in place of its words."
 )
 @click.option(
@@ -87,7 +90,7 @@ def _layer(name: str, value: str | int) -> str | int:
 )
 @click.option("--out", type=PATH, metavar="FILE.h5", help="The file.  [default: the model's or the set's name]")
 @config_option
-def command(data, corpus, root, transcripts, model, revision, opensmile, level, out, half, **settings):
+def command(data, corpus, root, allow_partial, transcripts, model, revision, opensmile, level, out, half, **settings):
     """Write features of recordings or transcripts, by a pretrained model or by openSMILE, to HDF5.
 
     `tfcr prepare-tfrecords --audio-features FILE.h5` (or `--text-features`) then takes them in.
@@ -110,7 +113,9 @@ def command(data, corpus, root, transcripts, model, revision, opensmile, level, 
         extractor = pretrained(model, asked, revision, say)
     else:
         extractor = open_smile(opensmile, level or "functionals", asked.pool)
-    sources = _sources(extractor.modality, data, corpus, root, transcripts, say)
+    _refuse_vain(extractor.modality, corpus, root, allow_partial, transcripts, model, revision, settings)
+    options = {"allow_partial": True} if allow_partial else {}
+    sources = _sources(extractor.modality, data, corpus, root, options, transcripts, say)
     out = out or pathlib.Path(pathlib.PurePath(os.path.normpath(opensmile or model)).name + ".h5")
     words = {} if extractor.modality == "audio" else {"amount": "{:.0f}".format, "of": "transcripts"}
     progress = AudioProgress("Extracting", **words)
@@ -143,16 +148,29 @@ def _refuse_contradictions(data, corpus, root, model, opensmile, revision, level
         raise UsageError("--level is of --opensmile; a --model takes --layer")
 
 
-def _sources(modality, data, corpus, root, transcripts, say):
+def _refuse_vain(modality, corpus, root, allow_partial, transcripts, model, revision, settings) -> None:
+    """Refuses options that would change nothing, because of what the model takes or where it lies."""
+    if transcripts is not None and (corpus is None or modality == "audio"):
+        raise UsageError("--transcripts is for a model of words, and of a --corpus: a dataset has its words")
+    if allow_partial and corpus is None:
+        raise UsageError("--allow-partial is of a --corpus; a dataset was prepared with it or without")
+    if modality == "text":
+        if windowing := [name for name in ("window", "overlap") if name in settings]:
+            raise UsageError(f"--{windowing[0]} is of a model of speech; {model} takes words")
+        if corpus is None and root is not None:
+            raise UsageError(f"--root is where recordings lie, and {model} takes words; leave it out")
+    if revision is not None and os.path.isdir(model):
+        raise UsageError(f"--revision is of a model of the Hub, and {model} is a folder; leave it out")
+
+
+def _sources(modality, data, corpus, root, options, transcripts, say):
     """What features are wanted of."""
     from tfcr.extraction import sources
 
-    if transcripts is not None and (corpus is None or modality == "audio"):
-        raise UsageError("--transcripts is for a model of words, and of a --corpus: a dataset has its words")
     if corpus is not None:
         if modality == "audio":
-            return sources.recordings_of_corpus(corpus, root, {})
-        return sources.transcripts_of_corpus(corpus, root, {}, transcripts)
+            return sources.recordings_of_corpus(corpus, root, options)
+        return sources.transcripts_of_corpus(corpus, root, options, transcripts)
 
     from tfcr.dataset_info import latest_dataset, open_dataset
     from tfcr.verification import verify

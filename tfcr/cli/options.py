@@ -23,14 +23,15 @@ _PREPARE = (
 _BEAM = ("runner",)
 _EXTRACT = ("model", "revision", "layer", "pool", "opensmile", "level", "window", "overlap", "batch", "half")
 _PREPARATION = ("emotions", "merge")  # a file may say them for several commands; those that train compare them
-_SYNTHETIC = ("conflict_rate", "corpus_seed", "utterances", "allow_partial")
+_OF_CORPORA = ("conflict_rate", "corpus_seed", "utterances", "allow_partial")
 _TRAIN = ("data", "run", "split", "part")
 _SWEEP = ("systems", "alphas", "folds", "seeds", "shard", "report", "no_report", "dry_run", *BACKEND_OPTIONS)
 _EVALUATE = ("noise_seed", "kinds", "list_words")
 _WHO_TRAINS = ("protocol", "split", "split_sha256")  # a later file with a protocol or a split replaces all three
 _SERVE = ("format", "vocabulary", "transcript", "host", "port", "max_body", "cors_origin", "no_page")
+OF_PREPARATION = (*_PREPARE, *_BEAM, *_OF_CORPORA)
 # one file may serve several commands
-_KNOWN = (*FIELDS, *_PREPARE, *_BEAM, *_EXTRACT, *_SYNTHETIC, *_TRAIN, *_SWEEP, *_EVALUATE, *_SERVE)
+_KNOWN = (*FIELDS, *OF_PREPARATION, *_EXTRACT, *_TRAIN, *_SWEEP, *_EVALUATE, *_SERVE)
 
 
 def config_option(command: Callable) -> Callable:

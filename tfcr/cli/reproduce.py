@@ -6,7 +6,7 @@ import click
 
 from tfcr import cli, corpora
 from tfcr.cli.backends import backend_options, check_backend, open_backend, results_alone
-from tfcr.cli.options import PATH, config_option, fields_of_config
+from tfcr.cli.options import OF_PREPARATION, PATH, config_files, config_option, fields_of_config
 from tfcr.cli.tensorflow import import_quietly
 from tfcr.config import Config, from_mapping
 from tfcr.errors import UsageError
@@ -22,10 +22,11 @@ from tfcr.errors import UsageError
 )
 @click.option("--workers", type=click.IntRange(1), help="Trainings at a time.  [default: the cores; four for each GPU]")
 @click.option("--epochs", type=click.IntRange(1), help="At most, of each training; few of them only try things out.")
+@click.option("--allow-partial", is_flag=True, help="Go on with an incomplete release (IEMOCAP, MELD, …).")
 @backend_options
 @config_option
 @click.pass_context
-def command(context, corpus, root, embeddings, glove, out, workers, epochs, **backend):
+def command(context, corpus, root, embeddings, glove, out, workers, epochs, allow_partial, **backend):
     """Prepare a corpus, train each modality alone, baseline and proposed method on the same folds, report and export.
 
     The same command again goes on where it stopped.
@@ -34,7 +35,8 @@ def command(context, corpus, root, embeddings, glove, out, workers, epochs, **ba
     from tfcr.cli.display import cell_epoch, say
 
     check_backend(context)
-    fields = {**fields_of_config(context), **({"epochs": epochs} if epochs else {})}
+    fields = {name: value for name, value in fields_of_config(context).items() if name not in OF_PREPARATION}
+    fields |= {"epochs": epochs} if epochs else {}
     config = from_mapping(fields)
     for name in ("preset", "protocol", "fold", "alpha", "threads", "system", "start"):
         if getattr(config, name) != getattr(Config(), name):
@@ -47,6 +49,9 @@ def command(context, corpus, root, embeddings, glove, out, workers, epochs, **ba
         arguments = ["--corpus", corpus, "--name", folder.name, "--out", str(folder), "--preset", preset]
         arguments += ["--root", str(root)] if root else []
         arguments += ["--embeddings", str(vectors)] if vectors else []
+        arguments += ["--allow-partial"] if allow_partial else []
+        for file in config_files(context):  # which may say emotions, merge, …
+            arguments += ["--config", str(file)]
         prepare_command.command.main(arguments, standalone_mode=False)
 
     import_quietly()
