@@ -4,6 +4,7 @@ import asyncio
 import errno
 import json
 import os
+import signal
 import urllib.error
 import urllib.request
 
@@ -15,6 +16,7 @@ pytest.importorskip("gradio", reason="needs the extra serve")
 from servers import started
 from wav_files import noise, wav
 
+from tfcr import files
 from tfcr.serving.server import page
 
 _MAX_MB = 1
@@ -53,7 +55,21 @@ class Page:
         return self.post("upload", head + content + b"\r\n--x--\r\n", "multipart/form-data; boundary=x")[0]
 
 
-def test_only_what_was_uploaded_is_heard_and_no_large_body_is_read(exported, tmp_path):
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """The folder of temporary files, with what two servers left: one was killed, one runs. Terminals may be closed."""
+    folder = tmp_path / "temporary"
+    for name in ("tfcr-page-killed", "tfcr-page-runs"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / files.LOCK).touch()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # tests may be run by `nohup`, which programs inherit
+    with files.locked(folder / "tfcr-page-runs", "serving by way of"):
+        yield folder
+    signal.signal(signal.SIGHUP, before)
+
+
+def test_only_what_was_uploaded_is_heard_and_no_large_body_is_read(exported, tmp_path, temporary):
     recording = wav(noise(1.0))
     (tmp_path / "private.wav").write_bytes(recording)
     with started(exported, "--max-body", _MAX_MB) as server:
@@ -70,11 +86,18 @@ def test_only_what_was_uploaded_is_heard_and_no_large_body_is_read(exported, tmp
                 assert "private" not in (client.ask(file(uploaded), file(path, **more)) or "")
         status, _ = server.get(f"/gradio_api/file={tmp_path / 'private.wav'}")
         assert status == 403
-        with pytest.raises(urllib.error.HTTPError) as refused:
-            client.post("queue/join", b" " * (3 << 20))
-        assert refused.value.code == 413
-        status, err = server.end()
+        for send in (
+            lambda: client.upload(b" " * (3 << 20)),
+            lambda: client.post("queue/join", b" " * ((1 << 20) + 1)),  # which waits in memory until it is asked
+        ):
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                send()
+            assert refused.value.code == 413
+        kept = {path.name for path in temporary.glob("tfcr-page-*")}
+        assert len(kept) == 2 and "tfcr-page-killed" not in kept
+        status, err = server.end(signal.SIGHUP)
         assert status == 0 and "example.com" not in err
+        assert [path.name for path in temporary.glob("tfcr-page-*")] == ["tfcr-page-runs"]
 
 
 def test_a_full_disk_is_told_from_another_failure():

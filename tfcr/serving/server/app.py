@@ -286,8 +286,13 @@ class _Server(uvicorn.Server):
 
 @contextlib.contextmanager
 def _signals_end_quietly() -> Iterator[None]:
-    """uvicorn raises the signal that ended it once more; by then everything is done, and that is no failure."""
+    """uvicorn raises the signal that ended it once more; by then everything is done, and that is no failure.
+
+    A terminal that is closed ends the server as SIGTERM does, unless it is to go on (`nohup`).
+    """
     before = {each: signal.signal(each, lambda *_: None) for each in (signal.SIGINT, signal.SIGTERM)}
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     try:
         yield
     finally:

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import os
 import pathlib
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -36,8 +37,9 @@ WITHOUT_RECORDER = (
 )
 
 _PLACEHOLDER = '<p class="tfcr-empty">The answer will stand here.</p>'
+_FOLDER = "tfcr-page-"  # begins the name of the folder that recordings are kept in
 _KEPT_SECONDS = 1800  # of what is dropped on the page; looked at as often
-_FORM = 1 << 20  # bytes around what is uploaded
+_FORM = 1 << 20  # bytes around what is uploaded, and of what is no upload
 _CSS = pathlib.Path(__file__).with_name("templates") / "page.css"
 # label, emotion of the voice, words
 _EXAMPLES = (
@@ -63,7 +65,12 @@ def mount_page(
     Yields:
         What is to be called when the server ends: it lets go of the browsers that look at the page.
     """
-    with tempfile.TemporaryDirectory(prefix="tfcr-page-") as folder, _environment(folder):
+    _remove_leftovers()
+    with (
+        tempfile.TemporaryDirectory(prefix=_FOLDER) as folder,
+        files.locked(folder, "serving by way of"),
+        _environment(folder),
+    ):
         import gradio
 
         with files.full_disk_named(pathlib.Path(folder)):
@@ -90,11 +97,20 @@ def mount_page(
             yield lambda: mounted.stop_event.set()
 
 
+def _remove_leftovers() -> None:
+    """Removes the recordings of servers that were killed: nobody holds the lock of their folders."""
+    for left in pathlib.Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+        with contextlib.suppress(TfcrError, OSError):  # a server that runs, or another user's
+            if (left / files.LOCK).exists():
+                with files.locked(left, "removing"):
+                    shutil.rmtree(left, ignore_errors=True)
+
+
 class _Limited:
     """An application that reads no body beyond a size; Gradio itself looks at single files only.
 
     Args:
-        most: bytes.
+        most: bytes of an upload; of any other request, `_FORM`.
     """
 
     def __init__(self, app: ASGIApp, most: int):
@@ -102,14 +118,17 @@ class _Limited:
         self._most = most
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        left = self._most
+        most = (
+            self._most if scope.get("path", "").endswith("/upload") else _FORM
+        )  # what is no recording waits in a queue
+        left = most
 
         async def received() -> Message:
             nonlocal left
             message = await receive()
             left -= len(message.get("body", b""))
             if left < 0:
-                raise HTTPException(413, f"the body is too large; expected at most {self._most >> 20} MB")
+                raise HTTPException(413, f"the body is too large; expected at most {most >> 20} MB")
             return message
 
         await self.app(scope, received if scope["type"] == "http" else receive, send)
