@@ -28,7 +28,15 @@ def chosen(tmp_path):
         (path / name).parent.mkdir(exist_ok=True)
         (path / name).symlink_to(shutil.which(name))
 
-    def run(pythons: dict[str, bool], **environment: str) -> tuple[str, str]:
+    def run(pythons: dict[str, bool], made_by: str | None = None, **environment: str) -> tuple[str, str]:
+        if made_by is not None:  # an environment that is current
+            (clone / ".venv" / "bin").mkdir(parents=True)
+            (clone / ".venv" / "bin" / "python").symlink_to(made_by)
+            lock = clone / "requirements.lock"
+            checksum = subprocess.run(
+                ["cksum"], input=lock.read_bytes(), capture_output=True, check=True
+            ).stdout.decode()
+            (clone / ".venv" / "locked").write_text(f"{checksum.strip()} {clone}\n")
         for name, fits in pythons.items():
             file = home / name if "/" in name else path / name
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -67,3 +75,7 @@ def test_where_there_is_none_it_says_what_to_type(chosen):
     taken, said = chosen({"python3": False})
     assert taken == "" and said.startswith("Error: there is no Python 3.11 to 3.13")
     assert "apt install python3-venv" in said and "pyenv install 3.13" in said
+
+
+def test_an_environment_whose_python_has_gone_is_made_anew(chosen, tmp_path):
+    assert chosen({"python3": True}, made_by=str(tmp_path / "gone"))[0] == "path/python3"
