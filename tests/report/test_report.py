@@ -201,6 +201,8 @@ def test_absolute_paths_stay_out_of_the_report(make_run, tmp_path):
         ({"dataset": "mine", "corpus": "synthetic"}, "This corpus is synthetic"),
         ({"unreadable": 3}, "3 recordings cannot be read and are not in this dataset"),
         ({"transductive": True}, "want pretrained vectors"),
+        ({"recordings_shared": 2}, "In 1 of 1 run, up to 2 recordings of a fold stood in two of its parts under"),
+        ({"untaught": ["anger"]}, "In 1 of 1 run, an emotion has no training utterance: anger."),
     ],
 )
 def test_what_limits_the_figures_is_said(make_run, tmp_path, facts, sentence):

@@ -79,6 +79,7 @@ def test_an_emotion_that_no_training_utterance_has_is_said(small_config, small_d
     tested = sum(index[position].label == angry for position in split.test)
     without = [position for position in split.train if index[position].label != angry]
     experiment = dataclasses.replace(experiment, split=dataclasses.replace(split, train=np.array(without)))
+    assert experiment.untaught == ["anger"]
     assert experiment.untaught_note() == (
         f"no training utterance of this fold has the emotion 'anger', so it is not learned; {tested} test utterances "
         "have it"
@@ -92,6 +93,7 @@ def test_a_recording_that_stands_in_two_parts_of_the_fold_is_said(small_config, 
     heard, tested = index[split.train[0]], index[split.test[0]]
     index[split.test[0]] = dataclasses.replace(tested, recording=heard.recording)
     index[split.train[1]] = dataclasses.replace(index[split.train[1]], recording=index[split.train[2]].recording)
+    assert experiment.shared_recordings == [sorted([(heard.id, "train"), (tested.id, "test")])]
     note = experiment.shared_note()
     assert note.startswith("1 recording stands in two parts of this fold under different ids, the first as ")
     assert f"{heard.id!r} (train)" in note and f"{tested.id!r} (test)" in note

@@ -98,6 +98,8 @@ def _describe(experiment: Experiment, state: State, parts: dict, means: dict[str
         "seconds": sum(row["seconds"] for row in state.history),
         "sizes": experiment.sizes,
         "speakers_shared": experiment.speakers_shared,
+        "recordings_shared": len(experiment.shared_recordings),
+        "untaught": experiment.untaught,
         "training_means": {name: mean.tolist() for name, mean in means.items()},
         "validation": parts["validation"],
         "test": parts["test"],

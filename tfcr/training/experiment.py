@@ -65,12 +65,17 @@ class Experiment:
         rows = enumerate(self.dataset.index)
         return [(row.id, row.recording, parts[position]) for position, row in rows if position in parts]
 
-    def shared_note(self) -> str | None:
-        """A warning of recordings that are in two parts, so that what trained is tested; None where there are none."""
+    @property
+    def shared_recordings(self) -> list[list[tuple[str, str]]]:
+        """Of every recording that is in two parts its (id, part), so that what trained is tested."""
         by_recording = defaultdict(list)
         for id, recording, part in self.rows():
             by_recording[recording].append((id, part))
-        shared = [same for same in by_recording.values() if len({part for _, part in same}) > 1]
+        return [same for same in by_recording.values() if len({part for _, part in same}) > 1]
+
+    def shared_note(self) -> str | None:
+        """A warning of `shared_recordings`; None where there are none."""
+        shared = self.shared_recordings
         if not shared:
             return None
         (first, its_part), *others = shared[0]
@@ -81,10 +86,15 @@ class Experiment:
             f"({other_part}); remove one of each, or what was learned is tested again"
         )
 
+    @property
+    def untaught(self) -> list[str]:
+        """Emotions that no training utterance has."""
+        taught = set(self.labels(self.split.train).tolist())
+        return [emotion for label, emotion in enumerate(self.dataset.emotions) if label not in taught]
+
     def untaught_note(self) -> str | None:
         """A sentence on emotions that no training utterance has; None without any."""
-        taught = set(self.labels(self.split.train).tolist())
-        untaught = [emotion for label, emotion in enumerate(self.dataset.emotions) if label not in taught]
+        untaught = self.untaught
         if not untaught:
             return None
         tested = np.isin(self.labels(self.split.test), [self.dataset.emotions.index(emotion) for emotion in untaught])

@@ -195,7 +195,24 @@ class Section:
             warnings.append(
                 f"{recordings} not in this dataset (--skip-unreadable): its figures are not those of the whole corpus."
             )
-        return warnings + _mixtures(self.results)
+        return warnings + _of_folds(self.runs) + _mixtures(self.results)
+
+
+def _of_folds(runs: Sequence[Run]) -> list[str]:
+    """Warnings of runs whose fold tests what it trained on, or whose training part lacks an emotion."""
+    warnings = []
+    counts = [run.metrics.get("recordings_shared", 0) for run in runs]
+    if most := max(counts):
+        warnings.append(
+            f"In {sum(map(bool, counts))} of {counted(len(runs), 'run')}, up to {counted(most, 'recording')} of a fold "
+            "stood in two of its parts under different ids: what was learned was tested again."
+        )
+    lacking = [run.metrics.get("untaught", []) for run in runs]
+    if any(lacking):
+        names = ", ".join(sorted({emotion for emotions in lacking for emotion in emotions}))
+        of = f"{sum(map(bool, lacking))} of {counted(len(runs), 'run')}"
+        warnings.append(f"In {of}, an emotion has no training utterance: {names}.")
+    return warnings
 
 
 def mixture_of(result: Result) -> str | None:
