@@ -69,6 +69,10 @@ def test_the_primary_comparison_is_over_speakers(report):
     assert float(by_speaker["low"]) < float(by_speaker["estimate"]) < float(by_speaker["high"])
     assert 0 < float(by_speaker["p"]) <= 1
     assert wa["cluster"] == ua["cluster"] == "dialogue" and wa["low"]
+    assert (wa["p"], wa["p_cluster"]) == ("", "")  # its p is that of the mean over speakers
+    for each in (by_speaker, ua, macro, weighted):
+        assert (each["p_clusters"], each["p_cluster"]) == ("10", "speaker")
+    assert {each["p_cluster"] for each in by_seed} == {"utterance"}
     assert [row["measure"] for row in by_seed] == [
         f"WA of seed {seed}, conditional on its trained models (McNemar)" for seed in (0, 1)
     ]

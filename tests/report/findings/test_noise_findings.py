@@ -169,6 +169,18 @@ def test_p_values_are_corrected_for_their_number():
     assert holm([0.6, 0.7]) == [1.0, 1.0] and holm([0.03]) == [0.03] and holm([]) == []
 
 
+def test_the_table_for_programs_has_the_p_that_decides_beside_that_of_the_row(make_tested):
+    runs = []
+    for noise in (None, UNDER_NOISE):
+        runs += [*make_tested(2, noise=noise), *make_tested(3, alpha=0.1, noise=noise)]
+    rows = list(csv.DictReader(noise_csv(divide(group_by_condition(runs))).splitlines()))
+    of_all = [row for row in rows if (row["measure"], row["kind"]) == ("WA", "all kinds") and row["p"]]
+    assert len(of_all) == 3 and {row["comparisons"] for row in of_all} == {"4"}  # the fourth has another baseline
+    for row in of_all:
+        assert float(row["p_corrected"]) == pytest.approx(min(1, 4 * float(row["p"])), abs=1e-5) or float(row["p"]) == 1
+    assert {row["p_corrected"] for row in rows if row not in of_all} == {""}
+
+
 def test_each_noise_of_training_has_its_name_its_baseline_and_its_curve(make_tested):
     names = "Model-level fusion (baseline)", "Contrastive regularization, α = 0.1"
     under = {
@@ -259,6 +271,7 @@ def test_page_tables_and_figures_have_it(make_tested, tmp_path):
         rows = list(csv.DictReader(file))
     area = [row for row in rows if (row["measure"], row["kind"], row["level"]) == ("WA", "all kinds", "area")]
     assert [row["alpha"] for row in area] == ["0.0", "0.1"]
+    assert [(row["p_corrected"], row["comparisons"]) for row in area] == [("", ""), (area[1]["p"], "1")]
     assert [row["minus_baseline"] for row in area] == ["", f"{100 * (0.25 + 0.25 * 0.9375) / 2:.6f}"]
     assert {row["kind"] for row in rows} == {CLEAN, "white", "deleted", "telephone", "all kinds"}
     assert [row["level"] for row in rows if (row["measure"], row["kind"], row["alpha"]) == (UA, CLEAN, "0.1")] == [""]

@@ -228,6 +228,12 @@ class NoiseFindings:
         """Whether the others are compared with a baseline that was trained without noise."""
         return self.systems[0].condition.alpha == 0 and not self.systems[0].condition.noise
 
+    @cached_property
+    def corrected(self) -> list[GradedComparison]:
+        """Of each pair the second minus the first by the area of WA over all kinds with grades, by which is decided:
+        p is corrected for their number (Holm 1979)."""
+        return statistics.corrected([change(before, after, self.graded) for before, after in self.pairs])
+
     def change(self, system: UnderNoise, row: Row, measure: str = WA) -> GradedComparison:
         """A system minus the first by a measure that every utterance has its own of: all but UA."""
         key = self.systems.index(system), row.key, measure

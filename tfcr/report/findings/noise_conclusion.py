@@ -28,10 +28,9 @@ def noise_comparisons(findings: NoiseFindings) -> list[str]:
     """What each of the pairs shows by the area of WA, in words; without what no comparison here can show."""
     if not findings.graded:
         return []
-    compared = statistics.corrected([change(before, after, findings.graded) for before, after in findings.pairs])
     return [
-        _sentence(findings, *pair, comparison, len(compared))
-        for pair, comparison in zip(findings.pairs, compared, strict=True)
+        _sentence(findings, *pair, comparison, len(findings.pairs))
+        for pair, comparison in zip(findings.pairs, findings.corrected, strict=True)
     ]
 
 

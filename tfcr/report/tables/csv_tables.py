@@ -44,7 +44,7 @@ _COMPARISON = (
         "high",
         "p",
     ),
-    *("clusters", "cluster", "gained", "lost", "cells", "also_differ_in"),
+    *("clusters", "cluster", "p_clusters", "p_cluster", "gained", "lost", "cells", "also_differ_in"),
 )
 _CONFLICTS = (
     *(*PLACE, "alpha", "emotion", "predictions", "conflicts", "conflict_percent", "conflict_centred_percent"),
@@ -196,21 +196,21 @@ def _alpha_records(section: Section, setting: Setting) -> Iterator[dict]:
 
 def _measures(difference: Difference) -> Iterator[dict]:
     c = difference.comparison
-    over_dialogues = {"clusters": c.clusters, "cluster": c.cluster}
-    yield {
-        **_estimate("WA, mean over speakers", c.effect, c.interval),
-        **_p(c.p),
-        "clusters": len(c.by_speaker),
-        "cluster": "speaker",
-    }
+    speakers = len(c.by_speaker)  # over whom every p is, whatever an interval is over
+    over_speakers, over_dialogues = (
+        {"clusters": count, "cluster": name} for count, name in ((speakers, "speaker"), (c.clusters, c.cluster))
+    )
+    yield _estimate("WA, mean over speakers", c.effect, c.interval) | over_speakers | _p(c.p, speakers)
     yield _estimate("WA, pooled", c.wa, c.wa_interval) | over_dialogues
-    yield _estimate("UA, pooled", c.ua, c.ua_interval) | over_dialogues | _p(c.ua_p)
+    yield _estimate("UA, pooled", c.ua, c.ua_interval) | over_dialogues | _p(c.ua_p, speakers)
     for name, f1 in (("macro F1, pooled", c.macro_f1), ("weighted F1, pooled", c.weighted_f1)):
-        yield _estimate(name, f1.value, f1.interval) | over_dialogues | _p(f1.p)
+        yield _estimate(name, f1.value, f1.interval) | over_dialogues | _p(f1.p, speakers)
     for each in c.by_seed:
         yield {
             **_estimate(f"WA of seed {each.seed}, conditional on its trained models (McNemar)", each.wa, None),
             "p": f"{each.mcnemar.p:.6f}",
+            "p_clusters": each.utterances,
+            "p_cluster": "utterance",
             "gained": each.mcnemar.gained,
             "lost": each.mcnemar.lost,
         }
@@ -221,8 +221,8 @@ def _estimate(measure: str, value: float, interval: Interval | None) -> dict:
     return {"measure": measure, "unit": "percentage points", "estimate": as_percent(value), **limits}
 
 
-def _p(p: float | None) -> dict[str, str]:
-    return {} if p is None else {"p": f"{p:.6f}"}
+def _p(p: float | None, speakers: int) -> dict:
+    return {} if p is None else {"p": f"{p:.6f}", "p_clusters": speakers, "p_cluster": "speaker"}
 
 
 def _of_difference(difference: Difference) -> dict:

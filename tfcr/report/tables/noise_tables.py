@@ -12,7 +12,8 @@ from tfcr.report.tables.markdown import markdown, markdown_table
 
 _COLUMNS = (
     *(*PLACE, "alpha", "measure", "kind", "level", "unit", "percent", "low", "high"),
-    *("minus_baseline", "difference_low", "difference_high", "p", "runs", "noise_in", "noise_seed"),
+    *("minus_baseline", "difference_low", "difference_high", "p", "p_corrected", "comparisons"),
+    *("runs", "noise_in", "noise_seed"),
 )
 _AREA = "area"  # stands in the column `level`
 _NOT_TESTED = "There is no noise that all of these runs were tested under; `tfcr evaluate RUN --noise` tests a run."
@@ -54,8 +55,13 @@ def _change(findings: NoiseFindings, system: UnderNoise, row: Row, measure: str)
         return {}
     found = findings.change(system, row, measure)
     low, high = found.interval or (None, None)
-    effect = {"minus_baseline": as_percent(found.effect), "p": "" if found.p is None else f"{found.p:.6f}"}
-    return {**effect, "difference_low": as_percent(low), "difference_high": as_percent(high)}
+    change = {"minus_baseline": as_percent(found.effect), "p": "" if found.p is None else f"{found.p:.6f}"}
+    change |= {"difference_low": as_percent(low), "difference_high": as_percent(high)}
+    if measure == WA and row.kinds == findings.graded and found.p is not None:  # what is decided by
+        corrected = findings.corrected
+        place = findings.pairs.index((findings.systems[0], system))
+        change |= {"p_corrected": f"{corrected[place].p:.6f}", "comparisons": str(len(corrected))}
+    return change
 
 
 def _share(share: Share) -> dict[str, str]:
