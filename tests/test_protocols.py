@@ -167,6 +167,12 @@ def test_the_partner_of_the_session_validates():
     assert pairs[:4] == [("s00", "s01"), ("s01", "s00"), ("s02", "s03"), ("s03", "s02")]
 
 
+def test_of_several_partners_the_next_one_validates():
+    utterances = Labelled(list("abcdef"), [0, 1] * 3, list("uvwxyz"), list("111122"), [""] * 6)
+    validating = [members(utterances.speakers, part.validation) for part in folds("speaker", utterances)]
+    assert validating == [{"v"}, {"w"}, {"x"}, {"u"}, {"z"}, {"y"}]
+
+
 def test_the_next_speaker_validates_where_there_are_no_sessions():
     utterances = corpus(speakers=4, sessions=False)
     pairs = [

@@ -15,10 +15,14 @@ def num_folds(utterances: Labelled) -> int:
 
 
 def draw(fold: int, utterances: Labelled, fold_seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """One speaker tests; the partner of the same session validates, or the next speaker where there are no sessions."""
+    """One speaker tests; the partner of the same session validates, or the next speaker where there are no sessions.
+
+    Of several in a session, the next one does: else one would validate nearly all folds.
+    """
     speakers, sessions = np.asarray(utterances.speakers), np.asarray(utterances.sessions)
     test, following = leave_one_out(fold, speakers)
-    partners = np.unique(speakers[np.isin(sessions, sessions[test]) & ~test])
-    if "" in sessions[test] or not len(partners):
+    together = np.unique(speakers[np.isin(sessions, sessions[test])])
+    if "" in sessions[test] or len(together) == 1:
         return test, following
-    return test, speakers == partners[0]
+    _, partner = leave_one_out(int(np.searchsorted(together, speakers[test][0])), together)
+    return test, np.isin(speakers, together[partner])
