@@ -84,7 +84,7 @@ def typed(arguments: list[str], capfd) -> None:
 
 def test_every_command_of_the_pages_works(readers_folder, monkeypatch, capfd):
     monkeypatch.setattr(
-        sweep, "forecast", lambda *arguments: "a forecast"
+        sweep, "forecast", lambda *arguments: ("a forecast", {})
     )  # tests/cli/test_cli_sweep.py has a real one
     small = readers_folder / "small.yaml"
     small.write_text(_SMALL)

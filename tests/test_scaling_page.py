@@ -108,7 +108,7 @@ def test_the_jobs_of_the_array_are_disjoint_and_complete_and_one_of_them_trains(
     [line] = (line for line in script.splitlines() if line.startswith("tfcr "))
     first, last = map(int, re.search(r"--array=(\d+)-(\d+)", script).groups())
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sweep, "forecast", lambda *arguments: "a forecast")
+    monkeypatch.setattr(sweep, "forecast", lambda *arguments: ("a forecast", {}))
     pathlib.Path("data").mkdir()
     pathlib.Path("data/iemocap").symlink_to(small_dataset.folder)
     pathlib.Path("small.yaml").write_text(yaml.safe_dump(small_fields))

@@ -7,7 +7,7 @@ import pytest
 
 from tfcr.config import Config
 from tfcr.experiments.cells import Cell, Pace
-from tfcr.experiments.progress import forecast
+from tfcr.experiments.progress import forecast, longest_first
 
 
 def cells(number, **fields):
@@ -26,16 +26,40 @@ def timed(at_a_time, *paces):
 def test_a_training_starts_for_its_steps_and_for_its_tests(number, at_a_time, most):
     """20 s to start twice, and 20 epochs of a second: a minute each; of three by two workers the last is alone."""
     opening = f"{number} trainings, {at_a_time} at a time" if number > 1 else "1 training"
-    said = forecast(cells(number, epochs=20), backend=timed(at_a_time, Pace(20, 1)))
+    said, _ = forecast(cells(number, epochs=20), backend=timed(at_a_time, Pace(20, 1)))
     assert said == f"{opening}: at most {most}"
 
 
 def test_where_a_training_may_stop_early_a_typical_end_is_said_too():
-    said = forecast(cells(1, epochs=100, patience=10), backend=timed(1, Pace(0, 12)))
+    said, _ = forecast(cells(1, epochs=100, patience=10), backend=timed(1, Pace(0, 12)))
     assert said == "1 training: about 5 min if they stop after 25 epochs, at most 20 min"
 
 
 def test_kinds_are_added_up_and_one_that_could_not_be_timed_leaves_all_open():
     both = [*cells(2, epochs=10, alpha=0.1), *cells(1, epochs=10, system="text")]
-    assert forecast(both, backend=timed(1, Pace(0, 9), Pace(30, 6))) == "3 trainings, 1 at a time: at most 5 min"
-    assert forecast(both, backend=timed(1, Pace(0, 9), None)) == "3 trainings, 1 at a time"
+    said, paces = forecast(both, backend=timed(1, Pace(0, 9), Pace(30, 6)))
+    assert said == "3 trainings, 1 at a time: at most 5 min"
+    assert paces == {("fusion", True): Pace(0, 9), ("text", False): Pace(30, 6)}
+    said, paces = forecast(both, backend=timed(1, Pace(0, 9), None))
+    assert said == "3 trainings, 1 at a time"
+    assert paces == {("fusion", True): Pace(0, 9)}
+
+
+def test_the_longest_of_a_fold_come_first_and_folds_stay_in_their_order():
+    paces = {("fusion", True): Pace(9, 3), ("text", False): Pace(9, 2), ("ds-lstm", False): Pace(0, 60)}
+    of_folds = [
+        cell
+        for fold in (2, 0)
+        for system, alpha in (("text", 0), ("fusion", 0.1), ("ds-lstm", 0))
+        for cell in cells(1, fold=fold, system=system, alpha=alpha)
+    ]
+    ordered = [(cell.config.fold, cell.config.system) for cell in longest_first(of_folds, paces)]
+    assert ordered == [(fold, system) for fold in (2, 0) for system in ("ds-lstm", "fusion", "text")]
+    assert longest_first(of_folds, {**paces, ("text", False): Pace(9, 99)})[0].config.system == "text"
+    del paces["text", False]
+    assert longest_first(of_folds, paces) == of_folds
+
+
+def test_what_starts_from_others_stays_behind_them():
+    staged = [*cells(1, system="text", alpha=0), *cells(1, alpha=0.1, preset="authors", start="baseline")]
+    assert longest_first(staged, {("text", False): Pace(0, 1), ("fusion", True): Pace(0, 9)}) == staged

@@ -172,7 +172,7 @@ def _children(parent: int) -> list[int]:
 def test_a_failure_ends_the_main_job_in_one_line_after_the_others(small_config, small_dataset, tmp_path, monkeypatch):
     monkeypatch.setitem(module.FOLDS, None, {"paper": {"random": range(1)}})
     monkeypatch.setattr(module, "SYSTEMS", ("text", "fusion"))
-    monkeypatch.setattr(module, "forecast", lambda *arguments: "a forecast")
+    monkeypatch.setattr(module, "forecast", lambda *arguments: ("a forecast", {}))
     config = dataclasses.replace(small_config, epochs=1, learning_rate=1e30)
     said = []
     # Words alone may keep finite losses: their scores saturate.

@@ -248,7 +248,7 @@ def test_a_run_of_another_configuration_is_refused_before_anything_is_trained(gr
 @pytest.fixture
 def unforeseen(monkeypatch):
     """Saves the timed steps of a forecast."""
-    monkeypatch.setattr(module, "forecast", lambda *arguments: "a forecast")
+    monkeypatch.setattr(module, "forecast", lambda *arguments: ("a forecast", {}))
 
 
 @contextlib.contextmanager

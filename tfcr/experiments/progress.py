@@ -2,12 +2,14 @@
 
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tfcr import runs
 from tfcr.experiments.backends.backend import LOCAL, Backend
 from tfcr.experiments.cells import Cell, Ended, Pace, nothing
 from tfcr.wording import duration
+
+Kind = tuple[str, bool]  # a system, and whether it is regularised
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _TYPICAL_BEST = 15  # the epoch after which validation no longer improves, on the corpora tried
@@ -18,22 +20,37 @@ def forecast(
     workers: int | None = None,
     prepare_process: Callable[[], None] = nothing,
     backend: Backend = LOCAL,
-) -> str:
-    """How long the trainings will take, from a few timed steps of one of each kind."""
+) -> tuple[str, dict[Kind, Pace]]:
+    """How long the trainings will take, from a few timed steps of one of each kind, in words; and each kind's pace."""
     at_a_time = backend.at_a_time(missing, workers)
     opening = f"{len(missing)} trainings, {at_a_time} at a time" if len(missing) > 1 else "1 training"
-    kinds: dict[tuple, Cell] = {}
+    kinds: dict[Kind, Cell] = {}
     for cell in missing:
         kinds.setdefault(_kind(cell), cell)
-    timed = dict(zip(kinds, backend.paces(list(kinds.values()), workers, prepare_process), strict=True))
-    paces = [pace for cell in missing if (pace := timed[_kind(cell)])]
-    if len(paces) < len(missing):
-        return opening
+    found = zip(kinds, backend.paces(list(kinds.values()), workers, prepare_process), strict=True)
+    timed = {kind: pace for kind, pace in found if pace}
+    if len(timed) < len(kinds):
+        return opening, timed
+    paces = [timed[_kind(cell)] for cell in missing]
     epochs = missing[0].config.epochs
     typical = min(epochs, missing[0].config.patience + _TYPICAL_BEST)
     about, most = (duration(max(_seconds(paces, at_a_time, number), 1)) for number in (typical, epochs))
     expected = f"about {about} if they stop after {typical} epochs, " if epochs > typical else ""
-    return f"{opening}: {expected}at most {most}"
+    return f"{opening}: {expected}at most {most}", timed
+
+
+def longest_first(cells: Sequence[Cell], paces: Mapping[Kind, Pace]) -> list[Cell]:
+    """The cells in their order, but those of a fold and seed from the slowest to the fastest.
+
+    So the last worker is not alone for long. They stay as they are where a pace is not known, or where some start from
+    what others have trained.
+    """
+    if any(_kind(cell) not in paces or cell.config.start != "fresh" for cell in cells):
+        return list(cells)
+    rows: dict[tuple, list[Cell]] = {}
+    for cell in cells:
+        rows.setdefault((cell.data, cell.config.protocol, cell.config.fold, cell.config.seed), []).append(cell)
+    return [cell for row in rows.values() for cell in sorted(row, key=lambda cell: -paces[_kind(cell)].epoch)]
 
 
 def _seconds(paces: Sequence[Pace], at_a_time: int, epochs: int) -> float:
@@ -46,7 +63,7 @@ def _seconds(paces: Sequence[Pace], at_a_time: int, epochs: int) -> float:
     return max(sum(each) / at_a_time, max(each), rounds * min(each))
 
 
-def _kind(cell: Cell) -> tuple[str, bool]:
+def _kind(cell: Cell) -> Kind:
     """Cells of a kind take equally long."""
     return cell.config.system, bool(cell.config.alpha)
 

@@ -11,7 +11,7 @@ from tfcr.dataset_info import Dataset
 from tfcr.errors import TfcrError
 from tfcr.experiments.backends.backend import LOCAL, Backend, train_cells
 from tfcr.experiments.cells import Cell, Ended, OnEpoch, nothing
-from tfcr.experiments.progress import forecast, report_ends
+from tfcr.experiments.progress import forecast, longest_first, report_ends
 from tfcr.experiments.sweep import Sweep, alone
 from tfcr.exports import MANIFEST, read_manifest
 from tfcr.report import Report, write_report
@@ -76,7 +76,9 @@ def reproduce(
     missing = [cell for cell in cells if not cell.is_done]
     with backend:
         if missing:
-            say(forecast(missing, workers, prepare_process, backend))
+            said, paces = forecast(missing, workers, prepare_process, backend)
+            say(said)
+            cells = longest_first(cells, paces)
         _refuse_failures(report_ends(train_cells(cells, workers, prepare_process, on_epoch, backend), cells, say))
     finished = [runs.open_run(cell.run) for cell in cells]
     report = write_report(finished, out / "report" / experiments[0][0].name)

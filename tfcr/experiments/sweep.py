@@ -12,7 +12,7 @@ from tfcr.dataset_info import INFO, Dataset
 from tfcr.errors import TfcrError, UsageError
 from tfcr.experiments.backends.backend import LOCAL, Backend, train_cells
 from tfcr.experiments.cells import Cell, OnEpoch, nothing
-from tfcr.experiments.progress import forecast, report_ends
+from tfcr.experiments.progress import forecast, longest_first, report_ends
 from tfcr.folds import Folds, folds_of
 from tfcr.models import systems
 from tfcr.report import Report, write_report
@@ -114,8 +114,9 @@ class Sweep:
     def cells(self) -> list[Cell]:
         """Every training once: all systems and alphas on a fold, then the next fold, then the next seed.
 
-        So what has ended is comparable at any time. A system without a regulariser is trained once, with alpha 0. Where
-        training goes in stages, those that start from a baseline come last, so that no worker waits for one.
+        Within a fold the slowest are trained first (`longest_first`). So what has ended is comparable at any time. A
+        system without a regulariser is trained once, with alpha 0. Where training goes in stages, those that start from
+        a baseline come last, so that no worker waits for one.
         """
         found = {}
         for seed in self.seeds:
@@ -215,7 +216,9 @@ def run_sweep(
     missing = [cell for cell in cells if not cell.is_done]
     with backend:
         if missing:
-            say(forecast(missing, workers, prepare_process, backend))
+            said, paces = forecast(missing, workers, prepare_process, backend)
+            say(said)
+            cells = longest_first(cells, paces)
         ended = report_ends(train_cells(cells, workers, prepare_process, on_epoch, backend), cells, say, on_end)
     absent = sum(not cell.is_done for cell in every)
     failures = {each.cell.run: each.failure for each in ended if each.failure}

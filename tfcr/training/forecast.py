@@ -9,11 +9,15 @@ from tfcr.training.build import build_model
 from tfcr.training.experiment import Experiment, pipeline_of
 
 
-def time_training(experiment: Experiment, steps: int = 8) -> tuple[float, float]:
+def time_training(experiment: Experiment, steps: int = 8, seconds: float = 3.0) -> tuple[float, float]:
     """How many seconds a training takes on this machine to start, and for an epoch; a forecast from a few steps.
 
     To start is to build the model and to take the first step, which makes its graph. What comes of validation and test
     but once is no part of it.
+
+    Args:
+        steps: are timed after the first one.
+        seconds: after which no further step begins, once one was timed.
     """
     began = time.monotonic()
     config = experiment.config
@@ -23,7 +27,7 @@ def time_training(experiment: Experiment, steps: int = 8) -> tuple[float, float]
     pipeline = pipeline_of(config, experiment.dataset, model.network)
     positions, size = experiment.split.train, config.batch_size
     batches = pipeline.training(positions, batch_size=size, seed=config.seed, shuffle_buffer=2 * size).take(steps + 1)
-    clock = _Clock()
+    clock = _Clock(seconds)
     divided = distribution.divided(model.distribute_strategy, batches)
     model.fit(divided, steps_per_epoch=len(batches), verbose=0, shuffle=False, callbacks=[clock])
     step = (clock.ends[-1] - clock.ends[0]) / max(1, len(clock.ends) - 1)
@@ -31,11 +35,14 @@ def time_training(experiment: Experiment, steps: int = 8) -> tuple[float, float]
 
 
 class _Clock(keras.callbacks.Callback):
-    """When each step ended."""
+    """When each step ended, until the time is over."""
 
-    def __init__(self):
+    def __init__(self, seconds: float):
         super().__init__()
-        self.ends = []
+        self.ends: list[float] = []
+        self._seconds = seconds
 
     def on_train_batch_end(self, batch, logs=None):
         self.ends.append(time.monotonic())
+        if len(self.ends) > 1 and self.ends[-1] - self.ends[0] >= self._seconds:
+            self.model.stop_training = True
