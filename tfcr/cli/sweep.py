@@ -47,8 +47,16 @@ _SHARED_OPTIONS = (
     click.option("--seeds", type=Numbers("N,N-N", whole_numbers), help="Of the trainings.  [default: 0]"),
     own_features_options,
     click.option("--fold-seed", type=click.IntRange(0), help="Draws the folds, and nothing else.  [default: 0]"),
-    click.option("--epochs", type=click.IntRange(1), help="At most, of each training.  [default: 100]"),
-    click.option("--batch-size", type=click.IntRange(1), help="Examples, that is segments.  [default: 64]"),
+    click.option(
+        "--epochs",
+        type=click.IntRange(1),
+        help="At most, of each training.  [default: 100, or the system's or the preset's]",
+    ),
+    click.option(
+        "--batch-size",
+        type=click.IntRange(1),
+        help="Examples, that is segments.  [default: 64, or the system's or the preset's]",
+    ),
     click.option("--precision", type=click.Choice(typing.get_args(Precision)), help="[default: float32]"),
     click.option("--threads", type=click.IntRange(1), help="Of each training; changes no bit.  [default: 1]"),
     click.option(

@@ -21,7 +21,9 @@ from tfcr.config import FIELDS, Distribution, NegativesScope, Precision, from_ma
 
 @click.command("train")
 @click.option("--data", type=PATH, help="A prepared dataset.  [default: the one under data/ that was prepared last]")
-@click.option("--protocol", type=click.Choice(protocols.names()), help="How folds are drawn.  [default: random]")
+@click.option(
+    "--protocol", type=click.Choice(protocols.names()), help="How folds are drawn.  [default: random, or the preset's]"
+)
 @split_options
 @click.option("--fold", type=click.IntRange(0), help="The fold that is tested, from 0.  [default: 0]")
 @click.option("--fold-seed", type=click.IntRange(0), help="Draws the folds, and nothing else.  [default: 0]")
@@ -30,8 +32,12 @@ from tfcr.config import FIELDS, Distribution, NegativesScope, Precision, from_ma
 @click.option(
     "--alpha", type=click.FloatRange(0, 1), help="Weight of the regulariser (Eq. 7).  [default: 0.1, or 0 without one]"
 )
-@click.option("--epochs", type=click.IntRange(1), help="At most.  [default: 100]")
-@click.option("--batch-size", type=click.IntRange(1), help="Examples, that is segments.  [default: 64]")
+@click.option("--epochs", type=click.IntRange(1), help="At most.  [default: 100, or the system's or the preset's]")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    help="Examples, that is segments.  [default: 64, or the system's or the preset's]",
+)
 @click.option(
     "--seed", type=click.IntRange(0), help="Initialisation, shuffling and draws; never the folds.  [default: 0]"
 )
