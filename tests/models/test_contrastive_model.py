@@ -123,6 +123,16 @@ class TestKerasModel:
         row, *others = (model.evaluate(x, labels, verbose=0) for labels in (y["label"], columns["label"], columns))
         assert others == [row, row]
 
+    def test_a_column_of_weights_is_the_same(self, make_model, examples):
+        x, y = examples()
+        model = make_model()
+        found = [
+            model.evaluate(x, labels, sample_weight=weights, verbose=0, return_dict=True)
+            for labels in (y["label"], y)
+            for weights in (SAMPLE_WEIGHT, SAMPLE_WEIGHT[:, None])
+        ]
+        assert found[0] == found[1] and found[2] == found[3]
+
     def test_weighted_metrics_see_the_weights(self, make_model, examples):
         x, y = examples()
         model = make_model()

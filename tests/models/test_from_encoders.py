@@ -1,8 +1,5 @@
 """The regulariser on anyone's encoders, used as any Keras model is."""
 
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -122,6 +119,49 @@ def test_a_head_of_ones_own_may_return_logits_alone(data, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded.predict(x, verbose=0)["logits"], outputs["logits"])
+
+
+class Products(layers.Layer):
+    """A discriminator without weights or `build`: products of embeddings, of which some are dropped in training."""
+
+    def __init__(self, rank=2, **kwargs):
+        super().__init__(**kwargs)
+        self.rank, self.dropout, self.project = rank, layers.Dropout(0.5, seed=0), layers.Dense(5)
+
+    def call(self, audio, text, training=None):
+        scores = ops.matmul(self.project(self.dropout(audio, training=training)), ops.transpose(text))
+        return scores if self.rank == 2 else ops.sum(scores, axis=1)
+
+
+def test_a_discriminator_of_ones_own_is_built_by_a_call_and_hears_whether_it_trains(data):
+    x, y = data
+    model = ContrastiveModel.from_encoders(
+        sequential(), functional(), num_classes=3, discriminator=Products(), alpha=1.0
+    )
+    assert len(model.discriminator.trainable_variables) == 2
+    outputs = model(x)
+    answers, trains = (
+        [model.losses_of(outputs, y, training=training)[1].numpy() for _ in range(2)] for training in (False, True)
+    )
+    np.testing.assert_array_equal(*answers)
+    assert not np.array_equal(*trains)
+    model.compile("sgd", run_eagerly=True)
+    losses = [model.evaluate(x, y, verbose=0) for _ in range(2)]
+    assert losses[0] == losses[1]
+    model.fit(x, y, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("discriminator", "received"),
+    [
+        (lambda: Products(rank=1), "one that gives"),
+        (lambda: layers.Dense(1), "discriminator=<Dense"),
+        (lambda: "dot", "discriminator='dot'"),
+    ],
+)
+def test_what_does_not_score_pairs_is_no_discriminator(discriminator, received):
+    with pytest.raises(ValueError, match=f"scores all pairs, .anchors, texts.. Received: {received}"):
+        ContrastiveModel.from_encoders(sequential(), functional(), num_classes=3, discriminator=discriminator())
 
 
 def unbuilt():
@@ -270,14 +310,9 @@ def test_an_optional_input_may_be_left_out(data, tmp_path):
     assert np.isfinite(model.fit(x, y, verbose=0).history["loss"][0])
 
 
-def test_the_package_names_it_and_loads_tensorflow_when_asked():
-    code = (
-        "import sys, tfcr; before = 'tensorflow' in sys.modules or 'keras' in sys.modules;"
-        "assert 'ContrastiveModel' in dir(tfcr); assert not before;"
-        "from tfcr import ContrastiveModel; assert 'tensorflow' in sys.modules; print(ContrastiveModel.__module__)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout.split() == ["tfcr.models.contrastive"], done.stderr
+def test_the_package_names_it_and_loads_tensorflow_when_asked(fresh_process):
+    assert "ContrastiveModel" in fresh_process["dir"] and fresh_process["before"] == []
+    assert (fresh_process["loads"], fresh_process["module"]) == (True, "tfcr.models.contrastive")
     import tfcr
 
     with pytest.raises(AttributeError, match="has no attribute 'ContrastiveModels'"):

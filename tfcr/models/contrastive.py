@@ -100,8 +100,8 @@ class ContrastiveModel(WithBuiltMetrics):
                 f"Argument `class_weights` must have {outputs['logits'].shape[-1]} numbers, one a class. "
                 f"Received: class_weights={class_weights!r}"
             )
-        if discriminator is not None and not discriminator.built:
-            discriminator.build(outputs["audio_embedding"].shape, outputs["text_embedding"].shape)
+        if discriminator is not None:
+            network_module.check_discriminator(discriminator, outputs["audio_embedding"], outputs["text_embedding"])
         self.built = True
 
     @classmethod
@@ -176,13 +176,14 @@ class ContrastiveModel(WithBuiltMetrics):
             raise ValueError(f"Argument `inputs` must have {sorted(wanted)}. Received: a dictionary without {missing}")
         return {name: inputs.get(name) for name in wanted}
 
-    def losses_of(self, outputs, y, part=None):
+    def losses_of(self, outputs, y, part=None, training=False):
         """L1 (Eq. 5, or the `classification_loss`) and L2 (Eq. 6) of every example.
 
         Args:
             outputs: the network's.
             y: labels or the dictionary of the class docstring.
             part: which examples of the batch they are (`tfcr.models.global_batch.Part`); by default all.
+            training: whether the discriminator trains, for one with dropout, say.
 
         Returns:
             Two float32 [batch]; the second is None without a discriminator.
@@ -204,7 +205,7 @@ class ContrastiveModel(WithBuiltMetrics):
             seed=None if self.negatives_per_anchor is None else self.draw_seeds.next(),
         )
         texts = part.gather(outputs["text_embedding"])
-        scores = _at_least_float32(self.discriminator(outputs["audio_embedding"], texts))
+        scores = _at_least_float32(self.discriminator(outputs["audio_embedding"], texts, training=training))
         return classification, info_nce(scores, ops.diagonal(part.local(scores, axis=1)), part.local(weights))
 
     def _classification_losses(self, label, outputs):
@@ -224,7 +225,7 @@ class ContrastiveModel(WithBuiltMetrics):
         Of several replicas, each has its share, and the shares sum to the objective; the trackers show the whole.
         """
         part = global_batch.Part(ops.shape(y_pred["logits"])[0])
-        classification, contrastive = self.losses_of(y_pred, y, part)
+        classification, contrastive = self.losses_of(y_pred, y, part, training)
         part.track(self.classification_tracker, part.mean(classification, sample_weight))
         loss = classification
         if contrastive is not None:
@@ -312,9 +313,13 @@ _CROSS_ENTROPIES = {"softmax": _softmax_cross_entropy, "sigmoid": _sigmoid_cross
 
 
 def _unpack(data):
-    """x, y and the sample weights; where y is a dictionary of arrays, `fit` has copied them for each of its entries."""
+    """x, y and the sample weights [batch], which may come as a column.
+
+    Where y is a dictionary of arrays, `fit` has copied them for each of its entries.
+    """
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    return x, y, sample_weight["label"] if isinstance(sample_weight, dict) else sample_weight
+    sample_weight = sample_weight["label"] if isinstance(sample_weight, dict) else sample_weight
+    return x, y, None if sample_weight is None else ops.reshape(sample_weight, (-1,))
 
 
 def _at_least_float32(tensor):

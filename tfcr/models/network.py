@@ -82,6 +82,23 @@ def check_parts(audio_encoder: keras.Model, text_encoder: keras.Model, head: ker
         )
 
 
+def check_discriminator(discriminator: keras.layers.Layer, audio: keras.KerasTensor, text: keras.KerasTensor) -> None:
+    """Builds a discriminator over two embeddings [batch, units], and looks at what it gives.
+
+    Raises:
+        ValueError: it is no layer that is called with both, or gives something else than scores [anchors, texts].
+    """
+    expected = (
+        "Argument `discriminator` must be a layer that is called with both embeddings, [anchors, units] and [texts, "
+        "units], and scores all pairs, [anchors, texts]"
+    )
+    if not isinstance(discriminator, keras.layers.Layer) or not _takes_two_embeddings(discriminator):
+        raise ValueError(f"{expected}. Received: discriminator={discriminator!r}")
+    scores = discriminator(*(keras.KerasTensor(each.shape, each.dtype) for each in (audio, text)))
+    if not hasattr(scores, "shape") or len(scores.shape) != 2:
+        raise ValueError(f"{expected}. Received: one that gives {scores}")
+
+
 def optional_inputs(model: keras.Model) -> set[str]:
     """The names of inputs that may be left out."""
     return {layer.name for layer in model.layers if isinstance(layer, keras.layers.InputLayer) and layer.optional}
