@@ -87,8 +87,8 @@ class Config:
     audio_head_dropout: float = 0.0  # before the linear classifier of speech alone
     text_head_dropout: float = 0.0  # before the linear classifier of words alone
     text_norm_penalty: float = 0.0  # times the sum of the parameters' 2-norms, for words alone
-    audio_dropout: float = 0.0  # on an MFCC sequence, and on what MDRE's GRU makes of it
-    text_dropout: float = 0.0  # on a sequence of trained word vectors, and on what MDRE's GRU makes of it
+    audio_dropout: float = 0.0  # on an MFCC sequence
+    text_dropout: float = 0.0  # on a sequence of trained word vectors
 
     # Training (Sec. 4.3)
     start: Literal["fresh", "unimodal", "baseline"] = "fresh"  # whose encoders a fusion starts from

@@ -23,7 +23,8 @@ def build(
     config: Config, num_classes: int, sizes: Sizes = Sizes(), dtype=None, use_cudnn: bool | str = "auto"
 ) -> keras.Model:
     """The networks of `audio` and `text` side by side, and the mean of their probabilities."""
-    penalty = NormPenalty(config.text_norm_penalty) if config.text_norm_penalty else None
+    # half of what words alone have, since their cross-entropy is half of the loss
+    penalty = NormPenalty(config.text_norm_penalty / 2) if config.text_norm_penalty else None
     return network.connect(
         audio_encoder_of(config, sizes, dtype),
         text_encoder_of(config, sizes, penalty, dtype, use_cudnn),

@@ -42,7 +42,7 @@ def build(
 def _audio_encoder(config: Config, dtype, use_cudnn) -> keras.Model:
     """The GRU's last state and prosody, 235, to 117: half of it."""
     inputs, x, mask = mfcc_sequence(config.audio_dropout, dtype)
-    state = _last_state(config.recurrent_units, config.audio_dropout, x, mask, inputs[1], dtype, use_cudnn)
+    state = _last_state(config.recurrent_units, x, mask, inputs[1], dtype, use_cudnn)
     prosody, standardized = standardized_prosody(dtype)
     x = layers.Concatenate(name="with_prosody", dtype=dtype)([state, standardized])
     units = (config.recurrent_units + NUM_FUNCTIONALS) // 2
@@ -53,15 +53,16 @@ def _audio_encoder(config: Config, dtype, use_cudnn) -> keras.Model:
 def _text_encoder(config: Config, sizes: Sizes, dtype, use_cudnn) -> keras.Model:
     """The GRU's last state, 200, to 100: half of it. That of an empty transcript is zero."""
     inputs, x, mask = word_sequence(sizes, config.text_dropout, dtype)
-    state = _last_state(config.recurrent_units, config.text_dropout, x, mask, inputs[1], dtype, use_cudnn)
+    state = _last_state(config.recurrent_units, x, mask, inputs[1], dtype, use_cudnn)
     x = layers.Dense(config.recurrent_units // 2 or 1, name="text_embedding", dtype=dtype)(state)
     return keras.Model(inputs, x, name=network.TEXT)
 
 
-def _last_state(units, dropout, sequence, mask, counts, dtype, use_cudnn) -> keras.KerasTensor:
+def _last_state(units, sequence, mask, counts, dtype, use_cudnn) -> keras.KerasTensor:
     """The last state of a GRU whose recurrent weights start orthogonal.
 
-    Its reset gate acts on the product with the state, as in cuDNN; that of their TensorFlow 1 acts before it.
+    Its reset gate acts on the product with the state, as in cuDNN; that of their TensorFlow 1 acts before it. Nothing
+    is dropped of the state: the rate for outputs in their code reaches those of every step, which it does not read.
     """
     gru = GRU(
         units,
@@ -71,5 +72,4 @@ def _last_state(units, dropout, sequence, mask, counts, dtype, use_cudnn) -> ker
         name="gru",
         dtype=dtype,
     )
-    state = LastState(name="last_state", dtype=dtype)(gru(sequence, mask=mask), counts)
-    return layers.Dropout(dropout, name="output_dropout", dtype=dtype)(state) if dropout else state
+    return LastState(name="last_state", dtype=dtype)(gru(sequence, mask=mask), counts)
