@@ -56,6 +56,15 @@ def test_it_is_the_corpus_called_emo_db(release):
     assert read("emo-db", release) == emo_db.read(release)
 
 
+def test_of_more_than_the_release_it_is_said_what_they_are(release, monkeypatch):
+    monkeypatch.setattr(emo_db, "RELEASE_COUNT", 6)
+    first, second = emo_db.read(release).notes
+    assert first.endswith("found 7 recordings; the release has 6.")
+    assert second.startswith(
+        "EMO-DB: its edition 2.0 has recordings, too, whose emotion fewer than 80 % of the listeners"
+    )
+
+
 def test_another_number_than_the_releases_is_noted(release):
     assert emo_db.read(release).notes == [f"EMO-DB at {release}: found 7 recordings; the release has 535."]
 

@@ -146,8 +146,19 @@ def test_other_formats_are_found_and_wav_comes_first(release):
 
 def test_clips_without_a_row_and_hidden_files_are_passed_over(release):
     before = meld.read(release)
-    add_recordings(release / FOLDERS["test"], "final_videos_testdia0_utt0", "._dia0_utt0", "dia66_utt9")
+    add_recordings(release / FOLDERS["test"], "final_videos_testdia77_utt0", "._dia0_utt0", "dia66_utt9")
     assert meld.read(release) == before
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".mp4"])
+def test_clips_of_another_version_are_counted_and_the_plain_name_is_read(release, suffix):
+    before = meld.read(release)
+    (release / FOLDERS["test"] / f"final_videos_testdia0_utt0{suffix}").write_bytes(b"another")
+    found = meld.read(release)
+    assert found.utterances == before.utterances
+    [note] = [note for note in found.notes if note not in before.notes]
+    assert note.startswith("MELD: 1 recording has another version beside it, named final_videos_test…")
+    assert note.endswith("The first is final_videos_testdia0_utt0, beside dia0_utt0.wav.")
 
 
 def test_the_number_of_rows_is_compared_with_the_release(release):

@@ -39,6 +39,7 @@ WITHOUT_CLIP = ("train_dia125_utt3", "dev_dia110_utt7")  # corrupt in the releas
 _CORPUS = "MELD"
 _AUDIO = (".wav", ".flac", ".ogg", ".mp3")
 _COLUMNS = ("Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID")
+_TWIN = "final_videos_test"  # begins the names of clips of the test part that lie beside those of the same number
 _NUMBER = re.compile(r"[0-9]{1,6}")
 _EXPECTED = (
     "expected train_sent_emo.csv, dev_sent_emo.csv and test_sent_emo.csv beside the folders "
@@ -179,6 +180,7 @@ def _read_split(
         notes.append(f"{table} has {len(labelled)} utterances; the release has {RELEASE_COUNTS[split]}.")
     _note_lost_apostrophes(table, [row["Utterance"] for row in labelled.values()], notes)
     recordings = _recordings(folders)
+    _note_twins(folders, recordings, notes)
     folder = next((folder for folder in folders if folder.is_dir()), folders[0])
     there: list[Utterance] = []
     missing: list[Utterance] = []
@@ -199,6 +201,19 @@ def _read_split(
         )
         (there if stem in recordings else missing).append(utterance)
     return there, missing
+
+
+def _note_twins(folders: list[pathlib.Path], recordings: dict[str, pathlib.Path], notes: list[str]) -> None:
+    """Says how many recordings lie there in another version, which is not read."""
+    stems = {path.stem for folder in folders for path in layout.files_in(folder, *_AUDIO, ".mp4")}
+    twins = sorted(stem for stem in stems if stem.startswith(_TWIN) and stem.removeprefix(_TWIN) in recordings)
+    if twins:
+        other = recordings[twins[0].removeprefix(_TWIN)].name
+        count = counted(len(twins), "recording has another version", "recordings have another version")
+        notes.append(
+            f"{_CORPUS}: {count} beside it, named {_TWIN}…, which some take for the right one; the plain name is read. "
+            f"The first is {twins[0]}, beside {other}."
+        )
 
 
 def _note_lost_apostrophes(table: pathlib.Path, words: Sequence[str], notes: list[str]) -> None:
