@@ -76,7 +76,8 @@ class Contours:
 def prosody(samples: np.ndarray) -> np.ndarray:
     """Prosody of one utterance: 5 descriptors × 7 functionals, in the order of `NAMES`.
 
-    MDRE (Yoon et al. 2018) has 35 numbers of F0, energy and voicing, and does not say which; these are ours.
+    MDRE (Yoon et al. 2018) has 35 numbers of F0, energy and voicing, and does not say which. Its code has openSMILE's
+    F0, log F0, voicing, log HNR and loudness, each with seven functionals; these are ours.
 
     Descriptors, each over frames of 50 ms every 10 ms:
 
