@@ -25,7 +25,7 @@ from typing import IO
 
 import click
 
-from tfcr.cards import seen_by_tensorflow
+from tfcr.cards import num_cards
 
 HERE = pathlib.Path(__file__).parent
 SECONDS = 230  # of all lines, where nothing else is asked for
@@ -98,7 +98,7 @@ def command(names, tiny, seconds, out):
     lines = [line for line in LINES if not names or line.name in names]
     with tempfile.TemporaryDirectory() as folder:
         click.echo("| | | | s |\n|---|---|---|---|")
-        settings = Settings(pathlib.Path(folder), seen_by_tensorflow() > 0, tiny, end, max(1.0, seconds / SECONDS))
+        settings = Settings(pathlib.Path(folder), num_cards() > 0, tiny, end, max(1.0, seconds / SECONDS))
         outcomes = run_all(lines, settings, lambda outcome: click.echo(row(outcome)))
     if out is not None:
         out.write_text(table(outcomes), encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import fcntl
+import json
 import os
 import pathlib
 import shutil
@@ -34,6 +35,8 @@ SMALL = {"utterances": SMALL_UTTERANCES}
 _LONG = (
     *("test_readme", "test_train", "test_sweep", "test_mirrored", "test_features_page", "test_reproduce"),
     *("test_authors_preset", "test_systems_training", "test_leak", "test_ray_sweep", "test_serving_page"),
+    *("test_export", "test_splits", "test_beam", "test_precision", "test_fast_training", "test_server"),
+    *("test_features_export", "test_gpu_table", "test_scaling_page", "test_evaluate_noise"),
 )
 
 
@@ -130,14 +133,38 @@ def gpu(tensorflow, monkeypatch) -> FakeGPU:
     return fake
 
 
+_TURKISH = "TITANIC", "İSTANBUL", "I\u0307", "ÌÍĨ", "Į\u0301", "J\u0301", "i\u0307", "MAĞAZA ILIK"
+
+
 @pytest.fixture(scope="session")
-def small_corpus(tmp_path_factory) -> pathlib.Path:
+def fresh_process(tensorflow, made_once) -> dict:
+    """What a process of its own says, on a Turkish machine: `fresh_process.py`, which takes seconds to begin."""
+
+    def make(folder):
+        import keras
+
+        from tfcr.models.fused_adam import FusedAdam
+
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+        model.compile(FusedAdam(learning_rate=0.01, epsilon=1e-7), "mse", jit_compile=False)
+        model.save(folder / "model.keras")
+        environment = {name: value for name, value in os.environ.items() if name != "TF_ENABLE_ONEDNN_OPTS"}
+        environment |= {"PYTHONHASHSEED": "12345", "LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8"}
+        program = pathlib.Path(__file__).with_name("fresh_process.py").read_text(encoding="utf-8")
+        command = [sys.executable, "-c", program, str(folder / "model.keras"), json.dumps(_TURKISH)]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stderr
+        (folder / "said.json").write_text(done.stdout)
+
+    return json.loads((made_once("fresh-process", make) / "said.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def small_corpus(made_once) -> pathlib.Path:
     """The root of a synthetic corpus: 120 utterances of ten speakers, a few of other emotions. Not to be changed."""
     from tfcr.corpora import synthetic
 
-    root = tmp_path_factory.mktemp("small-corpus")
-    synthetic.read(root, seed=0, utterances=SMALL_UTTERANCES)
-    return root
+    return made_once("small-corpus", lambda root: synthetic.read(root, seed=0, utterances=SMALL_UTTERANCES))
 
 
 @pytest.fixture(scope="session")
@@ -214,9 +241,28 @@ def trained_run(small_config, small_dataset, made_once) -> Run:
 
     experiment = plan(dataclasses.replace(small_config, alpha=0.1, epochs=1), small_dataset.folder)
     run = made_once("trained", lambda folder: train_fold(experiment, folder / "run")) / "run"
-    config = yaml.safe_load((run / CONFIG).read_text()) | {"data": str(small_dataset.folder.resolve())}
+    return _on(run, small_dataset)
+
+
+def _on(run: pathlib.Path, dataset: Dataset) -> Run:
+    """A run that was trained by another process of the tests on its copy of a dataset."""
+    config = yaml.safe_load((run / CONFIG).read_text()) | {"data": str(dataset.folder.resolve())}
     (run / CONFIG).write_text(yaml.safe_dump(config, sort_keys=False))
     return open_run(run)
+
+
+@pytest.fixture(scope="session")
+def single_run(small_config, small_dataset, made_once):
+    """`single_run("text")`: a run of one modality and the preset `paper`, of an epoch. A test's own."""
+    from tfcr.training.experiment import plan
+    from tfcr.training.train import train_fold
+
+    def run_of(system):
+        experiment = plan(dataclasses.replace(small_config, system=system, epochs=1), small_dataset.folder)
+        made = made_once(f"{system}-alone", lambda folder: train_fold(experiment, folder / "run"))
+        return _on(made / "run", small_dataset)
+
+    return run_of
 
 
 @pytest.fixture(scope="session")

@@ -9,16 +9,11 @@ import math
 import time
 
 import numpy as np
-import pandas as pd
 import pytest
-import statsmodels.api as sm
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
-from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
-from statsmodels.stats.proportion import proportion_confint
-from statsmodels.stats.weightstats import DescrStatsW
 
 from tfcr import published
 from tfcr.errors import TfcrError
@@ -142,6 +137,8 @@ def test_the_t_interval_agrees_with_scipy(confidence):
 
 @pytest.mark.parametrize("confidence", [0.5, 0.95])
 def test_the_t_interval_agrees_with_statsmodels(confidence):
+    from statsmodels.stats.weightstats import DescrStatsW
+
     differences = np.random.default_rng(1).normal(size=10)
     expected = DescrStatsW(differences).tconfint_mean(alpha=1 - confidence)
     assert t_interval(differences, confidence) == pytest.approx(expected)
@@ -242,6 +239,8 @@ def test_wilsons_interval_by_hand():
 @given(st.integers(1, 2000).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total))))
 @settings(max_examples=50)
 def test_wilsons_interval_agrees_with_statsmodels(counts):
+    from statsmodels.stats.proportion import proportion_confint
+
     assert wilson_interval(*counts) == pytest.approx(proportion_confint(*counts, method="wilson"), abs=1e-12)
 
 
@@ -268,6 +267,8 @@ def test_mcnemar_agrees_with_the_binomial_test(gained, lost):
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
 @settings(max_examples=50)
 def test_mcnemar_agrees_with_statsmodels(rights):
+    from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
+
     before, after = np.array(rights).T
     table = [[(a & b).sum() for a in (after, ~after)] for b in (before, ~before)]
     expected = 1.0 if (before == after).all() else statsmodels_mcnemar(table, exact=True).pvalue
@@ -276,6 +277,8 @@ def test_mcnemar_agrees_with_statsmodels(rights):
 
 @pytest.mark.parametrize("net", [7, 16])
 def test_the_most_changes_are_those_that_statsmodels_finds(net):
+    from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
+
     def p(changed):
         return statsmodels_mcnemar([[0, (changed - net) // 2], [(changed + net) // 2, 0]], exact=True).pvalue
 
@@ -468,6 +471,10 @@ def test_the_other_way_round_the_signs_change_and_no_p(seed):
 
 
 def test_a_comparison_agrees_with_pandas_and_statsmodels():
+    import pandas as pd
+    import statsmodels.api as sm
+    from statsmodels.stats.weightstats import DescrStatsW
+
     random = np.random.default_rng(3)
     label = random.integers(0, 2, 90)
     cells = [(fold, seed) for fold in range(2) for seed in range(3)]

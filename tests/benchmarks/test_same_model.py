@@ -1,5 +1,6 @@
 """What the training step is timed against computes what tfcr computes."""
 
+import functools
 import os
 
 import batches
@@ -7,6 +8,15 @@ import numpy as np
 import pytest
 import pytorch_process
 import training_step
+
+
+@pytest.fixture(scope="module", autouse=True)
+def computed_once():
+    """Loss and gradients of a model, which are compared with several others."""
+    gradients = functools.cache(training_step.gradients_of)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training_step, "gradients_of", lambda *arguments: dict(gradients(*arguments)))
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import io
+import json
 import os
 import pathlib
 
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 from tfcr.cli import main
+from tfcr.runs import CONFIG
 
 Outcome = collections.namedtuple("Outcome", "code out err")
 
@@ -60,17 +62,25 @@ Workspace = collections.namedtuple("Workspace", "folder config prepared trained 
 
 
 @pytest.fixture(scope="session")
-def workspace(tensorflow, small_fields, tmp_path_factory) -> Workspace:
+def workspace(tensorflow, small_fields, made_once) -> Workspace:
     """A folder after `tfcr prepare-tfrecords` and `tfcr train --fold 3 --alpha 0.1`, both small. Not to be changed."""
-    folder = tmp_path_factory.mktemp("workspace")
-    config = folder / "small.yaml"
-    config.write_text(yaml.safe_dump({"utterances": 120, **small_fields}))
-    before = os.getcwd()
-    os.chdir(folder)
-    try:
-        prepared = typed("prepare-tfrecords", "--config", config)
-        trained = typed("train", "--fold", 3, "--alpha", 0.1, "--config", config)
-    finally:
-        os.chdir(before)
-    assert (prepared.code, trained.code) == (0, 0), (prepared, trained)
-    return Workspace(folder, config, prepared, trained, folder / "runs/synthetic/random-fusion-a0.1-f3-s0")
+
+    def make(folder):
+        config = folder / "small.yaml"
+        config.write_text(yaml.safe_dump({"utterances": 120, **small_fields}))
+        before = os.getcwd()
+        os.chdir(folder)
+        try:
+            lines = ("prepare-tfrecords",), ("train", "--fold", 3, "--alpha", 0.1)
+            ended = [typed(*line, "--config", config) for line in lines]
+        finally:
+            os.chdir(before)
+        assert all(each.code == 0 for each in ended), ended
+        (folder / "typed.json").write_text(json.dumps(ended))
+
+    folder = made_once("workspace", make)
+    prepared, trained = (Outcome(*each) for each in json.loads((folder / "typed.json").read_text()))
+    run = folder / "runs/synthetic/random-fusion-a0.1-f3-s0"
+    content = yaml.safe_load((run / CONFIG).read_text()) | {"data": str((folder / "data/synthetic").resolve())}
+    (run / CONFIG).write_text(yaml.safe_dump(content, sort_keys=False))
+    return Workspace(folder, folder / "small.yaml", prepared, trained, run)

@@ -14,7 +14,8 @@ from tfcr import runs
 from tfcr.errors import TfcrError, UsageError
 from tfcr.experiments import reproduce as module
 from tfcr.experiments.backends.backend import train_cells
-from tfcr.experiments.cells import Cell, Ended
+from tfcr.experiments.backends.local import LocalProcesses
+from tfcr.experiments.cells import Cell, Ended, Pace
 from tfcr.experiments.reproduce import cells_of, reproduce
 from tfcr.exports import read_manifest
 from tfcr.models.systems import resolve
@@ -62,6 +63,8 @@ def test_the_main_job_ends_with_a_report_and_an_export_and_keeps_what_is_done(
     small_config, small_dataset, tmp_path, monkeypatch
 ):
     monkeypatch.setitem(module.FOLDS, None, {"paper": {"random": range(1)}})
+    # tests/training/test_forecast.py times steps
+    monkeypatch.setattr(LocalProcesses, "paces", lambda self, cells, *arguments: [Pace(9.0, 1.0)] * len(cells))
     config = dataclasses.replace(small_config, epochs=1)
     said = []
     result = reproduce([(small_dataset, config)], tmp_path, workers=1, say=said.append)

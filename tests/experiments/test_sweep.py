@@ -25,8 +25,6 @@ from tfcr.errors import TfcrError, UsageError
 from tfcr.experiments import sweep as module
 from tfcr.experiments.sweep import Sweep, part, run_sweep, states
 from tfcr.models.systems import resolve
-from tfcr.training.experiment import plan
-from tfcr.training.train import train_fold
 
 WORDS = {"systems": ("text",), "folds": (0, 1)}  # the system that trains fastest
 
@@ -158,13 +156,13 @@ def undisturbed(small_dataset, small_config, tmp_path_factory) -> pathlib.Path:
 
 
 @pytest.mark.usefixtures("unforeseen")
-def test_one_thread_gives_the_bits_of_two(small_dataset, small_config, tmp_path):
+def test_one_thread_gives_the_bits_of_two(small_dataset, small_config, trained_run, tmp_path):
     config = dataclasses.replace(small_config, alpha=0.1, epochs=1)
     axes = {"alphas": (0.1,), "folds": (0,)}
     sweep = Sweep(small_dataset, {**config.to_dict(), "threads": 1}, tmp_path / "sweep", **axes)
     assert not run_sweep(sweep, workers=1).missing
     one = runs.open_run(sweep.cells()[0].run)
-    two = train_fold(plan(config, small_dataset.folder), tmp_path / "two")  # in this process, which has two
+    two = trained_run
     assert (one.metrics["threads"], two.metrics["threads"]) == (1, 2)
     assert one.metrics["weights_sha256"] == two.metrics["weights_sha256"]
     np.testing.assert_array_equal(one.predictions.logits, two.predictions.logits)

@@ -332,13 +332,13 @@ def test_a_packed_file_that_is_cut_off_anywhere(kind, suffix, table, tmp_path):
 @pytest.mark.parametrize("suffix", ["gz", "zip"])
 @pytest.mark.parametrize("content", [bytes, lambda size: b"1000000 300\na " + bytes(size), lambda size: b"x" * size])
 def test_a_file_that_swells_when_unpacked_fills_no_memory(suffix, content, tmp_path):
-    refusal(write(tmp_path / f"v.{suffix}", PACKINGS["gzip" if suffix == "gz" else "zip"](content(150_000_000))))
+    refusal(write(tmp_path / f"v.{suffix}", PACKINGS["gzip" if suffix == "gz" else "zip"](content(75_000_000))))
 
 
 @pytest.mark.parametrize("kind", ["binary", "glove"])
 def test_a_large_file_fills_no_memory(kind, table, tmp_path):
     (record,) = {content_of(kind, {"cat": table["cat"]}, tmp_path).removeprefix(b"1 300\n")}
-    count = 60_000_000 // len(record)
+    count = 30_000_000 // len(record)
     header = f"{count} 300\n".encode() if kind == "binary" else b""
     path = write(tmp_path / "vectors", header + record * count)
     tracemalloc.start()

@@ -298,10 +298,8 @@ def test_nothing_of_the_test_part_reaches_training(finished, small_config, small
 
 
 @pytest.mark.parametrize("name", ["audio", "text"])
-def test_a_system_of_one_modality_has_null_where_it_defines_nothing(name, small_config, small_dataset, tmp_path):
-    run = train_fold(
-        plan(dataclasses.replace(small_config, system=name, epochs=1), small_dataset.folder), tmp_path / "r"
-    )
+def test_a_system_of_one_modality_has_null_where_it_defines_nothing(name, single_run):
+    run = single_run(name)
     other = {"audio": "text", "text": "audio"}[name]
     test = run.metrics["test"]
     assert test["conflict_rate"] is None and test["conflict_rate_centred"] is None and test[f"wa_{other}"] is None
@@ -382,15 +380,19 @@ def _prepared(tmp_path, name, **options):
 
 
 @pytest.fixture(scope="module")
-def audio_run(small_config, small_dataset, tmp_path_factory):
-    config = dataclasses.replace(small_config, system="audio", epochs=1)
-    return train_fold(plan(config, small_dataset.folder), tmp_path_factory.mktemp("audio") / "run")
+def audio_run(single_run):
+    return single_run("audio")
 
 
-def test_evaluate_on_another_dataset_tests_every_utterance(audio_run, tmp_path):
+@pytest.fixture(scope="module")
+def other(tmp_path_factory):
+    """Another dataset, with word vectors of its own."""
+    return _prepared(tmp_path_factory.mktemp("other"), "other", seed=5, utterances=60)
+
+
+def test_evaluate_on_another_dataset_tests_every_utterance(audio_run, other, tmp_path):
     from tfcr.training.evaluate_run import evaluate_run
 
-    other = _prepared(tmp_path, "other", seed=5, utterances=60)
     evaluation = evaluate_run(audio_run, other.folder)
     assert np.sum(evaluation.figures["confusion"]) == 60 and evaluation.left_out == 0
     assert evaluation.folder == audio_run.folder / "evaluation-other"
@@ -435,10 +437,9 @@ def test_evaluate_never_tests_what_the_run_was_trained_or_stopped_by(audio_run, 
     assert evaluation.left_out == 120 - 12
 
 
-def test_evaluate_refuses_words_in_another_vector_space(finished, tmp_path):
+def test_evaluate_refuses_words_in_another_vector_space(finished, other):
     from tfcr.training.evaluate_run import evaluate_run
 
-    other = _prepared(tmp_path, "other", seed=5, utterances=60)
     with pytest.raises(TfcrError, match="has other word vectors"):
         evaluate_run(finished, other.folder)
 
@@ -491,7 +492,7 @@ def test_a_finished_run_may_be_read_only_and_loses_a_checkpoint_that_a_kill_left
     assert not left.exists() and not (finished.folder / ".lock").exists()
 
 
-def test_three_classes_in_another_order_follow_through(small_config, tmp_path):
+def test_three_classes_in_another_order_follow_through(small_config, small_corpus, tmp_path):
     from tfcr.preparation.options import Preparation
     from tfcr.preparation.prepare import prepare
     from tfcr.serving.export.saved_model import export_run
@@ -500,12 +501,12 @@ def test_three_classes_in_another_order_follow_through(small_config, tmp_path):
     dataset = prepare(
         Preparation(
             "synthetic",
-            tmp_path / "c",
+            small_corpus,
             tmp_path / "d",
             "three",
             emotions=emotions,
             merge={},
-            options={"utterances": 200},
+            options={"utterances": 120},
         )
     )
     config = dataclasses.replace(small_config, system="text", epochs=1)

@@ -158,7 +158,33 @@ def test_a_file_names_no_class_to_import(tiny_corpus, tmp_path):
 # ---- one process ----------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def driver():
+    """A process that runs pipelines: to import Beam takes it seconds."""
+    from tfcr.preparation.beam.driver import Driver
+
+    driver = Driver(lambda sentence: None, "DirectRunner")
+    yield driver
+    driver.stop()
+    with pytest.raises(ProcessLookupError):
+        os.kill(driver.process.pid, 0)
+
+
+@pytest.fixture
+def one_driver(driver, monkeypatch):
+    """What runs the pipelines of a test's one command by Beam, which begins and ends it; it goes on for other tests."""
+    from tfcr.preparation.beam import writer
+
+    calls = []
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, "Driver", lambda say, runner: calls.append("begun") or driver)
+        patch.setattr(driver, "stop", lambda: calls.append("ended"))
+        yield
+    assert calls == ["begun", "ended"]
+
+
 @needs_beam
+@pytest.mark.usefixtures("one_driver")
 def test_beam_writes_the_files_of_the_local_writer(tiny_corpus, tmp_path):
     own = tmp_path / "hubert.h5"
     write_features(own, [(f"u{number:02d}", np.full((3, 4), number, np.float32)) for number in range(16)])
@@ -231,6 +257,7 @@ def test_what_a_killed_launcher_left_is_removed_by_the_local_writer_too(tiny_cor
 
 
 @needs_beam
+@pytest.mark.usefixtures("one_driver")
 def test_results_that_a_file_server_shows_late_are_waited_for(tiny_corpus, tmp_path, monkeypatch):
     from tfcr.preparation.beam import writer as beam
     from tfcr.preparation.beam.folder import Folder
@@ -251,6 +278,7 @@ def test_results_that_a_file_server_shows_late_are_waited_for(tiny_corpus, tmp_p
 
 
 @needs_beam
+@pytest.mark.usefixtures("one_driver")
 def test_a_broken_recording_costs_its_own_shard_and_is_one_line(tiny_corpus, tmp_path):
     recording = tiny_corpus / "wav" / "u05.wav"
     whole = recording.read_bytes()
