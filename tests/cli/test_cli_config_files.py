@@ -3,6 +3,8 @@
 import pathlib
 import types
 
+import h5py
+import numpy as np
 import pytest
 import yaml
 
@@ -325,20 +327,38 @@ def test_a_split_and_a_protocol_contradict_each_other(fails, tmp_path, command):
     assert "the configuration names abababababab…; on the command line it stands for itself" in line
 
 
-@pytest.mark.parametrize("content", [{"systems": ["audio", "text"]}, {"alphas": "0,0.1"}])
-def test_of_several_systems_or_alphas_in_a_file_one_has_to_be_named(fails, tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"systems": ["audio", "text"]}, "systems audio, text, and cross-validate takes one; name it by --system"),
+        ({"alphas": "0,0.1"}, "alphas 0.0, 0.1, and cross-validate takes one; name it by --alpha, or type tfcr sweep"),
+    ],
+)
+def test_of_several_systems_or_alphas_in_a_file_one_has_to_be_named(fails, workspace, tmp_path, content, said):
     (tmp_path / "sweep.yaml").write_text(yaml.safe_dump(content))
-    name = next(iter(content))[:-1]
-    line = fails("cross-validate", "--config", "sweep.yaml", code=2)
-    assert (
-        f"the configuration has {name}s: {content[name + 's']}, and cross-validate takes one; name it by --{name}"
-        in line
-    )
-    line = fails("cross-validate", "--config", "sweep.yaml", "--system", "text", "--alpha", 0, "--data", "gone", code=1)
-    assert "gone" in line
+    data = workspace.folder / "data" / "synthetic"
+    assert f"the configuration has {said}" in fails("cross-validate", "--config", "sweep.yaml", "--data", data, code=2)
 
 
-def test_the_main_job_prepares_as_a_file_says_and_trains_by_the_rest(tiny_corpus, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("content", "typed"),
+    [
+        ({"systems": ["audio", "text"], "alphas": "0,0.1"}, ["--system", "text"]),  # which has no alpha
+        ({"systems": ["fusion", "text"], "alphas": "0,0.1"}, ["--system", "fusion", "--alpha", "0"]),
+        ({"systems": "text", "alphas": "0"}, []),
+    ],
+)
+def test_what_is_named_or_alone_is_trained(tfcr, workspace, tmp_path, monkeypatch, content, typed):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sweep.yaml").write_text(yaml.safe_dump(content))
+    data = workspace.folder / "data" / "synthetic"
+    ended = tfcr("cross-validate", "--config", "sweep.yaml", "--data", data, "--folds", 0, "--dry-run", *typed)
+    assert ended.code == 0, ended.err
+    system = typed[1] if typed else "text"
+    assert ended.out.split() == ["missing", f"sweeps/synthetic/random-{system}-a0-f0-s0"]
+
+
+def test_the_main_job_prepares_as_a_file_says_and_trains_by_the_rest(tfcr, tiny_corpus, tmp_path, monkeypatch):
     from tfcr.experiments import reproduce as experiments
 
     def train(datasets, *_):
@@ -348,10 +368,24 @@ def test_the_main_job_prepares_as_a_file_says_and_trains_by_the_rest(tiny_corpus
     trained = []
     monkeypatch.setattr(experiments, "reproduce", train)
     (tmp_path / "a.yaml").write_text(yaml.safe_dump({"emotions": ["sadness", "anger"], "workers": 2, "batch_size": 8}))
+    (tmp_path / "name.yaml").write_text("name: mine")
     arguments = ["--corpus", "manifest", "--root", str(tiny_corpus), "--config", str(tmp_path / "a.yaml")]
     with pytest.raises(TfcrError, match="here it trains"):
         reproduce.command.main([*arguments, "--out", str(tmp_path / "out")], standalone_mode=False)
     [(dataset, config)] = trained
     assert dataset.emotions == ["sadness", "anger"] and config.batch_size == 8
+
+    with h5py.File(tmp_path / "hubert.h5", "w") as file:
+        for number in range(16):
+            file[f"u{number:02d}"] = np.zeros(3, np.float32)
+    prepare = ["prepare-tfrecords", *arguments, "--out", tmp_path / "out" / "data" / "tiny"]
+    assert tfcr(*prepare, "--audio-features", tmp_path / "hubert.h5").code == 0
+    (tmp_path / "own.yaml").write_text("audio_features: hubert")  # which names a file to a preparation
+    with pytest.raises(TfcrError, match="here it trains"):
+        own = [*arguments, "--config", str(tmp_path / "own.yaml"), "--out", str(tmp_path / "out")]
+        reproduce.command.main(own, standalone_mode=False)
+    assert trained[-1][1].audio_features == "hubert"
+    with pytest.raises(UsageError, match="sets name itself"):
+        reproduce.command.main([*arguments, "--config", str(tmp_path / "name.yaml")], standalone_mode=False)
     with pytest.raises(UsageError, match="takes no --allow-partial"):
         reproduce.command.main([*arguments, "--out", str(tmp_path / "b"), "--allow-partial"], standalone_mode=False)

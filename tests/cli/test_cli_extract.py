@@ -98,6 +98,14 @@ def test_options_that_would_change_nothing(fails, extractors, options, message):
     assert message in fails("extract", *options, code=2)
 
 
+def test_a_file_may_serve_several_extractions(tfcr, extractors, small_dataset, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "e.yaml").write_text("root: there\nwindow: 20\noverlap: 2\nrevision: main\nallow_partial: true\n")
+    (tmp_path / "words").mkdir()
+    ended = tfcr("extract", "--config", "e.yaml", "--data", small_dataset.folder, "--model", "words")
+    assert (ended.code, ended.out) == (0, "words.h5\n"), ended.err
+
+
 def test_an_incomplete_release_goes_on_where_that_is_allowed(tfcr, fails, extractors, iemocap_tree, tmp_path):
     part = tmp_path / "part"
     shutil.copytree(iemocap_tree / "Session1", part / "Session1")

@@ -1,14 +1,15 @@
 """`tfcr cross-validate`: a sweep of one row."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from tfcr.cli.options import fields_of_config, system_option
+from tfcr.cli.options import Names, fields_of_config, system_option
 from tfcr.cli.sweep import run, shared_options
 from tfcr.config import Config
 from tfcr.errors import UsageError
+from tfcr.experiments.ranges import decimals
 
 
 @click.command("cross-validate")
@@ -23,23 +24,31 @@ def command(context, system, alpha, **options):
 
     The same command again does what is missing. The runs lie where `tfcr sweep` looks for them.
     """
-    _refuse_several(context, {"system": system, "alpha": alpha})
+    of_file = fields_of_config(context)
+    if system is None and "systems" in of_file:
+        system = _the_one("system", Names().convert(of_file["systems"], None, context))
     system = system or Config().system
 
     def axes():
-        from tfcr.models.systems import resolve_alpha
+        from tfcr.models import systems
 
-        return {"systems": (system,), "alphas": (resolve_alpha(system, alpha),)}
+        given = alpha
+        if given is None and "alphas" in of_file and systems.system(system).REGULARISED:
+            given = _the_one("alpha", decimals("alphas", of_file["alphas"]))
+        return {"systems": (system,), "alphas": (systems.resolve_alpha(system, given),)}
 
     run(context, axes, options)
 
 
-def _refuse_several(context: click.Context, given: Mapping[str, Any]) -> None:
-    """A file that serves `tfcr sweep` may say several systems or alphas, at which this command would not look."""
-    for name, value in given.items():
-        values = fields_of_config(context).get(f"{name}s")
-        if value is None and values is not None:
-            raise UsageError(
-                f"the configuration has {name}s: {values}, and cross-validate takes one; name it by --{name}, or type "
-                "tfcr sweep"
-            )
+def _the_one(name: str, several: Sequence) -> Any:
+    """What a file that serves `tfcr sweep` says of several, where it is one.
+
+    Raises:
+        UsageError: there are more of them, at which this command would not look.
+    """
+    if len(several) == 1:
+        return several[0]
+    said = ", ".join(map(str, several))
+    raise UsageError(
+        f"the configuration has {name}s {said}, and cross-validate takes one; name it by --{name}, or type tfcr sweep"
+    )

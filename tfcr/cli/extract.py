@@ -5,6 +5,7 @@ import pathlib
 import warnings
 
 import click
+from click.core import ParameterSource
 
 from tfcr import corpora
 from tfcr.cli.options import PATH, Numbers, config_option
@@ -90,7 +91,10 @@ def _layer(name: str, value: str | int) -> str | int:
 )
 @click.option("--out", type=PATH, metavar="FILE.h5", help="The file.  [default: the model's or the set's name]")
 @config_option
-def command(data, corpus, root, allow_partial, transcripts, model, revision, opensmile, level, out, half, **settings):
+@click.pass_context
+def command(
+    context, data, corpus, root, allow_partial, transcripts, model, revision, opensmile, level, out, half, **settings
+):
     """Write features of recordings or transcripts, by a pretrained model or by openSMILE, to HDF5.
 
     `tfcr prepare-tfrecords --audio-features FILE.h5` (or `--text-features`) then takes them in.
@@ -113,7 +117,8 @@ def command(data, corpus, root, allow_partial, transcripts, model, revision, ope
         extractor = pretrained(model, asked, revision, say)
     else:
         extractor = open_smile(opensmile, level or "functionals", asked.pool)
-    _refuse_vain(extractor.modality, corpus, root, allow_partial, transcripts, model, revision, settings)
+    typed = {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    _refuse_vain(extractor.modality, corpus, transcripts, model, typed)
     options = {"allow_partial": True} if allow_partial else {}
     sources = _sources(extractor.modality, data, corpus, root, options, transcripts, say)
     out = out or pathlib.Path(pathlib.PurePath(os.path.normpath(opensmile or model)).name + ".h5")
@@ -148,18 +153,23 @@ def _refuse_contradictions(data, corpus, root, model, opensmile, revision, level
         raise UsageError("--level is of --opensmile; a --model takes --layer")
 
 
-def _refuse_vain(modality, corpus, root, allow_partial, transcripts, model, revision, settings) -> None:
-    """Refuses options that would change nothing, because of what the model takes or where it lies."""
+def _refuse_vain(modality, corpus, transcripts, model, typed: set[str]) -> None:
+    """Refuses what would change nothing, because of what the model takes or where it lies.
+
+    Args:
+        typed: the options on the command line; a file may serve several extractions.
+    """
     if transcripts is not None and (corpus is None or modality == "audio"):
         raise UsageError("--transcripts is for a model of words, and of a --corpus: a dataset has its words")
-    if allow_partial and corpus is None:
+    if "allow_partial" in typed and corpus is None:
         raise UsageError("--allow-partial is of a --corpus; a dataset was prepared with it or without")
     if modality == "text":
-        if windowing := [name for name in ("window", "overlap") if name in settings]:
-            raise UsageError(f"--{windowing[0]} is of a model of speech; {model} takes words")
-        if corpus is None and root is not None:
+        for name in ("window", "overlap"):
+            if name in typed:
+                raise UsageError(f"--{name} is of a model of speech; {model} takes words")
+        if "root" in typed and corpus is None:
             raise UsageError(f"--root is where recordings lie, and {model} takes words; leave it out")
-    if revision is not None and os.path.isdir(model):
+    if "revision" in typed and os.path.isdir(model):
         raise UsageError(f"--revision is of a model of the Hub, and {model} is a folder; leave it out")
 
 

@@ -1,12 +1,14 @@
 """`scripts/reproduce`: the whole main job as one command."""
 
 import pathlib
+import tempfile
 
 import click
+import yaml
 
 from tfcr import cli, corpora
 from tfcr.cli.backends import backend_options, check_backend, open_backend, results_alone
-from tfcr.cli.options import OF_PREPARATION, PATH, config_files, config_option, fields_of_config
+from tfcr.cli.options import OF_PREPARATION, PATH, config_option, fields_of_config
 from tfcr.cli.tensorflow import import_quietly
 from tfcr.config import Config, from_mapping
 from tfcr.errors import UsageError
@@ -35,12 +37,16 @@ def command(context, corpus, root, embeddings, glove, out, workers, epochs, allo
     from tfcr.cli.display import cell_epoch, say
 
     check_backend(context)
-    fields = {name: value for name, value in fields_of_config(context).items() if name not in OF_PREPARATION}
+    of_file = fields_of_config(context)
+    of_preparation = {name: value for name, value in of_file.items() if name in OF_PREPARATION}
+    fields = {name: value for name, value in of_file.items() if name not in OF_PREPARATION}
     fields |= {"epochs": epochs} if epochs else {}
     config = from_mapping(fields)
     for name in ("preset", "protocol", "fold", "alpha", "threads", "system", "start"):
         if getattr(config, name) != getattr(Config(), name):
             raise UsageError(f"scripts/reproduce sets {name} itself; leave it out of the configuration")
+    if "name" in of_preparation:
+        raise UsageError("scripts/reproduce sets name itself; leave it out of the configuration")
     name = root.resolve().name if corpus == "manifest" and root else corpus
     prepared = {out / "data" / name: ("paper", embeddings)}
     if corpus == "iemocap":
@@ -50,9 +56,10 @@ def command(context, corpus, root, embeddings, glove, out, workers, epochs, allo
         arguments += ["--root", str(root)] if root else []
         arguments += ["--embeddings", str(vectors)] if vectors else []
         arguments += ["--allow-partial"] if allow_partial else []
-        for file in config_files(context):  # which may say emotions, merge, …
-            arguments += ["--config", str(file)]
-        prepare_command.command.main(arguments, standalone_mode=False)
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:  # emotions, merge, …
+            yaml.safe_dump(of_preparation, file)
+            file.flush()
+            prepare_command.command.main([*arguments, "--config", file.name], standalone_mode=False)
 
     import_quietly()
     from tfcr.dataset_info import open_dataset
