@@ -58,11 +58,14 @@ class Page:
 
 @pytest.fixture
 def temporary(tmp_path, monkeypatch):
-    """The folder of temporary files, with what two servers left: one was killed, one runs. Terminals may be closed."""
+    """The folder of temporary files, with those of three servers: one was killed, one runs, and one begins."""
     folder = tmp_path / "temporary"
     for name in ("tfcr-page-killed", "tfcr-page-runs"):
         (folder / name).mkdir(parents=True)
         (folder / name / files.LOCK).touch()
+        os.utime(folder / name / files.LOCK, (0, 0))
+    (folder / "tfcr-page-begins").mkdir()
+    (folder / "tfcr-page-begins" / files.LOCK).touch()
     monkeypatch.setenv("TMPDIR", str(folder))
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # tests may be run by `nohup`, which programs inherit
     with files.locked(folder / "tfcr-page-runs", "serving by way of"):
@@ -90,15 +93,17 @@ def test_only_what_was_uploaded_is_heard_and_no_large_body_is_read(exported, tmp
         for send in (
             lambda: client.upload(b" " * (3 << 20)),
             lambda: client.post("queue/join", b" " * ((1 << 20) + 1)),  # which waits in memory until it is asked
+            lambda: client.post("run/upload", b" " * ((1 << 20) + 1)),  # a function of that name, if there were one
         ):
             with pytest.raises(urllib.error.HTTPError) as refused:
                 send()
             assert refused.value.code == 413
         kept = {path.name for path in temporary.glob("tfcr-page-*")}
-        assert len(kept) == 2 and "tfcr-page-killed" not in kept
+        assert len(kept) == 3 and "tfcr-page-killed" not in kept
         status, err = server.end(signal.SIGHUP)
         assert status == 0 and "example.com" not in err
-        assert [path.name for path in temporary.glob("tfcr-page-*")] == ["tfcr-page-runs"]
+        left = sorted(path.name for path in temporary.glob("tfcr-page-*"))
+        assert left == ["tfcr-page-begins", "tfcr-page-runs"]
 
 
 def test_a_full_disk_is_told_from_another_failure():

@@ -220,7 +220,7 @@ def serve(
     origins: Sequence[str] = (),
     ready: Callable[[str], None] = lambda address: None,
 ) -> None:
-    """Serves until SIGTERM or Ctrl-C; requests in flight are answered first.
+    """Serves until SIGTERM, Ctrl-C or the end of its terminal; requests in flight are answered first.
 
     Args:
         max_body: bytes.

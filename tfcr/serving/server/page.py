@@ -7,6 +7,7 @@ import os
 import pathlib
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -37,6 +38,7 @@ WITHOUT_RECORDER = (
 )
 
 _PLACEHOLDER = '<p class="tfcr-empty">The answer will stand here.</p>'
+_YOUNG = 60  # seconds
 _FOLDER = "tfcr-page-"  # begins the name of the folder that recordings are kept in
 _KEPT_SECONDS = 1800  # of what is dropped on the page; looked at as often
 _FORM = 1 << 20  # bytes around what is uploaded, and of what is no upload
@@ -66,11 +68,11 @@ def mount_page(
         What is to be called when the server ends: it lets go of the browsers that look at the page.
     """
     _remove_leftovers()
-    with (
-        tempfile.TemporaryDirectory(prefix=_FOLDER) as folder,
-        files.locked(folder, "serving by way of"),
-        _environment(folder),
-    ):
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix=_FOLDER))
+        with contextlib.suppress(TfcrError):  # of a file system without locks: what is left there stays
+            stack.enter_context(files.locked(folder, "serving by way of"))
+        stack.enter_context(_environment(folder))
         import gradio
 
         with files.full_disk_named(pathlib.Path(folder)):
@@ -101,7 +103,7 @@ def _remove_leftovers() -> None:
     """Removes the recordings of servers that were killed: nobody holds the lock of their folders."""
     for left in pathlib.Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
         with contextlib.suppress(TfcrError, OSError):  # a server that runs, or another user's
-            if (left / files.LOCK).exists():
+            if time.time() - (left / files.LOCK).stat().st_mtime > _YOUNG:  # else its server may be about to lock it
                 with files.locked(left, "removing"):
                     shutil.rmtree(left, ignore_errors=True)
 
@@ -118,9 +120,8 @@ class _Limited:
         self._most = most
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        most = (
-            self._most if scope.get("path", "").endswith("/upload") else _FORM
-        )  # what is no recording waits in a queue
+        # what is no recording waits in a queue
+        most = self._most if scope.get("path", "").endswith("/gradio_api/upload") else _FORM
         left = most
 
         async def received() -> Message:
