@@ -78,7 +78,7 @@ def reproduce(
         if missing:
             said, paces = forecast(missing, workers, prepare_process, backend)
             say(said)
-            cells = longest_first(cells, paces)
+            cells = [*(cell for cell in cells if cell.is_done), *longest_first(missing, paces)]
         _refuse_failures(report_ends(train_cells(cells, workers, prepare_process, on_epoch, backend), cells, say))
     finished = [runs.open_run(cell.run) for cell in cells]
     report = write_report(finished, out / "report" / experiments[0][0].name)

@@ -218,7 +218,7 @@ def run_sweep(
         if missing:
             said, paces = forecast(missing, workers, prepare_process, backend)
             say(said)
-            cells = longest_first(cells, paces)
+            cells = [*(cell for cell in cells if cell.is_done), *longest_first(missing, paces)]
         ended = report_ends(train_cells(cells, workers, prepare_process, on_epoch, backend), cells, say, on_end)
     absent = sum(not cell.is_done for cell in every)
     failures = {each.cell.run: each.failure for each in ended if each.failure}
