@@ -30,7 +30,7 @@ SIZES = {"quick": (1 / 24, 1 / 12, 1 / 6), "default": (1 / 8, 1 / 2, 2), "full":
 FURTHER = "the time for a further utterance"
 LINEAR, FLAT = "≤ 1.2", "≤ 1.2"
 _VISIBLE = 0.1  # of the time at the smallest size: what the middle must take more, else its start hides the growth
-EPOCH, BESIDE = "one training epoch", "training beside its epoch"  # start, statistics, first trace, test
+EPOCH, BESIDE = "one training epoch", "training beside its epoch"  # start, statistics, test
 STAGES = ("preparation", BESIDE, EPOCH, "evaluation", "report")
 _TFCR = [sys.executable, "-c", "from tfcr.cli import main; main()"]
 

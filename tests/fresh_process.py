@@ -8,11 +8,13 @@ One for several tests: a process that imports TensorFlow takes seconds before it
 # ruff: noqa: E402  (what an import does is what is asked)
 import hashlib
 import json
+import os
 import sys
 
 import tfcr
 
 said = {"before": sorted({"tensorflow", "keras"} & set(sys.modules)), "dir": dir(tfcr)}
+said["onednn"] = os.environ.get("TF_ENABLE_ONEDNN_OPTS")
 from tfcr import ContrastiveModel
 
 said |= {"loads": "tensorflow" in sys.modules, "module": ContrastiveModel.__module__}

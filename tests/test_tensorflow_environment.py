@@ -45,4 +45,5 @@ def test_after_tensorflow_it_would_be_too_late_and_a_run_would_name_what_is_not_
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="oneDNN's kernels are asked for on x86 alone")
 def test_a_convolution_of_any_program_that_imports_tfcr_first_is_onednns(fresh_process):
+    assert fresh_process["onednn"] == "1"  # set by `import tfcr` alone
     assert "_MklNativeConv2D" in fresh_process["convolution"]
