@@ -335,11 +335,18 @@ class Typed:
                     found.append(int(process.name))
         return found
 
-    def leaves_nothing(self) -> None:
-        until = time.monotonic() + 30
-        while self.left():
-            assert time.monotonic() < until, "a process outlived its sweep"
+    def leaves_nothing(self, seconds: float = 30) -> None:
+        until = time.monotonic() + seconds
+        while left := self.left():
+            assert time.monotonic() < until, f"outlived their sweep: {[*map(_command, left)]}"
             time.sleep(0.1)
+
+
+def _command(process: int) -> str:
+    """What a process was called by."""
+    with contextlib.suppress(OSError):
+        return pathlib.Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    return "?"
 
 
 def histories(out: pathlib.Path) -> dict[str, list[dict]]:
