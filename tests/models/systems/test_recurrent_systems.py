@@ -264,3 +264,12 @@ class TestWordTable:
     def test_arrays_of_other_shapes_are_refused(self, vectors, known):
         with pytest.raises(ValueError, match=r"must have the shapes \(3, 2\) and \(3,\). Received: vectors.shape="):
             self.table().set_vectors(np.zeros(vectors), np.zeros(known, bool), 0)
+
+
+def test_mdre_drops_of_what_its_grus_read_and_not_of_their_last_states():
+    network = system("mdre").build(from_mapping({}, "paper", defaults_of("mdre", "paper")), 4, Sizes(9))
+    for name, rate in (("audio_encoder", 0.3), ("text_encoder", 0.7)):
+        encoder = network.get_layer(name)
+        kinds = [type(layer).__name__ for layer in encoder.layers]
+        [place] = [place for place, kind in enumerate(kinds) if "Dropout" in kind]
+        assert encoder.layers[place].rate == rate and place < kinds.index("GRU") < kinds.index("LastState")
