@@ -8,7 +8,7 @@ import shlex
 import pytest
 
 from tfcr import cli, corpora
-from tfcr.experiments import sweep
+from tfcr.experiments import progress
 from tfcr.features.sets import SETS
 
 _PAGE = (pathlib.Path(__file__).parents[1] / "docs" / "features.md").read_text(encoding="utf-8")
@@ -37,7 +37,7 @@ def write_manifest(root: pathlib.Path, small_corpus: pathlib.Path) -> None:
 
 def test_everything_on_the_page_works(tensorflow, small_corpus, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sweep, "forecast", lambda *arguments: ("a forecast", {}))
+    monkeypatch.setattr(progress, "forecast", lambda *arguments: ("a forecast", {}))
     write_manifest(tmp_path / "my-corpus", small_corpus)
     small = tmp_path / "small.yaml"
     small.write_text(_SMALL)

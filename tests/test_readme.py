@@ -19,7 +19,7 @@ import pytest
 
 from tfcr import cli
 from tfcr.corpora import synthetic
-from tfcr.experiments import sweep
+from tfcr.experiments import progress
 
 _ROOT = pathlib.Path(__file__).parents[1]
 _PAGES = ("README.md", "docs/guide.md", "docs/iemocap.md", "docs/experiments.md")
@@ -84,7 +84,7 @@ def typed(arguments: list[str], capfd) -> None:
 
 def test_every_command_of_the_pages_works(readers_folder, monkeypatch, capfd):
     monkeypatch.setattr(
-        sweep, "forecast", lambda *arguments: ("a forecast", {})
+        progress, "forecast", lambda *arguments: ("a forecast", {})
     )  # tests/cli/test_cli_sweep.py has a real one
     small = readers_folder / "small.yaml"
     small.write_text(_SMALL)

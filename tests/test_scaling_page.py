@@ -11,7 +11,7 @@ import yaml
 
 from tfcr import cli, runs
 from tfcr.cli.sweep import command as sweep_command
-from tfcr.experiments import sweep
+from tfcr.experiments import progress
 
 _PAGE = (pathlib.Path(__file__).parents[1] / "docs" / "scaling.md").read_text(encoding="utf-8")
 _SWEEPS = [line for line in _PAGE.splitlines() if line.startswith("tfcr sweep ")]
@@ -108,7 +108,7 @@ def test_the_jobs_of_the_array_are_disjoint_and_complete_and_one_of_them_trains(
     [line] = (line for line in script.splitlines() if line.startswith("tfcr "))
     first, last = map(int, re.search(r"--array=(\d+)-(\d+)", script).groups())
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sweep, "forecast", lambda *arguments: ("a forecast", {}))
+    monkeypatch.setattr(progress, "forecast", lambda *arguments: ("a forecast", {}))
     pathlib.Path("data").mkdir()
     pathlib.Path("data/iemocap").symlink_to(small_dataset.folder)
     pathlib.Path("small.yaml").write_text(yaml.safe_dump(small_fields))

@@ -12,6 +12,7 @@ import pytest
 
 from tfcr import runs
 from tfcr.errors import TfcrError, UsageError
+from tfcr.experiments import progress
 from tfcr.experiments import reproduce as module
 from tfcr.experiments.backends.backend import train_cells
 from tfcr.experiments.backends.local import LocalProcesses
@@ -88,7 +89,7 @@ def test_mirrored_trainings_come_one_at_a_time(small_config, small_dataset, tmp_
         asked.append(workers)
         raise TfcrError("seen")
 
-    monkeypatch.setattr(module, "forecast", ends_there)
+    monkeypatch.setattr(progress, "forecast", ends_there)
     experiments = [(small_dataset, dataclasses.replace(small_config, distribution="mirrored"))]
     with pytest.raises(TfcrError, match="seen"):
         reproduce(experiments, tmp_path)
@@ -175,7 +176,7 @@ def _children(parent: int) -> list[int]:
 def test_a_failure_ends_the_main_job_in_one_line_after_the_others(small_config, small_dataset, tmp_path, monkeypatch):
     monkeypatch.setitem(module.FOLDS, None, {"paper": {"random": range(1)}})
     monkeypatch.setattr(module, "SYSTEMS", ("text", "fusion"))
-    monkeypatch.setattr(module, "forecast", lambda *arguments: ("a forecast", {}))
+    monkeypatch.setattr(progress, "forecast", lambda *arguments: ("a forecast", {}))
     config = dataclasses.replace(small_config, epochs=1, learning_rate=1e30)
     said = []
     # Words alone may keep finite losses: their scores saturate.

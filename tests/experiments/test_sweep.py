@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from tfcr import protocols, runs
 from tfcr.errors import TfcrError, UsageError
-from tfcr.experiments import sweep as module
+from tfcr.experiments import progress
 from tfcr.experiments.cells import Cell, Pace
 from tfcr.experiments.sweep import Sweep, part, run_sweep, states
 from tfcr.models.systems import resolve
@@ -247,7 +247,7 @@ def test_a_run_of_another_configuration_is_refused_before_anything_is_trained(gr
 @pytest.fixture
 def unforeseen(monkeypatch):
     """Saves the timed steps of a forecast."""
-    monkeypatch.setattr(module, "forecast", lambda *arguments: ("a forecast", {}))
+    monkeypatch.setattr(progress, "forecast", lambda *arguments: ("a forecast", {}))
 
 
 def test_the_slowest_of_what_is_missing_come_first(grid, tmp_path, monkeypatch):
@@ -256,8 +256,8 @@ def test_the_slowest_of_what_is_missing_come_first(grid, tmp_path, monkeypatch):
     (tmp_path / "out" / "random-text-a0-f0-s0").mkdir(parents=True)
     monkeypatch.setattr(Cell, "is_done", property(lambda cell: cell.config.system == "text"))
     paces = {("audio", False): Pace(1, 1), ("fusion", True): Pace(1, 2)}
-    monkeypatch.setattr(module, "forecast", lambda *arguments: ("a forecast", paces))
-    monkeypatch.setattr(module, "train_cells", lambda cells, *arguments: handed.extend(cells) or ())
+    monkeypatch.setattr(progress, "forecast", lambda *arguments: ("a forecast", paces))
+    monkeypatch.setattr(progress, "train_cells", lambda cells, *arguments: handed.extend(cells) or ())
     run_sweep(sweep)
     assert [cell.config.system for cell in handed] == ["text", "fusion", "audio"]
 

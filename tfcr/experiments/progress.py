@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tfcr import runs
-from tfcr.experiments.backends.backend import LOCAL, Backend
-from tfcr.experiments.cells import Cell, Ended, Pace, nothing
+from tfcr.experiments.backends.backend import LOCAL, Backend, train_cells
+from tfcr.experiments.cells import Cell, Ended, OnEpoch, Pace, nothing
 from tfcr.wording import duration
 
 Kind = tuple[str, bool]  # a system, and whether it is regularised
@@ -37,6 +37,25 @@ def forecast(
     about, most = (duration(max(_seconds(paces, at_a_time, number), 1)) for number in (typical, epochs))
     expected = f"about {about} if they stop after {typical} epochs, " if epochs > typical else ""
     return f"{opening}: {expected}at most {most}", timed
+
+
+def train_and_tell(
+    cells: Sequence[Cell],
+    workers: int | None,
+    say: Callable[[str], None] = nothing,
+    on_end: Callable[[int, float], None] = nothing,
+    prepare_process: Callable[[], None] = nothing,
+    on_epoch: OnEpoch = nothing,
+    backend: Backend = LOCAL,
+) -> list[Ended]:
+    """Trains what is missing, says before how long that will take, and of every cell how it ended (`train_cells`)."""
+    missing = [cell for cell in cells if not cell.is_done]
+    with backend:
+        if missing:
+            said, paces = forecast(missing, workers, prepare_process, backend)
+            say(said)
+            cells = [*(cell for cell in cells if cell.is_done), *longest_first(missing, paces)]
+        return report_ends(train_cells(cells, workers, prepare_process, on_epoch, backend), cells, say, on_end)
 
 
 def longest_first(cells: Sequence[Cell], paces: Mapping[Kind, Pace]) -> list[Cell]:

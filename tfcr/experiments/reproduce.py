@@ -9,9 +9,9 @@ from tfcr import files, runs
 from tfcr.config import Config
 from tfcr.dataset_info import Dataset
 from tfcr.errors import TfcrError
-from tfcr.experiments.backends.backend import LOCAL, Backend, train_cells
+from tfcr.experiments.backends.backend import LOCAL, Backend
 from tfcr.experiments.cells import Cell, Ended, OnEpoch, nothing
-from tfcr.experiments.progress import forecast, longest_first, report_ends
+from tfcr.experiments.progress import train_and_tell
 from tfcr.experiments.sweep import Sweep, alone
 from tfcr.exports import MANIFEST, read_manifest
 from tfcr.report import Report, write_report
@@ -73,13 +73,8 @@ def reproduce(
     cells = [cell for dataset, config in experiments for cell in cells_of(dataset, config, out)]
     if any(config.distribution == "mirrored" for _, config in experiments):
         workers = alone(workers, backend)
-    missing = [cell for cell in cells if not cell.is_done]
-    with backend:
-        if missing:
-            said, paces = forecast(missing, workers, prepare_process, backend)
-            say(said)
-            cells = [*(cell for cell in cells if cell.is_done), *longest_first(missing, paces)]
-        _refuse_failures(report_ends(train_cells(cells, workers, prepare_process, on_epoch, backend), cells, say))
+    ended = train_and_tell(cells, workers, say, prepare_process=prepare_process, on_epoch=on_epoch, backend=backend)
+    _refuse_failures(ended)
     finished = [runs.open_run(cell.run) for cell in cells]
     report = write_report(finished, out / "report" / experiments[0][0].name)
     proposed = next(run for run in finished if run.metrics["alpha"] == PROPOSED)

@@ -10,9 +10,9 @@ from tfcr import files, runs
 from tfcr.config import Config, from_mapping
 from tfcr.dataset_info import INFO, Dataset
 from tfcr.errors import TfcrError, UsageError
-from tfcr.experiments.backends.backend import LOCAL, Backend, train_cells
+from tfcr.experiments.backends.backend import LOCAL, Backend
 from tfcr.experiments.cells import Cell, OnEpoch, nothing
-from tfcr.experiments.progress import forecast, longest_first, report_ends
+from tfcr.experiments.progress import train_and_tell
 from tfcr.folds import Folds, folds_of
 from tfcr.models import systems
 from tfcr.report import Report, write_report
@@ -213,13 +213,7 @@ def run_sweep(
     verify(sweep.dataset, {name for cell in cells for name in systems.feature_names(cell.config)})
     if sweep.config.distribution == "mirrored":
         workers = alone(workers, backend)
-    missing = [cell for cell in cells if not cell.is_done]
-    with backend:
-        if missing:
-            said, paces = forecast(missing, workers, prepare_process, backend)
-            say(said)
-            cells = [*(cell for cell in cells if cell.is_done), *longest_first(missing, paces)]
-        ended = report_ends(train_cells(cells, workers, prepare_process, on_epoch, backend), cells, say, on_end)
+    ended = train_and_tell(cells, workers, say, on_end, prepare_process, on_epoch, backend)
     absent = sum(not cell.is_done for cell in every)
     failures = {each.cell.run: each.failure for each in ended if each.failure}
     reported = None
