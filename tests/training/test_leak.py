@@ -97,3 +97,14 @@ def test_a_recording_that_stands_in_two_parts_of_the_fold_is_said(small_config, 
     note = experiment.shared_note()
     assert note.startswith("1 recording stands in two parts of this fold under different ids, the first as ")
     assert f"{heard.id!r} (train)" in note and f"{tested.id!r} (test)" in note
+
+
+def test_a_run_counts_what_stands_in_two_parts_and_names_what_nobody_taught(small_config, small_dataset, tmp_path):
+    config = dataclasses.replace(small_config, system="text", alpha=0.0, epochs=1)
+    experiment = plan(config, small_dataset.folder)
+    index, split, angry = experiment.dataset.index, experiment.split, experiment.dataset.emotions.index("anger")
+    taught = np.array([position for position in split.train if index[position].label != angry])
+    index[split.test[0]] = dataclasses.replace(index[split.test[0]], recording=index[taught[0]].recording)
+    experiment = dataclasses.replace(experiment, split=dataclasses.replace(split, train=taught))
+    metrics = train_fold(experiment, tmp_path / "run").metrics
+    assert (metrics["recordings_shared"], metrics["untaught"]) == (1, ["anger"])
