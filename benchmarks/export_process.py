@@ -1,8 +1,8 @@
 """An export and its ONNX form, as a process that `prediction.py` asks: with the settings that serving has.
 
-`tfcr serve` and TF Serving leave TensorFlow's settings alone, unlike a training: as many threads for an operation as
-there are cores, as many operations at a time, and no order of sums that is fixed. Here that is the number of threads
-that is asked for.
+Those of `tfcr serve`, `tfcr predict` and the compose file beside an export: one thread for an operation, and as many
+operations at a time as there are cores, here the number of threads that is asked for. Or TensorFlow's own, where nobody
+decides: an operation is split over as many threads, too. The order of sums is fixed in neither.
 """
 
 import pathlib
@@ -22,15 +22,31 @@ class Serving(Process):
         import_quietly()
         import tensorflow as tf
 
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
         self.threads = threads
         return {"version": tf.__version__}
 
-    def load(self, export: str, onnx: str | None, recordings: list[str], transcripts: list[str], features: str) -> dict:
-        """Takes the models, the recordings, and what their front end would make of them, a file .npz."""
+    def load(
+        self,
+        export: str,
+        onnx: str | None,
+        recordings: list[str],
+        transcripts: list[str],
+        features: str,
+        split: bool = False,
+    ) -> dict:
+        """Takes the models, the recordings, and what their front end would make of them, a file .npz.
+
+        Args:
+            split: whether an operation is split over the threads.
+        """
         import tensorflow as tf
 
+        from tfcr.serving.loaded import keep_operations_whole
+
+        if split:
+            tf.config.threading.set_intra_op_parallelism_threads(self.threads)
+        keep_operations_whole()
         self.loaded = tf.saved_model.load(export)  # what a signature needs lives as long as this
         self.session = None if onnx is None else self._session(pathlib.Path(onnx, "model.onnx"))
         self.raw = {

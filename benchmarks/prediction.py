@@ -5,7 +5,8 @@
 
 Recordings are noise of 4.5 seconds with 14 words, IEMOCAP's means. `serving_default` and PyTorch begin at the bytes of
 a WAV file; `features` and ONNX get spectrograms and word embeddings ready made. Their calls take turns; export and ONNX
-are in a process with serving's settings, PyTorch in another, and each has two threads. Without --export, a model of
+are in a process with serving's settings, the export in another with TensorFlow's own, PyTorch in a third, and each has
+two threads. Without --export, a model of
 full size is trained for one epoch on a small synthetic corpus and exported first.
 """
 
@@ -36,6 +37,7 @@ THREADS = 2
 REST = 0.01  # seconds between two calls
 UTTERANCES = 120  # of the corpus that the model is trained on
 TOLERANCE = 1e-4  # of logits, relative to the largest
+TENSORFLOWS = f"{RAW}, with TensorFlow's own threads"
 
 
 def measure(
@@ -62,10 +64,15 @@ def measure(
             rival = pytorch_process.started(pytorch, "pytorch_prediction.py", THREADS)
             processes.enter_context(rival or contextlib.nullcontext())
         asked = _asked(folder, sentence(pathlib.Path(export)))
-        serving = processes.enter_context(AnsweringProcess(sys.executable, "export_process.py", THREADS))
+        serving, split = (
+            processes.enter_context(AnsweringProcess(sys.executable, "export_process.py", THREADS)) for _ in range(2)
+        )
         _load_export(serving, export, onnx, folder, asked)
+        _load_export(split, export, None, folder, asked, split=True)
         names = [RAW, FEATURES, *([] if onnx is None else [ONNX])]
         calls = {count: {name: _call(serving, count, name=name) for name in names} for count in (1, BATCH)}
+        for count, some in calls.items():
+            some[TENSORFLOWS] = _call(split, count, name=RAW)
         layouts = {}
         if rival is not None:
             _load_pytorch(rival, run, folder, asked)
@@ -151,11 +158,11 @@ def _call(process, count, **which):
     return lambda: process.ask(do="predict", count=count, **which)["logits"]
 
 
-def _load_export(process, export, onnx, folder, asked):
+def _load_export(process, export, onnx, folder, asked, **settings):
     """Gives serving's process the models, the recordings and their features."""
     np.savez(folder / "features.npz", **features(BATCH, len(asked["transcripts"][0].split())))
     models = {"export": str(export), "onnx": None if onnx is None else str(onnx)}
-    process.ask(do="load", features=str(folder / "features.npz"), **models, **asked)
+    process.ask(do="load", features=str(folder / "features.npz"), **models, **asked, **settings)
 
 
 def _load_pytorch(process, run, folder, asked):
@@ -191,18 +198,24 @@ def _check(name, found, expected):
 def _rows(calls, quick, rivals: list[str]) -> list[Row]:
     one = interleaved(calls[1], 20 if quick else 300, warm_up=5, rest=REST)
     batch = interleaved(calls[BATCH], 3 if quick else 40, warm_up=2, rest=REST)
-    rows = _with_best(rows_of, "one recording", one, rivals)
-    for name in one:
-        rows.append(Row(SECTION, f"{name}: 99th percentile", 1e3 * float(np.quantile(one[name], 0.99)), "ms"))
-    return rows + _with_best(_throughput, f"batches of {BATCH}", batch, rivals)
+    rows = _with_best(rows_of, "one recording", one, rivals, "≥ 1")
+    late = {name: 1e3 * float(np.quantile(seconds, 0.99)) for name, seconds in one.items()}
+    for name, milliseconds in late.items():
+        row = Row(SECTION, f"{name}: 99th percentile", milliseconds, "ms")
+        if name == RAW and rivals:
+            best = min(rivals, key=late.get)
+            ratio = {"ratio": late[best] / milliseconds, "reads": "as fast", "wanted": "≥ 2"}
+            row = replace(row, against="the best PyTorch", note=f"{best}: 99th percentile", **ratio)
+        rows.append(row)
+    return rows + _with_best(_throughput, f"batches of {BATCH}", batch, rivals, "≥ 1.8")
 
 
-def _with_best(make, what, seconds, rivals):
+def _with_best(make, what, seconds, rivals, wanted):
     """Rows, of which the export's compares with the best of its rivals."""
     against = {}
     if rivals:
         best = min(rivals, key=lambda name: np.median(seconds[name]))
-        against = {f"{RAW}: {what}": (f"{best}: {what}", None)}
+        against = {f"{RAW}: {what}": (f"{best}: {what}", wanted)}
     rows = make(SECTION, {f"{name}: {what}": values for name, values in seconds.items()}, against)
     # several runs may differ in the best
     return [row if row.ratio is None else replace(row, against="the best PyTorch", note=row.against) for row in rows]
@@ -218,6 +231,7 @@ def _throughput(section, seconds, against):
             spread=row.spread,
             ratio_spread=ratios[row.what].ratio_spread,
             reads=ratios[row.what].reads,
+            wanted=ratios[row.what].wanted,
         )
         for row in rates
     ]

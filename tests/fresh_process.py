@@ -23,6 +23,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfcr.serving.loaded import keep_operations_whole
+
+keep_operations_whole()
+said["op_threads"] = tf.config.threading.get_intra_op_parallelism_threads()
+
 optimizer = keras.models.load_model(sys.argv[1]).optimizer
 said["optimizer"] = [type(optimizer).__name__, optimizer.epsilon]
 

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from tfcr.models.network import over_utterances
+from tfcr.models.kernels import answering
+from tfcr.models.network import AUDIO, encode_in_blocks, over_utterances
 from tfcr.models.systems import system as system_of
 from tfcr.schema import FLOOR_DB, NUM_BINS, SEGMENT_FRAMES
 
@@ -90,6 +92,27 @@ def test_the_company_of_an_utterance_changes_nothing(make_network, utterances):
         alone["spectrogram"] = alone["spectrogram"][:, : SEGMENTS[row]]
         for name, value in numpy(whole(alone)).items():
             np.testing.assert_allclose(value[0], together[name][row], rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("count", [0, 1, 16, 37])
+def test_an_encoder_in_blocks_gives_what_it_gives_of_all_segments_at_once(make_network, count):
+    encoder, random = make_network().get_layer(AUDIO), np.random.default_rng(0)
+    segments = random.normal(0, 1, (count, SEGMENT_FRAMES, NUM_BINS)).astype(np.float32)
+    frames = random.integers(0, SEGMENT_FRAMES + 1, count).astype(np.int32)
+    in_a_graph = tf.function(lambda segments, frames: encode_in_blocks(encoder, segments, frames), autograph=False)
+    found = np.asarray(in_a_graph(segments, frames))
+    assert found.shape == (count, 128)
+    if count:
+        np.testing.assert_allclose(found, encoder([segments, frames]), rtol=1e-6, atol=1e-6)
+
+
+def test_what_only_answers_sees_segments_in_blocks_and_answers_the_same(make_network, utterances):
+    whole = over_utterances(make_network())
+    expected = numpy(whole(utterances))
+    with answering():
+        found = tf.function(lambda x: whole(x), autograph=False)(utterances)
+        for name, value in numpy(found).items():
+            np.testing.assert_allclose(value, expected[name], rtol=1e-6, atol=1e-6, err_msg=name)
 
 
 def test_it_shares_the_networks_weights(make_network):

@@ -14,6 +14,7 @@ from wav_files import noise, wav
 from tfcr import cli
 from tfcr.corpora.audio import read_audio
 from tfcr.errors import TfcrError, UsageError
+from tfcr.serving.loaded import keep_operations_whole
 from tfcr.serving.questions import BATCH
 from tfcr.serving.recordings import find_recordings
 from tfcr.serving.wav_bytes import encode_wav, recording_bytes
@@ -201,3 +202,11 @@ def test_an_out_that_is_a_folder_is_refused_before_anything_is_loaded(tmp_path, 
         named = pathlib.Path(out, "answers.jsonl")
         assert capsys.readouterr().err == f"Error: --out {out} is a folder; name a file, such as {named}\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.wav", "answers"]
+
+
+def test_an_operation_of_an_export_runs_on_one_thread_unless_somebody_has_decided(fresh_process, monkeypatch):
+    assert fresh_process["op_threads"] == 1
+    decided = tf.config.threading
+    monkeypatch.setattr(decided, "get_intra_op_parallelism_threads", lambda: 3)
+    monkeypatch.setattr(decided, "set_intra_op_parallelism_threads", lambda threads: pytest.fail("decided anew"))
+    keep_operations_whole()

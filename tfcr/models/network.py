@@ -4,11 +4,14 @@ import inspect
 from collections.abc import Mapping
 
 import keras
+import tensorflow as tf
 from keras import ops
 
+from tfcr.models.kernels import only_answers
 from tfcr.schema import NUM_BINS, SEGMENT_FRAMES
 
 AUDIO, TEXT, HEAD = "audio_encoder", "text_encoder", "head"  # the layers' names in every network made here
+_BLOCK, _BLOCKS_AT_ONCE = 16, 8  # segments; with more at a time answers would need a training's memory
 
 
 def connect(
@@ -194,7 +197,8 @@ class SegmentMean(keras.layers.Layer):
             ops.cast(num_frames, "int32")[:, None] - ops.arange(segments, dtype="int32")[None, :] * frames, 0, frames
         )
         flat = ops.reshape(spectrogram, (-1, *spectrogram.shape[2:]))
-        embedding = self.encoder([flat, ops.reshape(real, (-1,))])
+        encode = encode_in_blocks if only_answers() else _encode
+        embedding = encode(self.encoder, flat, ops.reshape(real, (-1,)))
         embedding = ops.reshape(embedding, (batch, segments, embedding.shape[-1]))
         weights = ops.cast(real, self.variable_dtype)
         weights = weights / ops.maximum(ops.sum(weights, axis=1, keepdims=True), 1.0)
@@ -211,3 +215,35 @@ class SegmentMean(keras.layers.Layer):
     @classmethod
     def from_config(cls, config):
         return cls(keras.saving.deserialize_keras_object(config.pop("encoder")), **config)
+
+
+def encode_in_blocks(encoder: keras.Model, segments: tf.Tensor, num_frames: tf.Tensor) -> tf.Tensor:
+    """An audio encoder's embeddings of segments, some at a time and some of these beside each other.
+
+    So a long batch takes no more memory than a training's, and every core has something to do though an operation runs
+    on one of them.
+
+    Args:
+        segments: float32 [segments, frames, bins].
+        num_frames: int32 [segments], how many frames of each are real.
+
+    Returns:
+        [segments, units].
+    """
+    units, dtype = encoder.output_shape[-1], encoder.outputs[0].dtype
+
+    def block(begin):
+        end = begin + _BLOCK
+        return _encode(encoder, segments[begin:end], num_frames[begin:end])
+
+    embedding = tf.map_fn(
+        block,
+        tf.range(0, tf.shape(segments)[0], _BLOCK),
+        fn_output_signature=tf.RaggedTensorSpec([None, units], dtype, ragged_rank=0),
+        parallel_iterations=_BLOCKS_AT_ONCE,
+    ).values
+    return tf.reshape(embedding, (-1, units))  # without segments a ragged tensor forgets its inner size
+
+
+def _encode(encoder, segments, num_frames):
+    return encoder([segments, num_frames])

@@ -1,5 +1,6 @@
 """An export, loaded: its signatures, and what it says of itself."""
 
+import contextlib
 import os
 import pathlib
 
@@ -36,6 +37,7 @@ class LoadedExport:
         self.emotions: list[str] = self.described["emotions"]
         self.inputs: list[str] = inputs_of(self.described)
         share_gpus()
+        keep_operations_whole()
         self.model = tf.saved_model.load(str(self.version))
 
     @property
@@ -52,3 +54,15 @@ class LoadedExport:
     def reads(self) -> bool:
         """Whether it has a network of words."""
         return reads(self.described)
+
+
+def keep_operations_whole() -> None:
+    """Has TensorFlow run an operation on one thread, and as many beside each other as there are cores.
+
+    Most of an export's are too small to be split: handing a part over takes longer than the part. Before the first
+    tensor; where somebody has decided already, or TensorFlow has begun, it stays as it is.
+    """
+    threading = tf.config.threading
+    if not threading.get_intra_op_parallelism_threads():
+        with contextlib.suppress(RuntimeError):
+            threading.set_intra_op_parallelism_threads(1)

@@ -267,13 +267,16 @@ class TestPackedLSTM:
 
 class TestConvBlock:
     @pytest.mark.parametrize("shape", [(3, 8, 6, 1), (2, 4, 2, 5)])
-    def test_training_and_inference_give_the_same(self, shape):
+    def test_training_and_inference_give_what_kerass_layers_give(self, shape):
         keras.utils.set_random_seed(0)
         block = ConvBlock(3, bias_initializer="random_normal")
         pictures = keras.random.normal(shape, seed=1)
         assert block.is_fast
-        np.testing.assert_allclose(block(pictures, training=True), block(pictures), rtol=1e-5, atol=1e-6)
-        assert block.compute_output_shape(shape) == block(pictures).shape
+        block.build(shape)
+        expected = layers.MaxPooling2D()(tf.nn.relu(layers.Conv2D.call(block, pictures)))
+        for training in (True, False):
+            np.testing.assert_allclose(block(pictures, training=training), expected, rtol=1e-5, atol=1e-6)
+        assert block.compute_output_shape(shape) == expected.shape
 
     def test_of_equal_places_one_gets_the_gradient(self):
         block = ConvBlock(1, kernel_initializer="zeros", bias_initializer="ones")

@@ -4,14 +4,13 @@ import keras
 import tensorflow as tf
 
 from tfcr.features.presets import PRESETS
-from tfcr.models.network import AUDIO, HEAD, TEXT
+from tfcr.models.network import AUDIO, HEAD, TEXT, encode_in_blocks
 from tfcr.schema import FLOOR_DB, MAX_TOKENS, NUM_BINS, SEGMENT_FRAMES
 from tfcr.serving.graph.feature_model import FeatureModel, Labels, Signature, Tensors
 from tfcr.serving.graph.spectrogram import PICTURES
 from tfcr.serving.graph.waveform import decode_wav
 from tfcr.serving.graph.words import SPLIT, Vocabulary, is_utf8
 
-_BLOCK = 64  # segments that the audio encoder sees at a time: a long batch takes no more memory than a training's
 _ROWS_AT_A_TIME = 4  # of a batch, decoded beside each other
 
 
@@ -125,19 +124,7 @@ class SpeechModel(FeatureModel):
         segments, row = pictures.values, pictures.value_rowids()
         number = tf.range(tf.shape(row)[0]) - tf.cast(tf.gather(pictures.row_starts(), row), tf.int32)
         real = tf.clip_by_value(tf.gather(num_frames, row) - number * SEGMENT_FRAMES, 0, SEGMENT_FRAMES)
-
-        def block(begin):
-            end = begin + _BLOCK
-            return self.audio_encoder([segments[begin:end], real[begin:end]], training=False)
-
-        units = self.audio_encoder.output_shape[-1]
-        embedding = tf.map_fn(
-            block,
-            tf.range(0, tf.shape(row)[0], _BLOCK),
-            fn_output_signature=tf.RaggedTensorSpec([None, units], tf.float32, ragged_rank=0),
-            parallel_iterations=1,
-        ).values
-        embedding = tf.reshape(embedding, (-1, units))
+        embedding = encode_in_blocks(self.audio_encoder, segments, real)
         weight = tf.cast(real, tf.float32)
         batch = tf.shape(num_frames)[0]
         total = tf.maximum(tf.math.unsorted_segment_sum(weight, row, batch), 1.0)
