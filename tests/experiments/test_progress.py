@@ -1,4 +1,4 @@
-"""What is said of how long trainings will take, from how long one of each kind takes to start and for an epoch."""
+"""What is said of how long trainings will take, from how long one of each system takes to start and for an epoch."""
 
 import pathlib
 from types import SimpleNamespace
@@ -15,9 +15,19 @@ def cells(number, **fields):
     return [Cell(Config(seed=seed, **fields), pathlib.Path("data"), path) for seed, path in enumerate(paths)]
 
 
-def timed(at_a_time, *paces):
-    """A backend on which the kinds of cells have these paces, in their order."""
-    return SimpleNamespace(at_a_time=lambda cells, workers: at_a_time, paces=lambda *arguments: list(paces))
+def timed(at_a_time, *paces, asked=None):
+    """A backend on which systems have these paces, in their order.
+
+    Args:
+        asked: a list that gets the cells that were timed.
+    """
+
+    def answer(cells, workers, prepare_process):
+        if asked is not None:
+            asked.extend(cells)
+        return list(paces)
+
+    return SimpleNamespace(at_a_time=lambda cells, workers: at_a_time, paces=answer)
 
 
 @pytest.mark.parametrize(
@@ -35,18 +45,25 @@ def test_where_a_training_may_stop_early_a_typical_end_is_said_too():
     assert said == "1 training: about 5 min if they stop after 25 epochs, at most 20 min"
 
 
-def test_kinds_are_added_up_and_one_that_could_not_be_timed_leaves_all_open():
+def test_systems_are_added_up_and_one_that_could_not_be_timed_leaves_all_open():
     both = [*cells(2, epochs=10, alpha=0.1), *cells(1, epochs=10, system="text")]
     said, paces = forecast(both, backend=timed(1, Pace(0, 9), Pace(30, 6)))
     assert said == "3 trainings, 1 at a time: at most 5 min"
-    assert paces == {("fusion", True): Pace(0, 9), ("text", False): Pace(30, 6)}
+    assert paces == {"fusion": Pace(0, 9), "text": Pace(30, 6)}
     said, paces = forecast(both, backend=timed(1, Pace(0, 9), None))
     assert said == "3 trainings, 1 at a time"
-    assert paces == {("fusion", True): Pace(0, 9)}
+    assert paces == {"fusion": Pace(0, 9)}
+
+
+def test_of_a_system_with_and_without_a_regulariser_the_slower_one_is_timed():
+    asked = []
+    both = [*cells(2, epochs=10, alpha=0), *cells(2, epochs=10, alpha=0.1)]
+    said, _ = forecast(both, backend=timed(1, Pace(0, 15), asked=asked))
+    assert (said, [cell.config.alpha for cell in asked]) == ("4 trainings, 1 at a time: at most 10 min", [0.1])
 
 
 def test_the_longest_of_a_fold_come_first_and_folds_stay_in_their_order():
-    paces = {("fusion", True): Pace(9, 3), ("text", False): Pace(9, 2), ("ds-lstm", False): Pace(0, 60)}
+    paces = {"fusion": Pace(9, 3), "text": Pace(9, 2), "ds-lstm": Pace(0, 60)}
     of_folds = [
         cell
         for fold in (2, 0)
@@ -55,11 +72,11 @@ def test_the_longest_of_a_fold_come_first_and_folds_stay_in_their_order():
     ]
     ordered = [(cell.config.fold, cell.config.system) for cell in longest_first(of_folds, paces)]
     assert ordered == [(fold, system) for fold in (2, 0) for system in ("ds-lstm", "fusion", "text")]
-    assert longest_first(of_folds, {**paces, ("text", False): Pace(9, 99)})[0].config.system == "text"
-    del paces["text", False]
+    assert longest_first(of_folds, {**paces, "text": Pace(9, 99)})[0].config.system == "text"
+    del paces["text"]
     assert longest_first(of_folds, paces) == of_folds
 
 
 def test_what_starts_from_others_stays_behind_them():
     staged = [*cells(1, system="text", alpha=0), *cells(1, alpha=0.1, preset="authors", start="baseline")]
-    assert longest_first(staged, {("text", False): Pace(0, 1), ("fusion", True): Pace(0, 9)}) == staged
+    assert longest_first(staged, {"text": Pace(0, 1), "fusion": Pace(0, 9)}) == staged

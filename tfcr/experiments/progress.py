@@ -9,8 +9,6 @@ from tfcr.experiments.backends.backend import LOCAL, Backend, train_cells
 from tfcr.experiments.cells import Cell, Ended, OnEpoch, Pace, nothing
 from tfcr.wording import duration
 
-Kind = tuple[str, bool]  # a system, and whether it is regularised
-
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _TYPICAL_BEST = 15  # the epoch after which validation no longer improves, on the corpora tried
 
@@ -20,18 +18,21 @@ def forecast(
     workers: int | None = None,
     prepare_process: Callable[[], None] = nothing,
     backend: Backend = LOCAL,
-) -> tuple[str, dict[Kind, Pace]]:
-    """How long the trainings will take, from a few timed steps of one of each kind, in words; and each kind's pace."""
+) -> tuple[str, dict[str, Pace]]:
+    """How long the trainings will take, from a few timed steps of one of each system, in words; and by system the pace.
+
+    Of a system it is a regularised training, where there is one: the others take a little less.
+    """
     at_a_time = backend.at_a_time(missing, workers)
     opening = f"{len(missing)} trainings, {at_a_time} at a time" if len(missing) > 1 else "1 training"
-    kinds: dict[Kind, Cell] = {}
-    for cell in missing:
-        kinds.setdefault(_kind(cell), cell)
-    found = zip(kinds, backend.paces(list(kinds.values()), workers, prepare_process), strict=True)
-    timed = {kind: pace for kind, pace in found if pace}
-    if len(timed) < len(kinds):
+    slowest: dict[str, Cell] = {}
+    for cell in sorted(missing, key=lambda cell: not cell.config.alpha):
+        slowest.setdefault(cell.config.system, cell)
+    found = zip(slowest, backend.paces(list(slowest.values()), workers, prepare_process), strict=True)
+    timed = {system: pace for system, pace in found if pace}
+    if len(timed) < len(slowest):
         return opening, timed
-    paces = [timed[_kind(cell)] for cell in missing]
+    paces = [timed[cell.config.system] for cell in missing]
     epochs = missing[0].config.epochs
     typical = min(epochs, missing[0].config.patience + _TYPICAL_BEST)
     about, most = (duration(max(_seconds(paces, at_a_time, number), 1)) for number in (typical, epochs))
@@ -58,18 +59,18 @@ def train_and_tell(
         return report_ends(train_cells(cells, workers, prepare_process, on_epoch, backend), cells, say, on_end)
 
 
-def longest_first(cells: Sequence[Cell], paces: Mapping[Kind, Pace]) -> list[Cell]:
+def longest_first(cells: Sequence[Cell], paces: Mapping[str, Pace]) -> list[Cell]:
     """The cells in their order, but those of a fold and seed from the slowest to the fastest.
 
     So the last worker is not alone for long. They stay as they are where a pace is not known, or where some start from
     what others have trained.
     """
-    if any(_kind(cell) not in paces or cell.config.start != "fresh" for cell in cells):
+    if any(cell.config.system not in paces or cell.config.start != "fresh" for cell in cells):
         return list(cells)
     rows: dict[tuple, list[Cell]] = {}
     for cell in cells:
         rows.setdefault((cell.data, cell.config.protocol, cell.config.fold, cell.config.seed), []).append(cell)
-    return [cell for row in rows.values() for cell in sorted(row, key=lambda cell: -paces[_kind(cell)].epoch)]
+    return [cell for row in rows.values() for cell in sorted(row, key=lambda cell: -paces[cell.config.system].epoch)]
 
 
 def _seconds(paces: Sequence[Pace], at_a_time: int, epochs: int) -> float:
@@ -80,11 +81,6 @@ def _seconds(paces: Sequence[Pace], at_a_time: int, epochs: int) -> float:
     each = [2 * pace.start + pace.epoch * epochs for pace in paces]
     rounds = -(-len(each) // at_a_time)  # the last one may leave workers idle
     return max(sum(each) / at_a_time, max(each), rounds * min(each))
-
-
-def _kind(cell: Cell) -> Kind:
-    """Cells of a kind take equally long."""
-    return cell.config.system, bool(cell.config.alpha)
 
 
 def report_ends(

@@ -9,7 +9,7 @@ from tfcr.training.build import build_model
 from tfcr.training.experiment import Experiment, pipeline_of
 
 
-def time_training(experiment: Experiment, steps: int = 8, seconds: float = 3.0) -> tuple[float, float]:
+def time_training(experiment: Experiment, steps: int = 8, seconds: float = 2.0) -> tuple[float, float]:
     """How many seconds a training takes on this machine to start, and for an epoch; a forecast from a few steps.
 
     To start is to build the model and to take the first step, which makes its graph. What comes of validation and test
