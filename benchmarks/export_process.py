@@ -1,8 +1,8 @@
 """An export and its ONNX form, as a process that `prediction.py` asks: with the settings that serving has.
 
-Those of `tfcr serve`, `tfcr predict` and the compose file beside an export: one thread for an operation, and as many
-operations at a time as there are cores, here the number of threads that is asked for. Or TensorFlow's own, where nobody
-decides: an operation is split over as many threads, too. The order of sums is fixed in neither.
+Those of `tfcr serve` and `tfcr predict`: an operation is split over half of the cores, and as many operations run at a
+time as there are cores, here the number of threads that is asked for. Or TensorFlow's own, where nobody decides: an
+operation is split over as many threads, too. The order of sums is fixed in neither.
 """
 
 import pathlib
@@ -38,15 +38,12 @@ class Serving(Process):
         """Takes the models, the recordings, and what their front end would make of them, a file .npz.
 
         Args:
-            split: whether an operation is split over the threads.
+            split: whether an operation is split over all of the threads.
         """
         import tensorflow as tf
 
-        from tfcr.serving.loaded import keep_operations_whole
-
-        if split:
-            tf.config.threading.set_intra_op_parallelism_threads(self.threads)
-        keep_operations_whole()
+        each = self.threads if split else max(1, self.threads // 2)  # as `tfcr.serving.loaded.share_cores` has it
+        tf.config.threading.set_intra_op_parallelism_threads(each)
         self.loaded = tf.saved_model.load(export)  # what a signature needs lives as long as this
         self.session = None if onnx is None else self._session(pathlib.Path(onnx, "model.onnx"))
         self.raw = {

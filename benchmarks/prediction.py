@@ -6,8 +6,8 @@
 Recordings are noise of 4.5 seconds with 14 words, IEMOCAP's means. `serving_default` and PyTorch begin at the bytes of
 a WAV file; `features` and ONNX get spectrograms and word embeddings ready made. Their calls take turns; export and ONNX
 are in a process with serving's settings, the export in another with TensorFlow's own, PyTorch in a third, and each has
-two threads. Without --export, a model of
-full size is trained for one epoch on a small synthetic corpus and exported first.
+two threads. Without --export, a model of full size is trained for one epoch on a small synthetic corpus and exported
+first.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ import numpy as np
 import pytorch_process
 import soundfile
 from export_process import FEATURES, ONNX, RAW
-from measuring import Row, interleaved, rows_of
+from measuring import FASTER, Row, interleaved, rows_of
 from pytorch_process import AnsweringProcess
 from training_step import as_pytorch, prepare_tensorflow, weights_of
 
@@ -204,7 +204,7 @@ def _rows(calls, quick, rivals: list[str]) -> list[Row]:
         row = Row(SECTION, f"{name}: 99th percentile", milliseconds, "ms")
         if name == RAW and rivals:
             best = min(rivals, key=late.get)
-            ratio = {"ratio": late[best] / milliseconds, "reads": "as fast", "wanted": "≥ 2"}
+            ratio = {"ratio": late[best] / milliseconds, "reads": FASTER, "wanted": "≥ 2"}
             row = replace(row, against="the best PyTorch", note=f"{best}: 99th percentile", **ratio)
         rows.append(row)
     return rows + _with_best(_throughput, f"batches of {BATCH}", batch, rivals, "≥ 1.8")

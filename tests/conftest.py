@@ -148,7 +148,8 @@ def fresh_process(tensorflow, made_once) -> dict:
         model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
         model.compile(FusedAdam(learning_rate=0.01, epsilon=1e-7), "mse", jit_compile=False)
         model.save(folder / "model.keras")
-        environment = {name: value for name, value in os.environ.items() if name != "TF_ENABLE_ONEDNN_OPTS"}
+        undecided = os.environ.keys() - {"TF_ENABLE_ONEDNN_OPTS", "TF_NUM_INTRAOP_THREADS"}
+        environment = {name: os.environ[name] for name in undecided}
         environment |= {"PYTHONHASHSEED": "12345", "LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8"}
         program = pathlib.Path(__file__).with_name("fresh_process.py").read_text(encoding="utf-8")
         command = [sys.executable, "-c", program, str(folder / "model.keras"), json.dumps(_TURKISH)]

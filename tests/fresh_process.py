@@ -23,9 +23,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfcr.serving.loaded import keep_operations_whole
+from tfcr.serving.loaded import share_cores
 
-keep_operations_whole()
+share_cores()
+said["cores"] = len(os.sched_getaffinity(0))
 said["op_threads"] = tf.config.threading.get_intra_op_parallelism_threads()
 
 optimizer = keras.models.load_model(sys.argv[1]).optimizer

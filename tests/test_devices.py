@@ -51,7 +51,7 @@ def test_memory_that_the_user_has_limited_stays_so(gpu, tensorflow, monkeypatch)
 
 
 @pytest.mark.parametrize("seam", ["training", "answering", "export"])
-def test_the_library_shares_it_as_the_commands_do(seam, gpu, tmp_path, monkeypatch):
+def test_the_library_shares_it_as_the_commands_do(seam, gpu, tensorflow, tmp_path, monkeypatch):
     from tfcr.serving import loaded
     from tfcr.serving.export import saved_model
     from tfcr.training import runtime
@@ -62,8 +62,11 @@ def test_the_library_shares_it_as_the_commands_do(seam, gpu, tmp_path, monkeypat
         monkeypatch.setattr(loaded, "latest_version", lambda path: path)
         described = {"format": "savedmodel", "emotions": [], "signatures": {"serving_default": []}}
         monkeypatch.setattr(loaded, "read_manifest", lambda version: described)
-        with pytest.raises(OSError):
-            loaded.LoadedExport(tmp_path)  # nothing there to load
+        shared = []
+        monkeypatch.setattr(loaded, "share_cores", lambda: shared.append("cores"))
+        monkeypatch.setattr(tensorflow.saved_model, "load", lambda path: shared.append("loaded"))
+        loaded.LoadedExport(tmp_path)
+        assert shared == ["cores", "loaded"]
     else:
         monkeypatch.setattr(saved_model, "read_run_config", lambda folder: __import__("tfcr.config").config.Config())
         monkeypatch.setattr(saved_model, "check_weights", lambda run: None)

@@ -16,7 +16,7 @@ def cells(number, **fields):
 
 
 def timed(at_a_time, *paces, asked=None):
-    """A backend on which systems have these paces, in their order.
+    """A backend on which cells have these paces, in their order, and all further ones the last.
 
     Args:
         asked: a list that gets the cells that were timed.
@@ -25,7 +25,7 @@ def timed(at_a_time, *paces, asked=None):
     def answer(cells, workers, prepare_process):
         if asked is not None:
             asked.extend(cells)
-        return list(paces)
+        return [*paces, *[paces[-1]] * (len(cells) - len(paces))]
 
     return SimpleNamespace(at_a_time=lambda cells, workers: at_a_time, paces=answer)
 
@@ -60,6 +60,14 @@ def test_of_a_system_with_and_without_a_regulariser_the_slower_one_is_timed():
     both = [*cells(2, epochs=10, alpha=0), *cells(2, epochs=10, alpha=0.1)]
     said, _ = forecast(both, backend=timed(1, Pace(0, 15), asked=asked))
     assert (said, [cell.config.alpha for cell in asked]) == ("4 trainings, 1 at a time: at most 10 min", [0.1])
+
+
+def test_as_many_are_timed_beside_each_other_as_will_train_and_the_slowest_counts():
+    asked = []
+    fast_and_slow = timed(3, Pace(0, 15), Pace(0, 30), Pace(0, 20), asked=asked)
+    said, paces = forecast(cells(6, epochs=10), backend=fast_and_slow)
+    assert (said, len(asked)) == ("6 trainings, 3 at a time: at most 10 min", 3)
+    assert paces == {"fusion": Pace(0, 30)}
 
 
 def test_the_longest_of_a_fold_come_first_and_folds_stay_in_their_order():

@@ -255,7 +255,7 @@ def test_the_slowest_of_what_is_missing_come_first(grid, tmp_path, monkeypatch):
     handed = []
     (tmp_path / "out" / "random-text-a0-f0-s0").mkdir(parents=True)
     monkeypatch.setattr(Cell, "is_done", property(lambda cell: cell.config.system == "text"))
-    paces = {("audio", False): Pace(1, 1), ("fusion", True): Pace(1, 2)}
+    paces = {"audio": Pace(1, 1), "fusion": Pace(1, 2)}
     monkeypatch.setattr(progress, "forecast", lambda *arguments: ("a forecast", paces))
     monkeypatch.setattr(progress, "train_cells", lambda cells, *arguments: handed.extend(cells) or ())
     run_sweep(sweep)

@@ -103,16 +103,18 @@ def test_an_encoder_in_blocks_gives_what_it_gives_of_all_segments_at_once(make_n
     found = np.asarray(in_a_graph(segments, frames))
     assert found.shape == (count, 128)
     if count:
-        np.testing.assert_allclose(found, encoder([segments, frames]), rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(found, encoder([segments, frames]), rtol=1e-5, atol=1e-5)
 
 
 def test_what_only_answers_sees_segments_in_blocks_and_answers_the_same(make_network, utterances):
     whole = over_utterances(make_network())
     expected = numpy(whole(utterances))
+    graph = tf.function(lambda x: whole(x), autograph=False)
     with answering():
-        found = tf.function(lambda x: whole(x), autograph=False)(utterances)
-        for name, value in numpy(found).items():
-            np.testing.assert_allclose(value, expected[name], rtol=1e-6, atol=1e-6, err_msg=name)
+        found = graph.get_concrete_function(utterances)
+    assert {"While", "StatelessWhile"} & {operation.type for operation in found.graph.get_operations()}
+    for name, value in numpy(graph(utterances)).items():
+        np.testing.assert_allclose(value, expected[name], rtol=1e-5, atol=1e-5, err_msg=name)
 
 
 def test_it_shares_the_networks_weights(make_network):

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import pathlib
 
 import numpy as np
@@ -14,7 +15,7 @@ from wav_files import noise, wav
 from tfcr import cli
 from tfcr.corpora.audio import read_audio
 from tfcr.errors import TfcrError, UsageError
-from tfcr.serving.loaded import keep_operations_whole
+from tfcr.serving.loaded import THREADS, share_cores
 from tfcr.serving.questions import BATCH
 from tfcr.serving.recordings import find_recordings
 from tfcr.serving.wav_bytes import encode_wav, recording_bytes
@@ -204,9 +205,29 @@ def test_an_out_that_is_a_folder_is_refused_before_anything_is_loaded(tmp_path, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.wav", "answers"]
 
 
-def test_an_operation_of_an_export_runs_on_one_thread_unless_somebody_has_decided(fresh_process, monkeypatch):
-    assert fresh_process["op_threads"] == 1
-    decided = tf.config.threading
-    monkeypatch.setattr(decided, "get_intra_op_parallelism_threads", lambda: 3)
-    monkeypatch.setattr(decided, "set_intra_op_parallelism_threads", lambda threads: pytest.fail("decided anew"))
-    keep_operations_whole()
+@pytest.fixture
+def threads_of(monkeypatch):
+    """How many threads an operation of an export gets by so many cores, where TensorFlow has been told a number."""
+
+    def of(cores, told=0):
+        given = [told]
+        monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(cores)))
+        monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: told)
+        monkeypatch.setattr(tf.config.threading, "set_intra_op_parallelism_threads", given.append)
+        share_cores()
+        return given[-1]
+
+    return of
+
+
+def test_an_operation_of_an_export_is_split_over_half_of_the_cores(fresh_process, threads_of, monkeypatch):
+    monkeypatch.delenv(THREADS, raising=False)
+    assert fresh_process["op_threads"] == max(1, fresh_process["cores"] // 2)
+    assert [threads_of(cores) for cores in (1, 2, 3, 16)] == [1, 1, 1, 8]
+
+
+def test_what_the_user_has_said_of_threads_stays(threads_of, monkeypatch):
+    monkeypatch.delenv(THREADS, raising=False)
+    assert threads_of(16, told=3) == 3
+    monkeypatch.setenv(THREADS, "5")
+    assert threads_of(16) == 0  # TensorFlow reads it

@@ -21,16 +21,23 @@ def forecast(
 ) -> tuple[str, dict[str, Pace]]:
     """How long the trainings will take, from a few timed steps of one of each system, in words; and by system the pace.
 
-    Of a system it is a regularised training, where there is one: the others take a little less.
+    Of a system it is a regularised training, where there is one: the others take a little less. As many are timed
+    beside each other as will train so.
     """
     at_a_time = backend.at_a_time(missing, workers)
     opening = f"{len(missing)} trainings, {at_a_time} at a time" if len(missing) > 1 else "1 training"
-    slowest: dict[str, Cell] = {}
-    for cell in sorted(missing, key=lambda cell: not cell.config.alpha):
-        slowest.setdefault(cell.config.system, cell)
-    found = zip(slowest, backend.paces(list(slowest.values()), workers, prepare_process), strict=True)
-    timed = {system: pace for system, pace in found if pace}
-    if len(timed) < len(slowest):
+    of_each: dict[str, Cell] = {}
+    for cell in missing:
+        there = of_each.setdefault(cell.config.system, cell)
+        if cell.config.alpha and not there.config.alpha:
+            of_each[cell.config.system] = cell
+    others = [cell for cell in missing if cell not in of_each.values()]
+    chosen = [*of_each.values(), *others[: max(0, at_a_time - len(of_each))]]
+    timed: dict[str, Pace] = {}
+    for cell, pace in zip(chosen, backend.paces(chosen, workers, prepare_process), strict=True):
+        if pace:
+            timed[cell.config.system] = max(timed.get(cell.config.system, pace), pace, key=lambda each: each.epoch)
+    if len(timed) < len(of_each):
         return opening, timed
     paces = [timed[cell.config.system] for cell in missing]
     epochs = missing[0].config.epochs

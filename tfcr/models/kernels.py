@@ -17,6 +17,7 @@ KERNELS = "TFCR_KERNELS"  # environment variable: one of the three, in place of 
 Kernels = Literal["cpu", "keras", "xla"]
 _KNOWN = ("cpu", "keras", "xla")
 _answers = contextvars.ContextVar("answers", default=False)
+_portable = contextvars.ContextVar("portable", default=False)
 
 
 def kernels() -> Kernels:
@@ -29,6 +30,8 @@ def kernels() -> Kernels:
     Raises:
         TfcrError: the variable says something else.
     """
+    if _portable.get():
+        return "keras"
     chosen = os.environ.get(KERNELS)
     if chosen is None:
         return "cpu" if keras.backend.backend() == "tensorflow" and not gpus() else "keras"
@@ -40,11 +43,24 @@ def kernels() -> Kernels:
 @contextlib.contextmanager
 def answering() -> Iterator[None]:
     """Graphs that are made within only answer: no gradient is asked of them, and any runtime may run them."""
-    before = _answers.set(True)
+    with _set(_answers):
+        yield
+
+
+@contextlib.contextmanager
+def portable() -> Iterator[None]:
+    """Graphs that are made within are of Keras's layers, for runtimes that are not TensorFlow."""
+    with _set(_portable):
+        yield
+
+
+@contextlib.contextmanager
+def _set(variable: contextvars.ContextVar[bool]) -> Iterator[None]:
+    before = variable.set(True)
     try:
         yield
     finally:
-        _answers.reset(before)
+        variable.reset(before)
 
 
 def only_answers() -> bool:

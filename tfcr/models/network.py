@@ -11,7 +11,8 @@ from tfcr.models.kernels import only_answers
 from tfcr.schema import NUM_BINS, SEGMENT_FRAMES
 
 AUDIO, TEXT, HEAD = "audio_encoder", "text_encoder", "head"  # the layers' names in every network made here
-_BLOCK, _BLOCKS_AT_ONCE = 16, 8  # segments; with more at a time answers would need a training's memory
+_BLOCK = 16  # segments that an encoder sees at a time
+_BLOCKS_AT_ONCE = 8  # beside each other; all of them take less memory than a training
 
 
 def connect(
@@ -220,8 +221,7 @@ class SegmentMean(keras.layers.Layer):
 def encode_in_blocks(encoder: keras.Model, segments: tf.Tensor, num_frames: tf.Tensor) -> tf.Tensor:
     """An audio encoder's embeddings of segments, some at a time and some of these beside each other.
 
-    So a long batch takes no more memory than a training's, and every core has something to do though an operation runs
-    on one of them.
+    So a long batch takes little memory, and every core has something to do though an operation runs on few of them.
 
     Args:
         segments: float32 [segments, frames, bins].
@@ -230,20 +230,17 @@ def encode_in_blocks(encoder: keras.Model, segments: tf.Tensor, num_frames: tf.T
     Returns:
         [segments, units].
     """
-    units, dtype = encoder.output_shape[-1], encoder.outputs[0].dtype
+    blocks = -(-tf.shape(segments)[0] // _BLOCK)
 
-    def block(begin):
-        end = begin + _BLOCK
-        return _encode(encoder, segments[begin:end], num_frames[begin:end])
+    def block(number, store):
+        here = slice(number * _BLOCK, (number + 1) * _BLOCK)
+        return number + 1, store.write(number, _encode(encoder, segments[here], num_frames[here]))
 
-    embedding = tf.map_fn(
-        block,
-        tf.range(0, tf.shape(segments)[0], _BLOCK),
-        fn_output_signature=tf.RaggedTensorSpec([None, units], dtype, ragged_rank=0),
-        parallel_iterations=_BLOCKS_AT_ONCE,
-    ).values
-    return tf.reshape(embedding, (-1, units))  # without segments a ragged tensor forgets its inner size
+    output = encoder.outputs[0]
+    store = tf.TensorArray(output.dtype, blocks, element_shape=output.shape, infer_shape=False)
+    _, store = tf.while_loop(lambda number, _: number < blocks, block, (0, store), parallel_iterations=_BLOCKS_AT_ONCE)
+    return store.concat()
 
 
 def _encode(encoder, segments, num_frames):
-    return encoder([segments, num_frames])
+    return encoder([segments, num_frames], training=False)

@@ -10,6 +10,8 @@ from tfcr.devices import share_gpus
 from tfcr.errors import TfcrError
 from tfcr.exports import hears, inputs_of, latest_version, read_manifest, reads, takes_recordings
 
+THREADS = "TF_NUM_INTRAOP_THREADS"  # by which a user tells TensorFlow; what is set by its API comes before it
+
 
 class LoadedExport:
     """An export, loaded.
@@ -37,7 +39,7 @@ class LoadedExport:
         self.emotions: list[str] = self.described["emotions"]
         self.inputs: list[str] = inputs_of(self.described)
         share_gpus()
-        keep_operations_whole()
+        share_cores()
         self.model = tf.saved_model.load(str(self.version))
 
     @property
@@ -56,13 +58,15 @@ class LoadedExport:
         return reads(self.described)
 
 
-def keep_operations_whole() -> None:
-    """Has TensorFlow run an operation on one thread, and as many beside each other as there are cores.
+def share_cores() -> None:
+    """Has TensorFlow split an operation over half of the cores; as many run at a time as there are cores.
 
-    Most of an export's are too small to be split: handing a part over takes longer than the part. Before the first
-    tensor; where somebody has decided already, or TensorFlow has begun, it stays as it is.
+    Over all of them it splits where nobody decides. Then words and speech take the cores from each other, and on few
+    cores handing over a part of a small operation takes longer than the part (docs/speed.md). Before the first tensor;
+    where somebody has decided already, or TensorFlow has begun, it stays as it is.
     """
     threading = tf.config.threading
-    if not threading.get_intra_op_parallelism_threads():
-        with contextlib.suppress(RuntimeError):
-            threading.set_intra_op_parallelism_threads(1)
+    if THREADS in os.environ or threading.get_intra_op_parallelism_threads():
+        return
+    with contextlib.suppress(RuntimeError):
+        threading.set_intra_op_parallelism_threads(max(1, len(os.sched_getaffinity(0)) // 2))

@@ -3,17 +3,21 @@
 import time
 
 import keras
+import tensorflow as tf
 
+from tfcr.models.kernels import kernels
 from tfcr.training import distribution, runtime
 from tfcr.training.build import build_model
 from tfcr.training.experiment import Experiment, pipeline_of
+
+_FEW = 2  # examples
 
 
 def time_training(experiment: Experiment, steps: int = 8, seconds: float = 2.0) -> tuple[float, float]:
     """How many seconds a training takes on this machine to start, and for an epoch; a forecast from a few steps.
 
-    To start is to build the model and to take the first step, which makes its graph. What comes of validation and test
-    but once is no part of it.
+    To start is to build the model and to take the first step, which makes its graph; on a CPU, where one graph is for
+    every size of batch, a step of few examples. What comes of validation and test but once is no part of it.
 
     Args:
         steps: are timed after the first one.
@@ -28,10 +32,17 @@ def time_training(experiment: Experiment, steps: int = 8, seconds: float = 2.0) 
     positions, size = experiment.split.train, config.batch_size
     batches = pipeline.training(positions, batch_size=size, seed=config.seed, shuffle_buffer=2 * size).take(steps + 1)
     clock = _Clock(seconds)
+    if kernels() == "cpu" and config.distribution == "none":
+        batches = batches.enumerate().map(_cut_first)
     divided = distribution.divided(model.distribute_strategy, batches)
     model.fit(divided, steps_per_epoch=len(batches), verbose=0, shuffle=False, callbacks=[clock])
     step = (clock.ends[-1] - clock.ends[0]) / max(1, len(clock.ends) - 1)
     return clock.ends[0] - began, step * pipeline.steps_per_epoch(positions, size, config.segments)
+
+
+def _cut_first(number, batch):
+    """A batch, the first one cut to few examples."""
+    return tf.nest.map_structure(lambda each: each[: tf.where(number == 0, _FEW, tf.shape(each)[0])], batch)
 
 
 class _Clock(keras.callbacks.Callback):

@@ -220,7 +220,6 @@ def test_the_configuration_is_in_tf_servings_words(exported):
     named = [word.split("=", 1)[1] for word in service["command"] if "=/" in word]
     assert sorted(named) == sorted(f"/models/{MODEL}/{name}" for name in FILES if name.endswith(".config"))
     assert service["volumes"] == [f".:/models/{MODEL}:ro"]
-    assert "--tensorflow_intra_op_parallelism=1" in service["command"]  # as `keep_operations_whole`
 
 
 def test_the_name_is_that_of_the_folder_where_every_server_takes_it(tmp_path):

@@ -25,8 +25,8 @@ _POOL = {"ksize": [1, 2, 2, 1], "strides": [1, 2, 2, 1], "padding": "VALID"}
 class ConvBlock(keras.layers.Conv2D):
     """3x3 convolution with padding 1, 2x2 max-pooling with stride 2, and ReLU (Sec. 4.3).
 
-    Weights are those of `keras.layers.Conv2D`. On a CPU it makes two columns at once, and trains as `conv_block`;
-    elsewhere it runs as Keras's layers would.
+    Weights are those of `keras.layers.Conv2D`. Where `is_fast` says so it makes two columns at once, and
+    trains as `conv_block`; elsewhere it runs as Keras's layers would.
 
     Args:
         filters: output channels.

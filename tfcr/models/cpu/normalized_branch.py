@@ -20,6 +20,7 @@ from tfcr.models.cpu.conv_block import sum_of_channels
 
 SIZE = 4  # of a kernel, in both directions
 PIECE = 4  # examples that are computed at a time
+_VALID = {"strides": [1, 1, 1, 1], "padding": "VALID"}
 _POOL = {"ksize": [1, 2, 2, 1], "strides": [1, 2, 2, 1], "padding": "VALID"}
 
 
@@ -146,10 +147,12 @@ def two_convolutions(
                 windows, some = _windows(piece(pictures, number)), piece(upstream, number)
                 hidden, values = _pool_of(windows, first_kernel, first_bias, pictures.shape)
                 bordered = tf.pad(hidden, _border(1))
+                by_kernel = tf.raw_ops.Conv2DBackpropFilter(
+                    input=bordered, filter_sizes=second_kernel.shape, out_backprop=some, **_VALID
+                )
                 by_hidden = tf.raw_ops.Conv2DBackpropInput(
-                    input_sizes=tf.shape(bordered), filter=second_kernel, out_backprop=some,
-                    strides=[1, 1, 1, 1], padding="VALID",
-                )[:, 1:-1, 1:-1]  # fmt: skip
+                    input_sizes=tf.shape(bordered), filter=second_kernel, out_backprop=some, **_VALID
+                )[:, 1:-1, 1:-1]
                 by_hidden = tf.raw_ops.ReluGrad(gradients=by_hidden, features=hidden)
                 by_hidden = tf.reshape(by_hidden, (-1, hidden.shape[3]))
                 routed = _route(by_hidden, values)
@@ -159,7 +162,7 @@ def two_convolutions(
                     number + 1,
                     by_first + tf.add_n(products),
                     by_bias + tf.matmul(ones, by_hidden, transpose_a=True)[0],
-                    by_second + _kernel_gradient(bordered, some),
+                    by_second + by_kernel,
                 )
 
             zeros = [tf.zeros_like(weight) for weight in (first_kernel, first_bias, second_kernel)]
@@ -256,25 +259,6 @@ def _route(upstream, values):
         routed.append(tf.where(tf.equal(value, top), left, tf.zeros_like(left)))
         left -= routed[-1]
     return [*routed, left]
-
-
-def _kernel_gradient(pictures, upstream):
-    """The gradient of a convolution without padding by its 4 x 4 kernel, [4, 4, channels, filters].
-
-    One product of matrices: the pictures, moved up by every row of the kernel, and the gradient of the output, moved
-    to the right by every column.
-    """
-    height, channels, filters = upstream.shape[1], pictures.shape[3], upstream.shape[3]
-    up = tf.concat([pictures[:, row : row + height] for row in range(SIZE)], axis=3)
-    right = tf.concat(
-        [tf.pad(upstream, [[0, 0], [0, 0], [column, SIZE - 1 - column], [0, 0]]) for column in range(SIZE)], axis=3
-    )
-    product = tf.matmul(_rows(up), _rows(right), transpose_a=True)
-    return tf.transpose(tf.reshape(product, (SIZE, channels, SIZE, filters)), (0, 2, 1, 3))
-
-
-def _rows(pictures):
-    return tf.reshape(pictures, (-1, pictures.shape[3]))
 
 
 def _border(zeros):

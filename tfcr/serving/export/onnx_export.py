@@ -18,6 +18,7 @@ import tensorflow as tf
 from tfcr import files
 from tfcr.errors import missing_extra
 from tfcr.exports import MODEL, ONNX
+from tfcr.models.kernels import portable
 from tfcr.models.network import over_utterances
 from tfcr.models.systems import OWN_FIELDS
 from tfcr.runs import Run
@@ -82,7 +83,7 @@ def _converted(tf2onnx, network: keras.Model):
         return {name: tf.identity(value, name=name) for name, value in answer.items()}
 
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()), portable():
         warnings.simplefilter("ignore")
         model, _ = tf2onnx.convert.from_function(features, input_signature=specification, opset=OPSET)
     return model
