@@ -13,7 +13,7 @@ from oracles import shake
 from tfcr.config import Config
 from tfcr.models.contrastive import ContrastiveModel
 from tfcr.models.cpu import normalized_branch
-from tfcr.models.cpu.normalized_branch import normalized_pool, patch_moments
+from tfcr.models.cpu.normalized_branch import PIECE, patch_moments, two_blocks
 from tfcr.models.cpu.packed_gru import GRU
 from tfcr.models.cpu.packed_lstm import LSTM
 from tfcr.models.keras_internals import layers_within
@@ -199,20 +199,27 @@ def test_a_frozen_branch_normalises_by_its_moving_statistics():
     np.testing.assert_allclose(branch(x, training=True), branch(x), atol=1e-6)
 
 
-def test_pooling_of_what_is_normalised_heeds_the_sign_of_the_scale():
-    x = tf.random.stateless_normal((3, 5, 4, 2), (0, 1), dtype=tf.float64)
-    gamma, beta = tf.constant([0.7, -0.9], tf.float64), tf.constant([0.1, 0.2], tf.float64)
+def test_two_blocks_are_keras_layers_and_heed_the_sign_of_the_scale():
+    def drawn(*shape, seed):
+        return tf.random.stateless_normal(shape, (seed, 1), dtype=tf.float64)
+
+    pictures = drawn(2 * PIECE - 1, 15, 17, 1, seed=0)  # the last piece is smaller
+    kernels = [drawn(16, 3, seed=1), drawn(3, seed=2), drawn(4, 4, 3, 2, seed=3)]
+    scaling = [tf.constant([0.7, -0.9], tf.float64), tf.constant([0.1, 0.2], tf.float64)]
     results = []
     for fast in (True, False):
         with tf.GradientTape() as tape:
-            tape.watch((x, gamma, beta))
-            mean, variance = tf.nn.moments(x, (0, 1, 2))
+            tape.watch([kernels, scaling])
             if fast:
-                output = normalized_pool(x, gamma, beta, *map(tf.stop_gradient, (mean, variance)), 1e-5)
+                output, mean, variance = two_blocks(pictures, kernels, scaling, 1e-5)
             else:
-                normalized = tf.nn.batch_normalization(x, mean, variance, beta, gamma, 1e-5)
-                output = tf.nn.relu(tf.nn.max_pool2d(normalized, 2, 2, "VALID"))
+                x = tf.nn.conv2d(pictures, tf.reshape(kernels[0], (4, 4, 1, 3)), 1, "VALID") + kernels[1]
+                x = tf.pad(tf.nn.relu(tf.nn.max_pool2d(x, 2, 2, "VALID")), [[0, 0], [1, 1], [1, 1], [0, 0]])
+                x = tf.nn.conv2d(x, kernels[2], 1, "VALID")
+                mean, variance = tf.nn.moments(x, (0, 1, 2))
+                x = tf.nn.batch_normalization(x, mean, variance, scaling[1], scaling[0], 1e-5)
+                output = tf.nn.relu(tf.nn.max_pool2d(x, 2, 2, "VALID"))
             total = tf.reduce_sum(output**2)
-        results.append([output, *tape.gradient(total, [x, gamma, beta])])
+        results.append([output, mean, variance, *tape.gradient(total, [*kernels, *scaling])])
     for found, expected in zip(*results, strict=True):
-        np.testing.assert_allclose(found, expected, atol=1e-10)
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)

@@ -5,12 +5,14 @@ and a dozen tensors of that size after it. Here none is ever there as a whole:
 
 * The statistics of the first convolution follow from the mean and the covariance of the picture's 4 x 4 patches, since
   it is linear in them. Normalising is then part of its kernel and its bias.
-* Both convolutions run over a few examples at a time, whose tensors stay in a processor's cache, and only the second
-  one's output is kept. For the gradient the first is computed again, an eighth of the work.
+* Everything runs over a few examples at a time, whose tensors stay in a processor's cache, and of these only the second
+  convolution's output is kept, in its pieces. For the gradient the first is computed again, an eighth of the work.
 * The first convolution is one product of matrices for each of the four places of a pooling window. So pooling is a
   maximum of four tensors, and the gradient of a window goes to one of them.
 * What is added to a convolution that is normalised by the batch changes nothing: the biases, whose gradient is zero.
 """
+
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
@@ -19,7 +21,7 @@ from tfcr.models.cpu import has_cpu_kernels
 from tfcr.models.cpu.conv_block import sum_of_channels
 
 SIZE = 4  # of a kernel, in both directions
-PIECE = 4  # examples that are computed at a time
+PIECE = 2  # examples that are computed at a time
 _VALID = {"strides": [1, 1, 1, 1], "padding": "VALID"}
 _POOL = {"ksize": [1, 2, 2, 1], "strides": [1, 2, 2, 1], "padding": "VALID"}
 
@@ -47,8 +49,15 @@ class NormalizedBranch(keras.Model):
         pictures = tf.stop_gradient(tf.pad(pictures, _border(1)))  # by them there is none, rather than a part of it
         blocks = [(self.get_layer(f"conv_{n}"), self.get_layer(f"batch_normalization_{n}")) for n in range(2)]
         kernel, bias = _folded(*blocks[0], *patch_moments(pictures))
-        convolved = two_convolutions(pictures, kernel, bias, tf.convert_to_tensor(blocks[1][0].kernel))
-        return self.get_layer("one_vector_a_step")(_normalized(convolved, *blocks[1]))
+        second, normalization = blocks[1]
+        output, mean, variance = two_blocks(
+            pictures,
+            (kernel, bias, tf.convert_to_tensor(second.kernel)),
+            (tf.convert_to_tensor(normalization.gamma), _offset(second, normalization)),
+            normalization.epsilon,
+        )
+        _move(normalization, mean + second.bias, variance)
+        return self.get_layer("one_vector_a_step")(output)
 
 
 # by which files of weights call it, as they do the functional model of Keras whose place it takes
@@ -90,16 +99,6 @@ def _folded(convolution, normalization, mean, covariance):
     return tf.cast(kernel * scale, exact), _offset(convolution, normalization) - tf.cast(of_kernel * scale, exact)
 
 
-def _normalized(convolved, convolution, normalization):
-    """What a convolution without its bias becomes: normalised by the batch, pooled, and without what is below zero."""
-    size = tf.cast(tf.size(convolved) // convolved.shape[3], convolved.dtype)
-    mean = sum_of_channels(convolved) / size
-    variance = sum_of_channels(tf.math.squared_difference(convolved, mean)) / size
-    _move(normalization, mean + convolution.bias, variance)
-    gamma, beta = tf.convert_to_tensor(normalization.gamma), _offset(convolution, normalization)
-    return normalized_pool(convolved, gamma, beta, mean, variance, normalization.epsilon)
-
-
 def _offset(convolution, normalization):
     """What is added after normalising; the mean takes a convolution's bias away again, so that its gradient is zero."""
     return tf.convert_to_tensor(normalization.beta) + 0 * tf.convert_to_tensor(convolution.bias)
@@ -112,19 +111,21 @@ def _move(normalization, mean, variance):
         weight.assign(kept * weight + (1 - kept) * tf.cast(found, weight.dtype))
 
 
-def two_convolutions(
-    pictures: tf.Tensor, first_kernel: tf.Tensor, first_bias: tf.Tensor, second_kernel: tf.Tensor
-) -> tf.Tensor:
-    """A convolution with a bias, 2 x 2 max-pooling, ReLU, a border of one zero, and a convolution without a bias.
+def two_blocks(
+    pictures: tf.Tensor, convolutions: Sequence[tf.Tensor], scaling: Sequence[tf.Tensor], epsilon: float
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """A convolution with a bias, 2 x 2 max-pooling and ReLU; a border of one zero, a convolution without a bias, batch
+    normalisation by what it gives, 2 x 2 max-pooling and ReLU.
 
     Args:
         pictures: [batch, height, width, 1], with their border. They have no gradient.
-        first_kernel: [16, channels], a column for each 4 x 4 kernel.
-        first_bias: [channels].
-        second_kernel: [4, 4, channels, filters].
+        convolutions: the first one's kernel [16, channels], a column for each 4 x 4 kernel, and its bias [channels];
+            the second one's kernel [4, 4, channels, filters].
+        scaling: gamma and beta [filters], after normalising.
+        epsilon: is added to the variance.
 
     Returns:
-        [batch, steps, bins, filters].
+        [batch, steps, bins, filters]; and of what was normalised the mean and the variance [filters], without gradient.
     """
     pieces = -(-tf.shape(pictures)[0] // PIECE)
 
@@ -132,26 +133,67 @@ def two_convolutions(
         return tensor[number * PIECE : (number + 1) * PIECE]
 
     @tf.custom_gradient
-    def run(first_kernel, first_bias, second_kernel):
-        def step(number, store):
+    def run(first_kernel, first_bias, second_kernel, gamma, beta):
+        sign = tf.where(gamma < 0, -tf.ones_like(gamma), tf.ones_like(gamma))  # by it the largest becomes the smallest
+
+        def step(number, kept, pooled, moments):
             hidden = _pool_of(_windows(piece(pictures, number)), first_kernel, first_bias, pictures.shape)[0]
-            convolved = tf.nn.conv2d(tf.pad(hidden, _border(1)), second_kernel, 1, "VALID")
-            return number + 1, store.write(number, convolved)
+            convolved = tf.nn.conv2d(tf.pad(hidden, _border(1)), second_kernel, **_VALID)
+            top = tf.nn.max_pool2d(convolved * sign, 2, 2, "VALID")
+            return number + 1, kept.write(number, convolved), pooled.write(number, top), _joined(moments, convolved)
 
-        shape = (None, *(_convolved(_pooled(size) + 2) for size in pictures.shape[1:3]), second_kernel.shape[3])
-        store = tf.TensorArray(pictures.dtype, pieces, element_shape=shape, infer_shape=False)
-        _, store = tf.while_loop(lambda number, _: number < pieces, step, (0, store), parallel_iterations=2)
+        height, width = (_convolved(_pooled(size) + 2) for size in pictures.shape[1:3])
+        filters = second_kernel.shape[3]
+        stores = [
+            tf.TensorArray(
+                *(pictures.dtype, pieces), element_shape=(None, *sizes, filters), infer_shape=False,
+                clear_after_read=False,
+            )
+            for sizes in ((height, width), (height // 2, width // 2))
+        ]  # fmt: skip
+        nothing = (tf.zeros((), tf.float64), *(tf.zeros(filters, tf.float64) for _ in range(2)))
+        _, kept, pooled, (count, mean, squares) = tf.while_loop(
+            lambda number, *_: number < pieces, step, (0, *stores, nothing), parallel_iterations=2
+        )
+        count, mean, variance = (tf.cast(value, gamma.dtype) for value in (count, mean, squares / count))
+        deviation = tf.math.rsqrt(variance + epsilon)
+        scale = gamma * deviation
+        output = tf.nn.relu((pooled.concat() * sign - mean) * deviation * gamma + beta)
 
-        def gradient(upstream):
+        def gradient(upstream, *_):
+            def of_pooled(number):
+                """A piece of what was pooled, as it is and normalised, and the gradient of it before the ReLU."""
+                top = pooled.read(number)
+                normalized = (top * sign - mean) * deviation
+                passed = tf.nn.relu(normalized * gamma + beta)
+                return top, normalized, tf.raw_ops.ReluGrad(gradients=piece(upstream, number), features=passed)
+
+            def step_of_sums(number, by_beta, by_gamma):
+                _, normalized, some = of_pooled(number)
+                return number + 1, by_beta + sum_of_channels(some), by_gamma + sum_of_channels(some * normalized)
+
+            nothing = tf.zeros_like(gamma), tf.zeros_like(beta)
+            _, by_beta, by_gamma = tf.while_loop(
+                lambda number, *_: number < pieces, step_of_sums, (0, *nothing), parallel_iterations=2
+            )
+            slope = scale * deviation * by_gamma / count
+            offset = scale * by_beta / count - slope * mean
+
             def step(number, by_first, by_bias, by_second):
-                windows, some = _windows(piece(pictures, number)), piece(upstream, number)
+                convolved = kept.read(number)
+                top, _, some = of_pooled(number)
+                routed = tf.raw_ops.MaxPoolGrad(
+                    orig_input=convolved * sign, orig_output=top, grad=some * scale, **_POOL
+                )
+                by_convolved = routed - (convolved * slope + offset)
+                windows = _windows(piece(pictures, number))
                 hidden, values = _pool_of(windows, first_kernel, first_bias, pictures.shape)
                 bordered = tf.pad(hidden, _border(1))
                 by_kernel = tf.raw_ops.Conv2DBackpropFilter(
-                    input=bordered, filter_sizes=second_kernel.shape, out_backprop=some, **_VALID
+                    input=bordered, filter_sizes=second_kernel.shape, out_backprop=by_convolved, **_VALID
                 )
                 by_hidden = tf.raw_ops.Conv2DBackpropInput(
-                    input_sizes=tf.shape(bordered), filter=second_kernel, out_backprop=some, **_VALID
+                    input_sizes=tf.shape(bordered), filter=second_kernel, out_backprop=by_convolved, **_VALID
                 )[:, 1:-1, 1:-1]
                 by_hidden = tf.raw_ops.ReluGrad(gradients=by_hidden, features=hidden)
                 by_hidden = tf.reshape(by_hidden, (-1, hidden.shape[3]))
@@ -167,50 +209,25 @@ def two_convolutions(
 
             zeros = [tf.zeros_like(weight) for weight in (first_kernel, first_bias, second_kernel)]
             _, *gradients = tf.while_loop(lambda number, *_: number < pieces, step, (0, *zeros), parallel_iterations=2)
-            return gradients
+            return *gradients, by_gamma, by_beta
 
-        return store.concat(), gradient
+        return (output, mean, variance), gradient
 
-    return run(first_kernel, first_bias, second_kernel)
+    output, mean, variance = run(*convolutions, *scaling)
+    return output, tf.stop_gradient(mean), tf.stop_gradient(variance)
 
 
-def normalized_pool(
-    convolved: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor, epsilon: float
-) -> tf.Tensor:
-    """Batch normalisation, 2 x 2 max-pooling and ReLU.
-
-    Args:
-        convolved: [batch, height, width, channels].
-        gamma, beta: [channels], after normalising.
-        mean, variance: [channels], of `convolved`; the gradient of `convolved` is that through both, too.
-        epsilon: is added to the variance.
-
-    Returns:
-        [batch, height // 2, width // 2, channels].
+def _joined(moments, convolved):
+    """Of some values of each channel and more of them, [..., filters]: how many, their mean, and the sum of squares of
+    their distances from it, float64 (Chan, Golub and LeVeque, 1983).
     """
-
-    @tf.custom_gradient
-    def run(convolved, gamma, beta):
-        deviation = tf.math.rsqrt(variance + epsilon)
-        scale = gamma * deviation
-        sign = tf.where(scale < 0, -tf.ones_like(scale), tf.ones_like(scale))  # the largest becomes the smallest
-        top = tf.nn.max_pool2d(convolved * sign, 2, 2, "VALID")
-        normalized = (top * sign - mean) * deviation
-        output = tf.nn.relu(normalized * gamma + beta)
-
-        def gradient(upstream):
-            upstream = tf.raw_ops.ReluGrad(gradients=upstream, features=output)
-            by_beta, by_gamma = sum_of_channels(upstream), sum_of_channels(upstream * normalized)
-            routed = tf.raw_ops.MaxPoolGrad(
-                orig_input=convolved * sign, orig_output=top, grad=upstream * scale, **_POOL
-            )
-            size = tf.cast(tf.size(convolved) // convolved.shape[3], convolved.dtype)
-            slope = scale * deviation * by_gamma / size
-            return routed - (convolved * slope + (scale * by_beta / size - slope * mean)), by_gamma, by_beta
-
-        return output, gradient
-
-    return run(tf.convert_to_tensor(convolved), gamma, beta)
+    count, mean, squares = moments
+    more = tf.cast(tf.size(convolved) // convolved.shape[3], tf.float64)
+    of_these = sum_of_channels(convolved) / tf.cast(more, convolved.dtype)
+    around = sum_of_channels(tf.math.squared_difference(convolved, of_these))
+    apart, total = tf.cast(of_these, tf.float64) - mean, count + more
+    squares += tf.cast(around, tf.float64) + apart**2 * (count * more / total)
+    return total, mean + apart * (more / total), squares
 
 
 def _patches(pictures):

@@ -162,6 +162,7 @@ def _cell_gradient(by_output, by_state, before, i, f, c, o, state):
 
 
 def _swap_forget_and_candidate(gates):
-    """Keras's order of gates to that of TensorFlow's kernel, or back."""
-    i, f, c, o = tf.split(gates, 4, axis=-1)
-    return tf.concat([i, c, f, o], axis=-1)
+    """Keras's order of gates, [rows, 4 units], to that of TensorFlow's kernel, or back."""
+    units = gates.shape[1] // 4
+    swapped = tf.gather(tf.reshape(gates, (-1, 4, units)), (0, 2, 1, 3), axis=1)
+    return tf.reshape(swapped, (-1, 4 * units))
