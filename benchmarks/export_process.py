@@ -2,7 +2,7 @@
 
 Those of `tfcr serve` and `tfcr predict`: an operation is split over half of the cores, and as many operations run at a
 time as there are cores, here the number of threads that is asked for. Or TensorFlow's own, where nobody decides: an
-operation is split over as many threads, too. The order of sums is fixed in neither.
+operation is split over as many threads, too. The order of sums is fixed in neither. ONNX Runtime has as many threads.
 """
 
 import pathlib

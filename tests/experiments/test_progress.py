@@ -1,4 +1,4 @@
-"""What is said of how long trainings will take, from how long one of each system takes to start and for an epoch."""
+"""What is said of how long trainings will take, from how long some of each system take to start and for an epoch."""
 
 import pathlib
 from types import SimpleNamespace
@@ -66,8 +66,12 @@ def test_as_many_are_timed_beside_each_other_as_will_train_and_the_slowest_count
     asked = []
     fast_and_slow = timed(3, Pace(0, 15), Pace(0, 30), Pace(0, 20), asked=asked)
     said, paces = forecast(cells(6, epochs=10), backend=fast_and_slow)
-    assert (said, len(asked)) == ("6 trainings, 3 at a time: at most 10 min", 3)
+    assert (said, asked) == ("6 trainings, 3 at a time: at most 10 min", cells(6, epochs=10)[:3])
     assert paces == {"fusion": Pace(0, 30)}
+    asked.clear()
+    mixed = [*cells(2, alpha=0), *cells(1, alpha=0.1), *cells(1, system="text"), *cells(1, alpha=0.5)]
+    forecast(mixed, backend=timed(3, Pace(0, 1), asked=asked))
+    assert asked == [mixed[2], mixed[3], mixed[0]]
 
 
 def test_the_longest_of_a_fold_come_first_and_folds_stay_in_their_order():

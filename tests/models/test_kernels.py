@@ -13,7 +13,7 @@ from tfcr.errors import TfcrError
 from tfcr.models.contrastive import ContrastiveModel
 from tfcr.models.cpu.packed_lstm import PackedLSTM
 from tfcr.models.keras_internals import layers_within
-from tfcr.models.kernels import KERNELS, compiles, cudnn_of, kernels
+from tfcr.models.kernels import KERNELS, compiles, cudnn_of, kernels, portable
 from tfcr.models.systems import names, system
 
 RECURRENT = (layers.LSTM, layers.GRU)
@@ -33,6 +33,13 @@ def cudnn(gpu, monkeypatch):
     monkeypatch.setattr(rnn, "_cudnn_lstm", refuse)
     monkeypatch.setattr(rnn, "_cudnn_gru", refuse)
     return asked
+
+
+def test_what_any_runtime_may_run_is_of_keras_layers(monkeypatch):
+    monkeypatch.setenv(KERNELS, "cpu")
+    with portable():
+        assert kernels() == "keras"
+    assert kernels() == "cpu"
 
 
 def test_the_device_decides(gpu):

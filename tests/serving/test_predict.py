@@ -231,3 +231,6 @@ def test_what_the_user_has_said_of_threads_stays(threads_of, monkeypatch):
     assert threads_of(16, told=3) == 3
     monkeypatch.setenv(THREADS, "5")
     assert threads_of(16) == 0  # TensorFlow reads it
+    for nothing in ("", "0", "many"):
+        monkeypatch.setenv(THREADS, nothing)
+        assert threads_of(16) == 8

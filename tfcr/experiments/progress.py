@@ -19,10 +19,10 @@ def forecast(
     prepare_process: Callable[[], None] = nothing,
     backend: Backend = LOCAL,
 ) -> tuple[str, dict[str, Pace]]:
-    """How long the trainings will take, from a few timed steps of one of each system, in words; and by system the pace.
+    """How long the trainings will take, from a few timed steps of some, in words; and by system the pace.
 
-    Of a system it is a regularised training, where there is one: the others take a little less. As many are timed
-    beside each other as will train so.
+    Of each system one is timed, a regularised one where there is one: the others take a little less. Where systems are
+    few, further ones are timed, so that as many run beside each other as will train so.
     """
     at_a_time = backend.at_a_time(missing, workers)
     opening = f"{len(missing)} trainings, {at_a_time} at a time" if len(missing) > 1 else "1 training"
@@ -31,7 +31,7 @@ def forecast(
         there = of_each.setdefault(cell.config.system, cell)
         if cell.config.alpha and not there.config.alpha:
             of_each[cell.config.system] = cell
-    others = [cell for cell in missing if cell not in of_each.values()]
+    others = [cell for cell in missing if of_each[cell.config.system] is not cell]
     chosen = [*of_each.values(), *others[: max(0, at_a_time - len(of_each))]]
     timed: dict[str, Pace] = {}
     for cell, pace in zip(chosen, backend.paces(chosen, workers, prepare_process), strict=True):

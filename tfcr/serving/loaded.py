@@ -66,7 +66,8 @@ def share_cores() -> None:
     where somebody has decided already, or TensorFlow has begun, it stays as it is.
     """
     threading = tf.config.threading
-    if THREADS in os.environ or threading.get_intra_op_parallelism_threads():
+    told = os.environ.get(THREADS, "")
+    if (told.isdecimal() and int(told)) or threading.get_intra_op_parallelism_threads():
         return
     with contextlib.suppress(RuntimeError):
         threading.set_intra_op_parallelism_threads(max(1, len(os.sched_getaffinity(0)) // 2))

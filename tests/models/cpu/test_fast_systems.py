@@ -172,10 +172,10 @@ def test_a_gru_whose_reset_gate_acts_before_the_product_is_left_to_keras():
 
 
 def test_moments_of_patches_are_those_of_all_of_them():
-    pictures = np.random.default_rng(0).normal(3, 1, (6, 7, 9, 1))
+    pictures = np.random.default_rng(0).normal(3, 1, (7, 7, 9, 1))
     found_mean, found_covariance = patch_moments(tf.constant(pictures))
     patches = [
-        pictures[:, row : row + 4, column : column + 4, 0].reshape(6, 16) for row in range(4) for column in range(6)
+        pictures[:, row : row + 4, column : column + 4, 0].reshape(7, 16) for row in range(4) for column in range(6)
     ]
     patches = np.concatenate(patches)
     np.testing.assert_allclose(found_mean, patches.mean(axis=0))
@@ -183,7 +183,7 @@ def test_moments_of_patches_are_those_of_all_of_them():
 
 
 def test_moments_far_from_zero_are_exact_in_float32():
-    pictures = np.random.default_rng(0).normal(-100, 1, (6, 40, 30, 1)).astype(np.float32)
+    pictures = np.random.default_rng(0).normal(-100, 1, (7, 40, 30, 1)).astype(np.float32)
     exact_mean, exact_covariance = patch_moments(tf.constant(pictures, tf.float64))
     mean, covariance = patch_moments(tf.constant(pictures))
     np.testing.assert_allclose(mean, exact_mean, rtol=1e-6)

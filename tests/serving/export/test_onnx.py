@@ -35,6 +35,16 @@ def _inputs(rows, segments):
 
 
 @needs_onnx
+def test_its_convolutions_are_those_of_the_text(version):
+    import onnx
+
+    graph = onnx.load(version / "model.onnx").graph
+    shapes = {value.name: list(value.dims) for value in graph.initializer}
+    kernels = [shapes[node.input[1]][2:] for node in graph.node if node.op_type == "Conv"]
+    assert kernels and all(kernel == [3, 3] for kernel in kernels)
+
+
+@needs_onnx
 @pytest.mark.parametrize(("rows", "segments"), [(1, 1), (5, 3)])
 def test_onnx_answers_as_the_features_signature_does(version, served, rows, segments):
     import onnxruntime

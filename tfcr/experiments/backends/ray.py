@@ -102,8 +102,11 @@ class RayCluster:
     def paces(
         self, cells: Sequence[Cell], workers: int | None, prepare_process: Callable[[], None]
     ) -> list[Pace | None]:
-        self._connect(cells, workers)
-        return [self._pace(task) for task in [self._submit(time_on_node, prepare_process, cell) for cell in cells]]
+        paces, at_a_time = [], self.at_a_time(cells, workers)
+        for begin in range(0, len(cells), at_a_time):
+            some = cells[begin : begin + at_a_time]
+            paces += [self._pace(task) for task in [self._submit(time_on_node, prepare_process, cell) for cell in some]]
+        return paces
 
     def train(
         self,

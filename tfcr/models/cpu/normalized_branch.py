@@ -5,8 +5,9 @@ and a dozen tensors of that size after it. Here none is ever there as a whole:
 
 * The statistics of the first convolution follow from the mean and the covariance of the picture's 4 x 4 patches, since
   it is linear in them. Normalising is then part of its kernel and its bias.
-* Everything runs over a few examples at a time, whose tensors stay in a processor's cache, and of these only the second
-  convolution's output is kept, in its pieces. For the gradient the first is computed again, an eighth of the work.
+* Everything runs over a few examples at a time, whose tensors stay in a processor's cache. Of these the second
+  convolution's output is kept, before and after pooling, in its pieces; for the gradient the first is computed again,
+  an eighth of the work.
 * The first convolution is one product of matrices for each of the four places of a pooling window. So pooling is a
   maximum of four tensors, and the gradient of a window goes to one of them.
 * What is added to a convolution that is normalised by the batch changes nothing: the biases, whose gradient is zero.
