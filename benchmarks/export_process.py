@@ -42,8 +42,11 @@ class Serving(Process):
         """
         import tensorflow as tf
 
-        each = self.threads if split else max(1, self.threads // 2)  # as `tfcr.serving.loaded.share_cores` has it
-        tf.config.threading.set_intra_op_parallelism_threads(each)
+        from tfcr.serving.loaded import share_cores
+
+        if split:
+            tf.config.threading.set_intra_op_parallelism_threads(self.threads)
+        share_cores(self.threads)
         self.loaded = tf.saved_model.load(export)  # what a signature needs lives as long as this
         self.session = None if onnx is None else self._session(pathlib.Path(onnx, "model.onnx"))
         self.raw = {

@@ -63,6 +63,14 @@ def test_a_node_with_another_version_does_not_train(small_dataset, tmp_path, pac
         check_node(versions() | {package: "0.0.0"}, small_dataset.folder, tmp_path)
 
 
+def test_no_more_cells_are_timed_beside_each_other_than_will_train(ray, monkeypatch):
+    cluster, begun = RayCluster(), []
+    monkeypatch.setattr(cluster, "at_a_time", lambda cells, workers: workers)
+    monkeypatch.setattr(cluster, "_submit", lambda call, prepare, cell: begun.append(cell) or cell)
+    monkeypatch.setattr(cluster, "_pace", lambda cell: (cell, len(begun)))
+    assert cluster.paces("abcde", 2, None) == [("a", 2), ("b", 2), ("c", 4), ("d", 4), ("e", 5)]
+
+
 def test_a_node_that_has_another_dataset_under_the_same_path_does_not_train(ray, small_dataset, small_config, tmp_path):
     config, sent = dataclasses.replace(small_config, system="text", alpha=0.0), []
 

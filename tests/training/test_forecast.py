@@ -32,14 +32,19 @@ def test_slow_steps_are_timed_less_often(clocks, small_config, small_dataset, se
     assert [len(clock.ends) for clock in clocks] == [1 + timed]
 
 
-def test_an_epoch_of_one_batch_is_timed_too(clocks, small_config, small_dataset):
+def test_an_epoch_of_one_batch_is_timed_too_after_a_step_of_few_examples(
+    clocks, small_config, small_dataset, monkeypatch
+):
     from tfcr.training import forecast
     from tfcr.training.experiment import plan
 
+    cut, cut_first = [], forecast._cut_first
+    monkeypatch.setattr(forecast, "_cut_first", lambda number, batch: cut.append(number) or cut_first(number, batch))
     experiment = plan(dataclasses.replace(small_config, batch_size=10**4), small_dataset.folder)
     _, epoch = forecast.time_training(experiment)
     assert epoch > 0
     assert [len(clock.ends) for clock in clocks] == [2]
+    assert cut
 
 
 def test_the_first_step_is_of_few_examples_and_all_others_of_whole_batches(tensorflow):

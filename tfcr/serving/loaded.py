@@ -58,16 +58,19 @@ class LoadedExport:
         return reads(self.described)
 
 
-def share_cores() -> None:
+def share_cores(cores: int | None = None) -> None:
     """Has TensorFlow split an operation over half of the cores; as many run at a time as there are cores.
 
     Over all of them it splits where nobody decides. Then words and speech take the cores from each other, and on few
     cores handing over a part of a small operation takes longer than the part (docs/speed.md). Before the first tensor;
     where somebody has decided already, or TensorFlow has begun, it stays as it is.
+
+    Args:
+        cores: all that this process may use by default.
     """
     threading = tf.config.threading
     told = os.environ.get(THREADS, "")
     if (told.isdecimal() and int(told)) or threading.get_intra_op_parallelism_threads():
         return
     with contextlib.suppress(RuntimeError):
-        threading.set_intra_op_parallelism_threads(max(1, len(os.sched_getaffinity(0)) // 2))
+        threading.set_intra_op_parallelism_threads(max(1, (cores or len(os.sched_getaffinity(0))) // 2))

@@ -5,7 +5,7 @@ import time
 import keras
 import tensorflow as tf
 
-from tfcr.models.kernels import kernels
+from tfcr.models.cpu import has_cpu_kernels
 from tfcr.training import distribution, runtime
 from tfcr.training.build import build_model
 from tfcr.training.experiment import Experiment, pipeline_of
@@ -33,7 +33,7 @@ def time_training(experiment: Experiment, steps: int = 8, seconds: float = 2.0) 
     epoch = pipeline.training(positions, batch_size=size, seed=config.seed, shuffle_buffer=2 * size)
     batches = epoch.repeat(2).take(steps + 1)  # an epoch may be one batch
     clock = _Clock(seconds)
-    if kernels() == "cpu" and config.distribution == "none":
+    if has_cpu_kernels() and config.distribution == "none":
         batches = batches.enumerate().map(_cut_first)
     divided = distribution.divided(model.distribute_strategy, batches)
     model.fit(divided, steps_per_epoch=len(batches), verbose=0, shuffle=False, callbacks=[clock])

@@ -9,6 +9,7 @@ from keras import layers
 from tfcr.config import Config
 from tfcr.models import network as network_module
 from tfcr.models.contrastive import ContrastiveModel
+from tfcr.models.cpu import conv_block as conv_block_module
 from tfcr.models.cpu import packed_lstm as packed_lstm_module
 from tfcr.models.cpu.conv_block import ConvBlock
 from tfcr.models.cpu.packed_lstm import PackedLSTM
@@ -267,15 +268,18 @@ class TestPackedLSTM:
 
 class TestConvBlock:
     @pytest.mark.parametrize("shape", [(3, 8, 6, 1), (2, 4, 2, 5)])
-    def test_training_and_inference_give_what_kerass_layers_give(self, shape):
+    def test_training_and_inference_give_what_kerass_layers_give_two_columns_at_once(self, shape, monkeypatch):
         keras.utils.set_random_seed(0)
         block = ConvBlock(3, bias_initializer="random_normal")
         pictures = keras.random.normal(shape, seed=1)
         assert block.is_fast
         block.build(shape)
         expected = layers.MaxPooling2D()(tf.nn.relu(layers.Conv2D.call(block, pictures)))
+        of_two, convolve = [], conv_block_module._convolve
+        monkeypatch.setattr(conv_block_module, "_convolve", lambda *each: of_two.append(1) or convolve(*each))
         for training in (True, False):
             np.testing.assert_allclose(block(pictures, training=training), expected, rtol=1e-5, atol=1e-6)
+        assert len(of_two) == 2
         assert block.compute_output_shape(shape) == expected.shape
 
     def test_of_equal_places_one_gets_the_gradient(self):

@@ -140,6 +140,13 @@ def test_every_signature_runs_an_lstm_over_few_rows_as_one_kernel(served):
         assert "BlockLSTMV2" in {node.op for function in functions for node in function.node_def}, name
 
 
+def test_every_signature_convolves_segments_in_blocks(served):
+    for name in ("serving_default", "features"):
+        functions = served[name].graph.as_graph_def().library.function
+        convolve = {each.signature.name for each in functions if any(node.op == "Conv2D" for node in each.node_def)}
+        assert convolve and all("while_body" in function for function in convolve), name
+
+
 def test_the_spectrum_of_a_recording_is_computed_on_the_processor_whatever_else_there_is(served):
     functions = served["serving_default"].graph.as_graph_def().library.function
     devices = {node.device.upper() for function in functions for node in function.node_def if node.op == "RFFT"}

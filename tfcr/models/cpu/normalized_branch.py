@@ -152,21 +152,26 @@ def two_blocks(
             )
             for sizes in ((height, width), (height // 2, width // 2))
         ]  # fmt: skip
-        nothing = (tf.zeros((), tf.float64), *(tf.zeros(filters, tf.float64) for _ in range(2)))
+        of_none = (tf.zeros((), tf.float64), *(tf.zeros(filters, tf.float64) for _ in range(2)))
         _, kept, pooled, (count, mean, squares) = tf.while_loop(
-            lambda number, *_: number < pieces, step, (0, *stores, nothing), parallel_iterations=2
+            lambda number, *_: number < pieces, step, (0, *stores, of_none), parallel_iterations=2
         )
         count, mean, variance = (tf.cast(value, gamma.dtype) for value in (count, mean, squares / count))
         deviation = tf.math.rsqrt(variance + epsilon)
         scale = gamma * deviation
-        output = tf.nn.relu((pooled.concat() * sign - mean) * deviation * gamma + beta)
+
+        def normalize(top):
+            """Of what was pooled: what it is normalised, and what the ReLU gives of that."""
+            normalized = (top * sign - mean) * deviation
+            return normalized, tf.nn.relu(normalized * gamma + beta)
+
+        output = normalize(pooled.concat())[1]
 
         def gradient(upstream, *_):
             def of_pooled(number):
                 """A piece of what was pooled, as it is and normalised, and the gradient of it before the ReLU."""
                 top = pooled.read(number)
-                normalized = (top * sign - mean) * deviation
-                passed = tf.nn.relu(normalized * gamma + beta)
+                normalized, passed = normalize(top)
                 return top, normalized, tf.raw_ops.ReluGrad(gradients=piece(upstream, number), features=passed)
 
             def step_of_sums(number, by_beta, by_gamma):
@@ -183,10 +188,10 @@ def two_blocks(
             def step(number, by_first, by_bias, by_second):
                 convolved = kept.read(number)
                 top, _, some = of_pooled(number)
-                routed = tf.raw_ops.MaxPoolGrad(
+                by_largest = tf.raw_ops.MaxPoolGrad(
                     orig_input=convolved * sign, orig_output=top, grad=some * scale, **_POOL
                 )
-                by_convolved = routed - (convolved * slope + offset)
+                by_convolved = by_largest - (convolved * slope + offset)
                 windows = _windows(piece(pictures, number))
                 hidden, values = _pool_of(windows, first_kernel, first_bias, pictures.shape)
                 bordered = tf.pad(hidden, _border(1))
