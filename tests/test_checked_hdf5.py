@@ -1,6 +1,7 @@
 """HDF5 files with a digest: whole or not there, and never read otherwise than as written."""
 
 import hashlib
+import tracemalloc
 
 import h5py
 import numpy as np
@@ -90,3 +91,13 @@ def test_a_block_that_fails_leaves_the_old_file_and_no_other(tmp_path):
         raise RuntimeError
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == ["rows.h5"]
+
+
+def test_a_large_file_is_checked_and_read_without_holding_all_of_it(tmp_path):
+    with checked_hdf5.written(tmp_path / "large.h5", "tfcr rows 1") as file:
+        file["ballast"], file["rows"], file.attrs["source"] = np.zeros(2_000_000), ROWS, "é"  # 16 MB
+    tracemalloc.start()
+    assert read(tmp_path / "large.h5") == (ROWS.tolist(), "é")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1_000_000

@@ -58,6 +58,14 @@ def test_predictions_come_back_as_they_were_written(tmp_path, fusion):
             assert other.dtype.kind == one.dtype.kind
 
 
+def test_embeddings_are_left_in_the_file_on_request(tmp_path):
+    written = predictions()
+    write_predictions(tmp_path / "p.h5", written)
+    read = read_predictions(tmp_path / "p.h5", embeddings=False)
+    assert read.text_embedding is None
+    np.testing.assert_array_equal(read.text_logits, written.text_logits)
+
+
 def test_equal_predictions_are_equal_bytes(tmp_path):
     for name in ("a", "b"):
         write_predictions(tmp_path / name, predictions())

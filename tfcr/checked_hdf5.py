@@ -8,7 +8,6 @@ import contextlib
 import hashlib
 import io
 import os
-import pathlib
 from collections.abc import Iterator
 
 import h5py
@@ -32,9 +31,10 @@ def written(path: str | os.PathLike, kind: str) -> Iterator[h5py.File]:
     content = io.BytesIO()
     with h5py.File(content, "w", userblock_size=_USER_BLOCK) as file:
         yield file
-    whole = content.getvalue()
-    with files.written_whole(path) as temporary:
-        temporary.write_bytes(_user_block(kind, whole) + whole[_USER_BLOCK:])
+    rest = content.getbuffer()[_USER_BLOCK:]
+    with files.written_whole(path) as temporary, open(temporary, "wb") as whole:
+        whole.write(_user_block(kind, hashlib.sha256(rest).hexdigest()))
+        whole.write(rest)
 
 
 @contextlib.contextmanager
@@ -49,15 +49,16 @@ def opened(path: str | os.PathLike, kind: str, may_lack_digest: bool = False) ->
         OSError: it is missing or cannot be read.
         ValueError: it was cut off or changed, or is of another kind.
     """
-    content = pathlib.Path(path).read_bytes()
-    is_plain = may_lack_digest and content.startswith(_HDF5)
-    if not is_plain and content[:_USER_BLOCK] != _user_block(kind, content):
-        raise ValueError("its digest is another")
-    with h5py.File(io.BytesIO(content)) as file:
-        yield file
+    with open(path, "rb") as content:
+        first = content.read(_USER_BLOCK)
+        is_plain = may_lack_digest and first.startswith(_HDF5)
+        if not is_plain and first != _user_block(kind, hashlib.file_digest(content, "sha256").hexdigest()):
+            raise ValueError("its digest is another")
+        content.seek(0)
+        with h5py.File(content) as file:
+            yield file
 
 
-def _user_block(kind: str, content: bytes) -> bytes:
-    """The first bytes that belong before the rest of `content`."""
-    digest = hashlib.sha256(memoryview(content)[_USER_BLOCK:]).hexdigest()
+def _user_block(kind: str, digest: str) -> bytes:
+    """The first bytes that belong before what has this SHA-256."""
     return f"{kind}\n{digest}\n".encode().ljust(_USER_BLOCK, b"\0")

@@ -35,7 +35,7 @@ class Shard:
     sha256: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class IndexRow:
     """One utterance of the index; rows are sorted by id, whatever the order of the records.
 

@@ -292,8 +292,11 @@ def write_predictions(path: pathlib.Path, predictions: Predictions) -> None:
                 file.create_dataset(field.name, data=value)
 
 
-def read_predictions(path: pathlib.Path) -> Predictions:
+def read_predictions(path: pathlib.Path, embeddings: bool = True) -> Predictions:
     """Reads `predictions.h5`.
+
+    Args:
+        embeddings: whether to read them, too, which are most of the file.
 
     Raises:
         TfcrError: it is missing, broken or lacks a field that every system has.
@@ -302,7 +305,7 @@ def read_predictions(path: pathlib.Path) -> Predictions:
         with checked_hdf5.opened(path, _KIND, may_lack_digest=True) as file:  # the first ones had none
             content = {}
             for field in fields(Predictions):
-                if field.name in file:
+                if field.name in file and (embeddings or not field.name.endswith("_embedding")):
                     data = file[field.name]
                     text = h5py.check_string_dtype(data.dtype)
                     content[field.name] = np.asarray(data.asstr()[()], dtype=str) if text else data[()]

@@ -4,6 +4,7 @@ import collections
 import csv
 import dataclasses
 import errno
+import hashlib
 import json
 import os
 import pathlib
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tfcr import __version__, files, schema
+from tfcr import __version__, corpora, files, schema
 from tfcr.corpora.utterance import Utterance
 from tfcr.dataset_info import INDEX, INFO, open_dataset
 from tfcr.errors import TfcrError, UsageError
@@ -324,6 +325,15 @@ def test_a_mark_that_tells_no_inputs_apart_still_refuses_others_and_accepts_its_
     prepared()
     edit_manifest(tiny_corpus, lambda row: row.update(speaker="s9"))
     assert "other recordings, transcripts or word vectors" in refused(tmp_path, lambda: prepared())
+
+
+def test_the_mark_has_digests_of_json(prepared, tiny_corpus):
+    prepared()
+    utterances = sorted(corpora.read("manifest", tiny_corpus).utterances, key=lambda utterance: utterance.id)
+    names = ("id", "audio", "transcript", "emotion", "speaker", "session", "script")
+    told = [{name: "" if name == "audio" else getattr(utterance, name) for name in names} for utterance in utterances]
+    inputs = files.read_json(tiny_corpus.parent / "out" / ".preparation.json")["inputs"]
+    assert inputs["transcripts or labels"] == hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
 def test_another_recording_of_the_same_length_is_refused(prepared, tiny_corpus, tmp_path):

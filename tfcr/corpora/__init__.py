@@ -63,7 +63,7 @@ def read(name: str, root: str | pathlib.Path, **options) -> Corpus:
 
 def _refuse_undecodable(utterance: Utterance) -> None:
     """Refuses names taken from a file's that is not UTF-8: none can be written. Paths can have any bytes."""
-    for name, value in vars(utterance).items():
+    for name, value in utterance.to_dict().items():
         if isinstance(value, str) and printable(value) != value:
             raise TfcrError(
                 f"{printable(str(utterance.audio))}: its {name} {printable(value)!r} is not UTF-8; rename the file"

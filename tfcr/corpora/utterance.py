@@ -2,14 +2,14 @@
 
 import pathlib
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import regex
 
 _NO_WORD = regex.compile(r"[^\pL\pM\pN\s]+")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # a corpus may have a hundred thousand
 class Utterance:
     """One labelled recording.
 
@@ -33,6 +33,10 @@ class Utterance:
     session: str = ""
     script: str = ""
     part: str = ""
+
+    def to_dict(self) -> dict[str, str | pathlib.Path]:
+        """Attribute → value."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 def normalised(transcript: str) -> str:

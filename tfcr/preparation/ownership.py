@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 
 from tfcr import files
+from tfcr.corpora.utterance import Utterance
 from tfcr.dataset_info import INFO, JOBS, SCHEMA, refuse_sorted_records
 from tfcr.errors import TfcrError, UsageError
 from tfcr.preparation.options import Preparation
@@ -91,19 +92,29 @@ def mark(preparation: Preparation) -> dict:
 
 def finished_mark(preparation: Preparation, plan: RecordPlan, fingerprints: Sequence[Fingerprint]) -> dict:
     """Whose folder a finished dataset is: a digest of all that it was made from, and for messages one of each kind."""
-    texts = [{name: text for name, text in vars(each).items() if name != "part"} for each in plan.utterances]
     parts = [each.part for each in plan.utterances]
     return {
         **mark(preparation),
         "sha256": _digest([SCHEMA, *(fingerprint.sha256 for fingerprint in fingerprints)]),
         "inputs": {
             "recordings": _digest([fingerprint.recordings for fingerprint in fingerprints]),
-            "transcripts or labels": _digest([{**each, "audio": ""} for each in texts]),
+            "transcripts or labels": _digest(map(_texts, plan.utterances)),
             "official parts": _digest(parts) if any(parts) else None,
             "word vectors": _digest([plan.vectors.source, plan.vectors.sha256]),
         },
     }
 
 
-def _digest(content: list) -> str:
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+def _texts(utterance: Utterance) -> dict[str, str]:
+    """Its words and labels, without the part, which has a digest of its own."""
+    texts = utterance.to_dict() | {"audio": ""}
+    return {name: text for name, text in texts.items() if name != "part"}
+
+
+def _digest(content: Iterable) -> str:
+    """SHA-256 of a list's JSON, made one element at a time."""
+    digest = hashlib.sha256(b"[")
+    for number, each in enumerate(content):
+        digest.update(f"{', ' if number else ''}{json.dumps(each)}".encode())
+    digest.update(b"]")
+    return digest.hexdigest()

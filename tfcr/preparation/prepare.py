@@ -3,6 +3,7 @@
 import functools
 import os
 import pathlib
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
@@ -112,7 +113,7 @@ def plan_records(
 ) -> tuple[RecordPlan, Coverage]:
     """The records that are to be written, and how many of their words have a vector."""
     preset = PRESETS[preparation.preset]
-    words = [preset.split_words(utterance.transcript) for utterance in utterances]
+    words = [list(map(sys.intern, preset.split_words(utterance.transcript))) for utterance in utterances]
     vectors = word_vectors(preparation, words, progress)
     rows, coverage = index(utterances, samples, words, vectors, preparation.emotions, preset)
     check_coverage(preparation, coverage, progress)

@@ -94,7 +94,10 @@ def select(
     utterances: Sequence[Utterance], emotions: Sequence[str], merge: Mapping[str, str], remedy: str = _CHOOSE
 ) -> tuple[list[Utterance], Counter]:
     """The utterances of the chosen emotions after merging, sorted by id, and the count of each emotion left out."""
-    merged = [replace(utterance, emotion=merge.get(utterance.emotion, utterance.emotion)) for utterance in utterances]
+    merged = [
+        replace(utterance, emotion=merge[utterance.emotion]) if utterance.emotion in merge else utterance
+        for utterance in utterances
+    ]
     kept = sorted((utterance for utterance in merged if utterance.emotion in emotions), key=lambda chosen: chosen.id)
     left_out = Counter(utterance.emotion for utterance in merged if utterance.emotion not in emotions)
     for name, count in Counter(utterance.id for utterance in kept).items():

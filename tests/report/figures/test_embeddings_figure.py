@@ -20,6 +20,15 @@ def test_turning_the_embeddings_over_turns_nothing_else(make_run):
     assert np.abs(project(points).points + project(-points).points).max() < 1e-9
 
 
+def test_components_are_those_of_the_singular_value_decomposition():
+    points = np.random.default_rng(0).normal(7, 1, (40, 6)) * [5, 3, 1, 1, 1, 0.1]
+    centred = points - points.mean(axis=0)
+    left, sizes, _ = np.linalg.svd(centred, full_matrices=False)
+    projection = project(points)
+    np.testing.assert_allclose(np.abs(projection.points), np.abs(left * sizes)[:, :2], atol=1e-9)
+    assert projection.explained == pytest.approx(tuple(sizes[:2] ** 2 / (sizes**2).sum()))
+
+
 @pytest.mark.parametrize("points", [np.ones((8, 4)), np.eye(2), np.arange(6.0).reshape(6, 1)], ids=str)
 def test_what_has_no_two_components_is_not_drawn(points):
     assert project(points) is None
@@ -38,6 +47,20 @@ def test_the_caption_names_fold_and_seed_and_a_system_without_embeddings_has_no_
     assert "of variance" in drawing.svg.decode()
     (bare,) = group_by_condition([make_run("bare")])
     assert draw_embeddings("name", "title", [("heading", bare)]) is None
+
+
+def test_thousands_of_utterances_are_an_image_in_the_svg_and_the_letters_stay_text(make_run):
+    random = np.random.default_rng(0)
+    drawings = {}
+    for count in (2000, 2001):
+        said = dict.fromkeys(("label", "predicted", "audio", "text"), np.arange(count) % 4)
+        run = make_run(f"of{count}", **said, embeddings=(random.normal(size=(count, 6)), None))
+        (group,) = group_by_condition([run])
+        drawings[count] = draw_embeddings("name", "title", [("heading", group)])
+    shapes, image = (drawing.svg.decode() for drawing in drawings.values())
+    assert shapes.count("<use") > 2000 and "<image" not in shapes
+    assert image.count("<use") < 100 and "<image" in image and "of variance" in image
+    assert len(drawings[2001].png) == pytest.approx(len(drawings[2000].png), rel=0.1)
 
 
 def test_one_modality_alone_is_drawn(make_run):

@@ -59,7 +59,7 @@ def encode(plan: ShardPlan, shard: int, rows: Mapping[str, int], made_from: str 
         "count": plan.count,
         "shard": shard,
         "made_from": made_from,
-        "utterances": [vars(each) | {"audio": str(each.audio.absolute())} for each in of_shard(plan.utterances)],
+        "utterances": [each.to_dict() | {"audio": str(each.audio.absolute())} for each in of_shard(plan.utterances)],
         "rows": [dataclasses.astuple(row) for row in of_shard(plan.rows)],
     }
     if isinstance(plan, RecordPlan):

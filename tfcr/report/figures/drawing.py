@@ -88,10 +88,10 @@ def saved(figure: Figure, name: str, title: str, caption: str = "") -> Drawing:
         missing = glyphs.add_fonts(figure)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # it has been laid out, once for both formats
+        figure.set_dpi(_DOTS_PER_INCH)
         svg, png = io.BytesIO(), io.BytesIO()
         # `savefig` would draw each format twice
         FigureCanvasSVG(figure).print_svg(svg, metadata=_NO_METADATA)
-        figure.set_dpi(_DOTS_PER_INCH)
         FigureCanvasAgg(figure).print_png(png, metadata={"Software": None})
     if missing:
         caption = f"{caption} {glyphs.note(missing)}".strip()

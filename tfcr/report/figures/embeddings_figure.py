@@ -16,6 +16,7 @@ _LOOKS = tuple(
 )
 _MODALITIES = {"audio": "speech, $e_a$", "text": "words, $e_t$"}
 _LEAST_UTTERANCES = 3
+_MOST_DRAWN = 2000  # utterances, each a shape of its own in the SVG; more become an image there
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def project(embeddings: np.ndarray) -> Projection | None:
     """
     if len(embeddings) < _LEAST_UTTERANCES or embeddings.shape[1] < 2 or not np.ptp(embeddings, axis=0).any():
         return None
-    pca = PCA(n_components=2, svd_solver="full")
+    pca = PCA(n_components=2, svd_solver="covariance_eigh")  # which makes no matrix of all utterances
     points = pca.fit_transform(embeddings.astype(np.float64))
     weights = pca.components_[np.arange(2), np.abs(pca.components_).argmax(axis=1)]
     first, second = pca.explained_variance_ratio_.tolist()
@@ -106,8 +107,15 @@ def _projection(predictions: Predictions, modality: str) -> Projection | None:
 def _draw_projection(axis: Axes, projection: Projection, label: np.ndarray, emotions: list[str]) -> None:
     for k in range(len(emotions)):
         colour, marker = _look(k)
-        chosen = projection.points[label == k]
-        axis.plot(*chosen.T, marker, color=colour, markersize=3.5, alpha=0.65, markeredgewidth=0)
+        axis.plot(
+            *projection.points[label == k].T,
+            marker,
+            color=colour,
+            markersize=3.5,
+            alpha=0.65,
+            markeredgewidth=0,
+            rasterized=len(label) > _MOST_DRAWN,
+        )
     axis.set_xlabel(f"component 1 ({100 * projection.explained[0]:.0f} % of variance)", fontsize=8)
     axis.set_ylabel(f"component 2 ({100 * projection.explained[1]:.0f} %)", fontsize=8)
     axis.tick_params(labelsize=7, labelcolor="#555555")

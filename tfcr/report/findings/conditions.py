@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from tfcr import protocols, published
@@ -212,10 +212,7 @@ class Group:
     @cached_property
     def predictions(self) -> Mapping[Cell, Predictions]:
         """By cell, without embeddings: they are large, and one figure alone needs them."""
-        return {
-            cell: replace(read_predictions(run.folder / PREDICTIONS), audio_embedding=None, text_embedding=None)
-            for cell, run in self.runs.items()
-        }
+        return {cell: read_predictions(run.folder / PREDICTIONS, embeddings=False) for cell, run in self.runs.items()}
 
 
 def group_by_condition(runs: Iterable[Run]) -> list[Group]:
