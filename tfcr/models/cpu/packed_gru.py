@@ -75,7 +75,7 @@ def packed_gru(
 
         start = tf.zeros((rows[0], units), exact)
         stores = [step_store(exact, width, steps) for width in (2 * units, units, units, units)]
-        stores = loop(lambda number: number < steps, step, 0, (start,), stores)
+        _, stores = loop(lambda number: number < steps, step, 0, (start,), stores)
 
         def gradient(upstream):
             by_input, by_proposed = _gates_gradient(upstream, recurrent_kernel, rows, stores)
@@ -122,5 +122,5 @@ def _gates_gradient(upstream, recurrent_kernel, rows, stores):
         return number - 1, (by_output * update + by_state,), kept
 
     kept = [step_store(exact, width, steps) for width in (3 * units, units)]
-    kept = loop(lambda number: number >= 0, step, steps - 1, (tf.zeros((0, units), exact),), kept)
+    _, kept = loop(lambda number: number >= 0, step, steps - 1, (tf.zeros((0, units), exact),), kept)
     return [each.concat() for each in kept]

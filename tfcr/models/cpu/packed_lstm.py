@@ -2,7 +2,8 @@
 
 Keras's LSTM runs every step of a batch over every row, and its gradient adds up one outer product a step. Here each
 step runs over the rows that still go on; what knows no order (the inputs' product with the kernel, and the gradients of
-the weights) is one product over all real steps of the batch.
+the weights) is one product over all real steps of the batch; of sequences that may be long, over some at a time, so that
+little has to be in memory at once beside what the way back needs.
 """
 
 import keras
@@ -12,6 +13,9 @@ from tfcr.models.cpu.block_lstm import FEW_ROWS, block_lstm
 from tfcr.models.cpu.packing import RunsPacked, loop, over_real_steps, place_before, product, step_store
 from tfcr.models.kernels import kernels, only_answers
 from tfcr.models.xla.looped_lstm import looped_lstm
+
+_SHORT = 128  # steps: sequences that are surely no longer are computed at once
+_PIECE = 64  # steps of others at a time
 
 
 @keras.saving.register_keras_serializable("tfcr")
@@ -47,8 +51,10 @@ class PackedLSTM(RunsPacked, keras.layers.LSTM):
         return self._as_keras(sequences, initial_state=initial_state, mask=mask, training=training)
 
     def _packed(self, sequences, mask):
+        in_pieces = (sequences.shape[1] or _SHORT + 1) > _SHORT
+
         def run(inputs, rows):
-            return packed_lstm(inputs, *self._weights(), rows)
+            return packed_lstm(inputs, *self._weights(), rows, in_pieces)
 
         return over_real_steps(sequences, mask, run, self.units, self.go_backwards)
 
@@ -62,7 +68,12 @@ class LSTM(PackedLSTM):
 
 
 def packed_lstm(
-    inputs: tf.Tensor, kernel: tf.Tensor, recurrent_kernel: tf.Tensor, bias: tf.Tensor, rows: tf.Tensor
+    inputs: tf.Tensor,
+    kernel: tf.Tensor,
+    recurrent_kernel: tf.Tensor,
+    bias: tf.Tensor,
+    rows: tf.Tensor,
+    in_pieces: bool = False,
 ) -> tf.Tensor:
     """The outputs of an LSTM over packed steps, from zero states.
 
@@ -70,6 +81,8 @@ def packed_lstm(
         inputs: [real steps, features], packed.
         kernel, recurrent_kernel, bias: Keras's, with the gates input, forget, candidate and output.
         rows: int32 [steps], how many rows run each step; it never grows.
+        in_pieces: whether what knows no order is made of some steps at a time, which takes less memory. The gradients
+            of the weights then have other last bits.
 
     Returns:
         [real steps, units], packed, in float64 for float64 and else in float32: products of matrices alone are of
@@ -81,62 +94,146 @@ def packed_lstm(
     rows = rows[:steps]
 
     def run(inputs, kernel, recurrent_kernel, bias):
-        projected = product(inputs, kernel, exact) + tf.cast(bias, exact)
-        projected = step_store(exact, 4 * units, steps).split(projected, rows)
+        def forwards(first, last, inputs, states, stores):
+            """Steps from `first` to before `last`, whose inputs are given: the states and the stores behind them."""
+            projected = product(inputs, kernel, exact) + tf.cast(bias, exact)
+            projected = step_store(exact, 4 * units, last - first).split(projected, rows[first:last])
 
-        def step(number, states, stores):
-            count = rows[number]
-            output, state = states
-            gates = projected.read(number) + product(output[:count], recurrent_kernel, exact)
-            opened = tf.sigmoid(gates)
-            i, f, _, o = tf.split(opened, 4, axis=1)
-            candidate = tf.tanh(gates[:, 2 * units : 3 * units])
-            state = f * state[:count] + i * candidate
-            output = o * tf.tanh(state)
-            kept = opened, candidate, state, output
-            return number + 1, (output, state), [each.write(number, x) for each, x in zip(stores, kept, strict=True)]
+            def step(number, states, stores):
+                count = rows[number]
+                output, state = states
+                gates = projected.read(number - first) + product(output[:count], recurrent_kernel, exact)
+                opened = tf.sigmoid(gates)
+                i, f, _, o = tf.split(opened, 4, axis=1)
+                candidate = tf.tanh(gates[:, 2 * units : 3 * units])
+                state = f * state[:count] + i * candidate
+                output = o * tf.tanh(state)
+                of_gates = [tf.concat([i, f, candidate, o], axis=1)] if in_pieces else [opened, candidate]
+                kept = *of_gates, state, output
+                return number + 1, (output, state), [each.write(number, x) for each, x in zip(stores, kept, strict=True)]
 
-        start = tf.zeros((rows[0], units), exact)
-        stores = [step_store(exact, width, steps) for width in (4 * units, units, units, units)]
-        stores = loop(lambda number: number < steps, step, 0, (start, start), stores)
+            return loop(lambda number: number < last, step, first, states, stores)
+
+        nothing = tf.zeros((rows[0], units), exact)
+        widths = (4 * units, *(() if in_pieces else (units,)), units, units)
+        begin = (nothing, nothing), [step_store(exact, width, steps) for width in widths]
+        _, stores = _in_pieces(forwards, rows, inputs, *begin) if in_pieces else forwards(0, steps, inputs, *begin)
+        outputs = stores[-1].concat()
 
         def gradient(upstream):
-            gates = _gates_gradient(upstream, recurrent_kernel, rows, stores[:-1])
-            before = tf.gather(stores[-1].concat(), place_before(rows))
+            way_back = _WayBack(inputs, kernel, recurrent_kernel, outputs, rows, stores[:-1], upstream)
+            by_inputs, by_kernel, by_recurrent, by_bias = way_back.in_pieces() if in_pieces else way_back.at_once()
             return (
-                tf.cast(product(gates, kernel, exact, transpose_b=True), inputs.dtype),
-                tf.cast(product(inputs, gates, exact, transpose_a=True), kernel.dtype),
-                tf.cast(product(before, gates[rows[0] :], exact, transpose_a=True), recurrent_kernel.dtype),
-                tf.cast(tf.reduce_sum(gates, axis=0), bias.dtype),
+                tf.cast(by_inputs, inputs.dtype),
+                tf.cast(by_kernel, kernel.dtype),
+                tf.cast(by_recurrent, recurrent_kernel.dtype),
+                tf.cast(by_bias, bias.dtype),
             )
 
-        return stores[-1].concat(), gradient
+        return outputs, gradient
 
     if only_answers():  # a SavedModel would warn of a gradient that it does not hold
         return run(inputs, kernel, recurrent_kernel, bias)[0]
     return tf.custom_gradient(run)(inputs, kernel, recurrent_kernel, bias)
 
 
-def _gates_gradient(upstream, recurrent_kernel, rows, stores):
-    """The gradient by the gates before their functions: [real steps, 4 units], packed, from that by the outputs."""
-    exact, units, steps = upstream.dtype, recurrent_kernel.shape[0], tf.size(rows)
-    turned = _swap_forget_and_candidate(recurrent_kernel)
-    upstream = step_store(exact, units, steps).split(upstream, rows)
+def _in_pieces(forwards, rows, inputs, states, stores):
+    """What `forwards` makes of all steps, called with `_PIECE` of them at a time."""
+    steps, starts = tf.size(rows), tf.cumsum(tf.concat([[0], rows], axis=0))
+    pieces = -(-steps // _PIECE)
 
-    def step(number, by_states, store):
-        by_output, by_state = by_states
-        ending = [[0, rows[number] - tf.shape(by_output)[0]], [0, 0]]  # the rows whose last step this is
-        by_output = upstream.read(number) + tf.pad(by_output, ending)
-        opened, candidate, state = (each.read(number) for each in stores)
-        before = stores[-1].read(tf.maximum(number - 1, 0))[: rows[number]] * tf.cast(number > 0, exact)
-        i, f, _, o = tf.split(opened, 4, axis=1)
-        by_state, by_gates = _cell_gradient(by_output, tf.pad(by_state, ending), before, i, f, candidate, o, state)
-        by_output = product(by_gates, turned, exact, transpose_b=True)
-        return number - 1, (by_output, by_state), store.write(number, by_gates)
+    def piece(number, states, stores):
+        first, last = number * _PIECE, tf.minimum((number + 1) * _PIECE, steps)
+        return number + 1, *forwards(first, last, inputs[starts[first] : starts[last]], states, stores)
 
-    none = tf.zeros((0, units), exact)
-    store = loop(lambda number: number >= 0, step, steps - 1, (none, none), step_store(exact, 4 * units, steps))
-    return _swap_forget_and_candidate(store.concat())
+    return loop(lambda number: number < pieces, piece, 0, states, stores)
+
+
+class _WayBack:
+    """The gradients by inputs, kernel, recurrent kernel and bias, from that by the outputs, `upstream`.
+
+    Args:
+        stores: of every step the opened gates and the state; between them the candidate, unless it stands for its gate.
+    """
+
+    def __init__(self, inputs, kernel, recurrent_kernel, outputs, rows, stores, upstream):
+        self.inputs, self.outputs, self.upstream, self.rows, self.stores = inputs, outputs, upstream, rows, stores
+        self.kernel, self.turned = kernel, _swap_forget_and_candidate(recurrent_kernel)
+        self.exact, self.units = upstream.dtype, recurrent_kernel.shape[0]
+        none = tf.zeros((0, self.units), self.exact)
+        self.behind = none, none  # the last step: by the output and the state
+
+    def at_once(self):
+        """Of all steps together."""
+        _, gates = self._gates(0, tf.size(self.rows), self.upstream, self.behind)
+        before = tf.gather(self.outputs, place_before(self.rows))
+        return self._of_gates(gates, self.inputs, before, gates[self.rows[0] :])
+
+    def in_pieces(self):
+        """Of `_PIECE` steps at a time, from the last to the first."""
+        steps, starts = tf.size(self.rows), tf.cumsum(tf.concat([[0], self.rows], axis=0))
+        pieces, places = -(-steps // _PIECE), place_before(self.rows)
+
+        def piece(number, by_states, sums, store):
+            first, last = number * _PIECE, tf.minimum((number + 1) * _PIECE, steps)
+            start, end = starts[first], starts[last]
+            by_states, gates = self._gates(first, last, self.upstream[start:end], by_states)
+            begun = tf.maximum(start, self.rows[0])  # the first step has nothing before it
+            before = tf.gather(self.outputs, places[begun - self.rows[0] : end - self.rows[0]])
+            by_inputs, *others = self._of_gates(gates, self.inputs[start:end], before, gates[begun - start :])
+            sums = [total + more for total, more in zip(sums, others, strict=True)]
+            return number - 1, by_states, sums, store.write(number, by_inputs)
+
+        width, rows = self.kernel.shape[0], tf.TensorShape([None, self.units])
+        sums = [tf.zeros((size, 4 * self.units), self.exact) for size in (width, self.units)]
+        sums.append(tf.zeros((4 * self.units,), self.exact))
+        _, _, sums, store = tf.while_loop(
+            lambda number, *_: number >= 0,
+            piece,
+            (pieces - 1, self.behind, sums, step_store(self.exact, width, pieces)),
+            shape_invariants=(
+                tf.TensorShape([]), (rows, rows), [total.shape for total in sums], tf.TensorShape(None)
+            ),
+        )  # fmt: skip
+        return store.concat(), *sums
+
+    def _of_gates(self, gates, inputs, before, behind):
+        """The gradients from that by the gates of some steps; `behind` is that of the steps with outputs `before`."""
+        return (
+            product(gates, self.kernel, self.exact, transpose_b=True),
+            product(inputs, gates, self.exact, transpose_a=True),
+            product(before, behind, self.exact, transpose_a=True),
+            tf.reduce_sum(gates, axis=0),
+        )
+
+    def _gates(self, first, last, upstream, by_states):
+        """The gradients by output and state before `first`, and by the gates of steps from there to before `last`.
+
+        Args:
+            upstream: by the outputs of these steps, packed.
+            by_states: by output and state before `last`.
+
+        Returns:
+            The former, and [real steps, 4 units], packed, by the gates before their functions.
+        """
+        exact, units, rows = self.exact, self.units, self.rows
+        upstream = step_store(exact, units, last - first).split(upstream, rows[first:last])
+
+        def step(number, by_states, store):
+            by_output, by_state = by_states
+            ending = [[0, rows[number] - tf.shape(by_output)[0]], [0, 0]]  # the rows whose last step this is
+            by_output = upstream.read(number - first) + tf.pad(by_output, ending)
+            opened, *candidates, state = (each.read(number) for each in self.stores)
+            before = self.stores[-1].read(tf.maximum(number - 1, 0))[: rows[number]] * tf.cast(number > 0, exact)
+            i, f, c, o = tf.split(opened, 4, axis=1)
+            c = candidates[0] if candidates else c
+            by_state, by_gates = _cell_gradient(by_output, tf.pad(by_state, ending), before, i, f, c, o, state)
+            by_output = product(by_gates, self.turned, exact, transpose_b=True)
+            return number - 1, (by_output, by_state), store.write(number - first, by_gates)
+
+        store = step_store(exact, 4 * units, last - first)
+        by_states, store = loop(lambda number: number >= first, step, last - 1, by_states, store)
+        return by_states, _swap_forget_and_candidate(store.concat())
 
 
 def _cell_gradient(by_output, by_state, before, i, f, c, o, state):

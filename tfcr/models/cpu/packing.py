@@ -116,19 +116,19 @@ def place_before(rows):
 
 
 def loop(goes_on, step, number, states, stores):
-    """`step` of a number, states [rows, units] and stores, to the next ones, while `goes_on`; the last stores.
+    """`step` of a number, states [rows, units] and stores, to the next ones, while `goes_on`; the last states and stores.
 
     The number of rows may differ from step to step.
     """
     rows = tuple(tf.TensorShape([None, state.shape[1]]) for state in states)
     unknown = keras.tree.map_structure(lambda store: tf.TensorShape(None), stores)
-    *_, stores = tf.while_loop(
+    _, states, stores = tf.while_loop(
         lambda number, *_: goes_on(number),
         step,
         (number, states, stores),
         shape_invariants=(tf.TensorShape([]), rows, unknown),
     )
-    return stores
+    return states, stores
 
 
 def step_store(dtype, width, size):
