@@ -6,7 +6,7 @@ import pytest
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
 FEATURES, UNITS = 7, 5
-LENGTHS = [[1], [5, 3], [64, 64], [65, 2], [200, 130, 64, 63, 1], [128] * 3, [129, 128]]
+LENGTHS = [[1], [5, 3], [32, 32], [33, 2], [200, 130, 64, 63, 1], [96] * 3, [129, 128]]
 
 
 def rows_of(lengths):

@@ -15,7 +15,7 @@ from tfcr.models.kernels import kernels, only_answers
 from tfcr.models.xla.looped_lstm import looped_lstm
 
 _SHORT = 128  # steps: sequences that are surely no longer are computed at once
-_PIECE = 64  # steps of others at a time
+_PIECE = 32  # steps of others at a time
 
 
 @keras.saving.register_keras_serializable("tfcr")
@@ -146,7 +146,7 @@ def _in_pieces(forwards, rows, inputs, states, stores):
         first, last = number * _PIECE, tf.minimum((number + 1) * _PIECE, steps)
         return number + 1, *forwards(first, last, inputs[starts[first] : starts[last]], states, stores)
 
-    return loop(lambda number: number < pieces, piece, 0, states, stores)
+    return loop(lambda number: number < pieces, piece, 0, states, stores, ahead=1)
 
 
 class _WayBack:
@@ -194,6 +194,7 @@ class _WayBack:
             shape_invariants=(
                 tf.TensorShape([]), (rows, rows), [total.shape for total in sums], tf.TensorShape(None)
             ),
+            parallel_iterations=1,
         )  # fmt: skip
         return store.concat(), *sums
 

@@ -115,10 +115,11 @@ def place_before(rows):
     return tf.range(rows[0], rows[0] + tf.size(step)) - tf.gather(starts, step) + tf.gather(starts, step - 1)
 
 
-def loop(goes_on, step, number, states, stores):
+def loop(goes_on, step, number, states, stores, ahead=10):
     """`step` of a number, states [rows, units] and stores, to the next ones, while `goes_on`; the last states and stores.
 
-    The number of rows may differ from step to step.
+    The number of rows may differ from step to step. What needs no state of the step before is computed up to `ahead`
+    steps at once.
     """
     rows = tuple(tf.TensorShape([None, state.shape[1]]) for state in states)
     unknown = keras.tree.map_structure(lambda store: tf.TensorShape(None), stores)
@@ -127,6 +128,7 @@ def loop(goes_on, step, number, states, stores):
         step,
         (number, states, stores),
         shape_invariants=(tf.TensorShape([]), rows, unknown),
+        parallel_iterations=ahead,
     )
     return states, stores
 
