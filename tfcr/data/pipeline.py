@@ -188,8 +188,9 @@ class Pipeline:
     @_as_written
     def _transcripts(self, positions: np.ndarray) -> tf.data.Dataset:
         paths = [[str(self.dataset.folder / shard.name)] for shard in self.dataset.shards]
-        numbered = tf.data.Dataset.from_tensor_slices(paths).flat_map(tf.data.TFRecordDataset).enumerate()
-        data = self._select(numbered, positions)
+        data = self._select(
+            tf.data.Dataset.from_tensor_slices(paths).flat_map(tf.data.TFRecordDataset), *self._chosen(positions)
+        )
         parsed = data.map(
             lambda position, serialised: (position, records.parse(serialised, "transcript")["transcript"])
         )
@@ -235,7 +236,7 @@ class Pipeline:
 
     def _in_record_order(self, positions: np.ndarray) -> tf.data.Dataset:
         """`(position, (serialised, …))` as the records stand."""
-        return self._select(self._records(tf.constant(self._paths)).enumerate(), positions)
+        return self._select(self._records(tf.constant(self._paths)), *self._chosen(positions))
 
     def _in_drawn_order(self, positions: np.ndarray, seed: int) -> tf.data.Dataset:
         """`(position, (serialised, …))`, shard after shard in a drawn order.
@@ -244,17 +245,26 @@ class Pipeline:
         each utterance come at about the same time in every epoch, beside the same others.
         """
         shards = tf.data.Dataset.from_tensor_slices((self._paths, self._starts)).shuffle(len(self._paths), seed=seed)
-        return self._select(
-            shards.flat_map(lambda paths, start: self._records(paths[None]).enumerate(start=start)), positions
+        chosen, order = self._chosen(positions)
+        return shards.flat_map(
+            lambda paths, start: self._select(self._records(paths[None]), chosen[start:], order[start:])
         )
 
-    def _select(self, data: tf.data.Dataset, positions: np.ndarray) -> tf.data.Dataset:
-        """Of numbered records those of the given utterances, with the utterance's position for the number."""
-        is_selected = np.zeros(len(self._order), bool)
-        is_selected[positions] = True
-        table, order = tf.constant(is_selected[self._order]), tf.constant(self._order)
-        selected = data.filter(lambda number, record: table[number])
-        return selected.map(lambda number, record: (order[number], record))
+    def _chosen(self, positions: np.ndarray) -> tuple[tf.Tensor, tf.Tensor]:
+        """Of every record whether it is of one of these utterances, and its position; as the records stand."""
+        return tf.constant(np.isin(self._order, positions)), tf.constant(self._order)
+
+    @staticmethod
+    def _select(data: tf.data.Dataset, chosen: tf.Tensor, order: tf.Tensor) -> tf.data.Dataset:
+        """`(position, record)` of the records that are chosen.
+
+        Args:
+            chosen, order: of `_chosen`, from the first of these records on; there may be more of them.
+        """
+        # Functions that only pass on what they are given are not called for each record, which would cost half of all
+        # that is to be done for a short utterance.
+        beside = tf.data.Dataset.zip((tf.data.Dataset.from_tensor_slices((chosen, order)), data))
+        return beside.filter(lambda known, record: known[0]).map(lambda known, record: (known[1], record))
 
     def _examples(
         self, utterances: tf.data.Dataset, segments: str, weight: float, seed: int, noise: Callable | None
