@@ -30,6 +30,7 @@ SPLIT_FILE = "protocol.csv"  # the copy of the file of --split, where one stands
 DRAWN = "split.csv"  # which part each utterance was in
 TENSORBOARD = "tensorboard"
 WHERE = ("data", "split")  # what config.yaml has beside the configuration: where dataset and file of --split lay
+EMBEDDINGS = ("audio_embedding", "text_embedding")  # in predictions.h5
 METRICS_SCHEMA = 1
 SHOWN_DIGITS = 8  # of the SHA-256 of a file of --split, of a noise, or of a subset too long for a folder's name
 _LONGEST_SUBSET = 60  # characters, in the name of a folder
@@ -292,20 +293,21 @@ def write_predictions(path: pathlib.Path, predictions: Predictions) -> None:
                 file.create_dataset(field.name, data=value)
 
 
-def read_predictions(path: pathlib.Path, embeddings: bool = True) -> Predictions:
+def read_predictions(path: pathlib.Path, embeddings: Iterable[str] = EMBEDDINGS) -> Predictions:
     """Reads `predictions.h5`.
 
     Args:
-        embeddings: whether to read them, too, which are most of the file.
+        embeddings: those that are read, which are most of the file; the others are None.
 
     Raises:
         TfcrError: it is missing, broken or lacks a field that every system has.
     """
+    left_out = {*EMBEDDINGS} - {*embeddings}
     try:
         with checked_hdf5.opened(path, _KIND, may_lack_digest=True) as file:  # the first ones had none
             content = {}
             for field in fields(Predictions):
-                if field.name in file and (embeddings or not field.name.endswith("_embedding")):
+                if field.name in file and field.name not in left_out:
                     data = file[field.name]
                     text = h5py.check_string_dtype(data.dtype)
                     content[field.name] = np.asarray(data.asstr()[()], dtype=str) if text else data[()]

@@ -68,3 +68,10 @@ def test_one_modality_alone_is_drawn(make_run):
     (group,) = group_by_condition([run])
     drawing = draw_embeddings("name", "title", [("heading", group)])
     assert "words" in drawing.svg.decode() and "speech" not in drawing.svg.decode()
+
+
+def test_single_precision_will_do_for_embeddings_far_from_zero():
+    points = np.random.default_rng(0).normal(100, 1, (200, 6)) * [5, 3, 1, 1, 1, 0.1]
+    exact, found = project(points), project(points.astype(np.float32))
+    np.testing.assert_allclose(found.points, exact.points, atol=1e-3)
+    assert found.explained == pytest.approx(exact.explained, rel=1e-4)

@@ -8,7 +8,7 @@ from sklearn.decomposition import PCA
 
 from tfcr.report.figures.drawing import Drawing, new_figure, saved, styled
 from tfcr.report.findings.conditions import Cell, Group
-from tfcr.runs import PREDICTIONS, Predictions, read_predictions
+from tfcr.runs import PREDICTIONS, Run, read_predictions
 
 # Okabe and Ito's colours, which every kind of colour vision tells apart; shapes tell the same once more
 _LOOKS = tuple(
@@ -24,7 +24,7 @@ class Projection:
     """Embeddings on their first two principal components.
 
     Attributes:
-        points: float64 [utterances, 2].
+        points: float [utterances, 2].
         explained: of the variance, by each component, from 0 to 1.
     """
 
@@ -40,8 +40,9 @@ def project(embeddings: np.ndarray) -> Projection | None:
     """
     if len(embeddings) < _LEAST_UTTERANCES or embeddings.shape[1] < 2 or not np.ptp(embeddings, axis=0).any():
         return None
-    pca = PCA(n_components=2, svd_solver="covariance_eigh")  # which makes no matrix of all utterances
-    points = pca.fit_transform(embeddings.astype(np.float64))
+    # centred, so that single precision will do for products; neither option makes another matrix of all utterances
+    pca = PCA(n_components=2, svd_solver="covariance_eigh", copy=False)
+    points = pca.fit_transform(embeddings - embeddings.mean(axis=0, dtype=np.float64).astype(embeddings.dtype))
     weights = pca.components_[np.arange(2), np.abs(pca.components_).argmax(axis=1)]
     first, second = pca.explained_variance_ratio_.tolist()
     return Projection(points * np.where(weights < 0, -1.0, 1.0), (first, second))
@@ -57,8 +58,8 @@ def draw_embeddings(name: str, title: str, groups: list[tuple[str, Group]]) -> D
     if cell is None:
         return None
     emotions = groups[0][1].emotions
-    predictions = [read_predictions(group.runs[cell].folder / PREDICTIONS) for _, group in groups]
-    panels = {modality: [_projection(each, modality) for each in predictions] for modality in _MODALITIES}
+    labels = [group.predictions[cell].label for _, group in groups]
+    panels = {modality: [_projection(group.runs[cell], modality) for _, group in groups] for modality in _MODALITIES}
     panels = {modality: found for modality, found in panels.items() if all(found)}
     if not panels:
         return None
@@ -66,8 +67,8 @@ def draw_embeddings(name: str, title: str, groups: list[tuple[str, Group]]) -> D
         figure = new_figure(4.1 * len(groups) + 0.4, 3.5 * len(panels) + 0.9)
         rows = figure.subplots(len(panels), len(groups), squeeze=False)
         for row, (modality, projections) in zip(rows, panels.items(), strict=True):
-            for axis, projection, each in zip(row, projections, predictions, strict=True):
-                _draw_projection(axis, projection, each.label, emotions)
+            for axis, projection, label in zip(row, projections, labels, strict=True):
+                _draw_projection(axis, projection, label, emotions)
             row[0].annotate(
                 _MODALITIES[modality],
                 xy=(0, 0.5),
@@ -82,7 +83,7 @@ def draw_embeddings(name: str, title: str, groups: list[tuple[str, Group]]) -> D
         for axis, (heading, _) in zip(rows[0], groups, strict=True):
             axis.set_title(heading, fontsize=10, parse_math=False)
         _add_legend(figure, emotions)
-        return saved(figure, name, title, _caption(cell, len(predictions[0].label)))
+        return saved(figure, name, title, _caption(cell, len(labels[0])))
 
 
 def _caption(cell: Cell, utterances: int) -> str:
@@ -99,8 +100,10 @@ def _common_cell(groups: list[Group]) -> Cell | None:
     return min(set.intersection(*(set(group.runs) for group in groups)), default=None)
 
 
-def _projection(predictions: Predictions, modality: str) -> Projection | None:
-    embeddings = getattr(predictions, f"{modality}_embedding")
+def _projection(run: Run, modality: str) -> Projection | None:
+    """Of one modality's embeddings, which alone are read: they are large."""
+    name = f"{modality}_embedding"
+    embeddings = getattr(read_predictions(run.folder / PREDICTIONS, embeddings=[name]), name)
     return None if embeddings is None else project(embeddings)
 
 

@@ -212,7 +212,7 @@ class Group:
     @cached_property
     def predictions(self) -> Mapping[Cell, Predictions]:
         """By cell, without embeddings: they are large, and one figure alone needs them."""
-        return {cell: read_predictions(run.folder / PREDICTIONS, embeddings=False) for cell, run in self.runs.items()}
+        return {cell: read_predictions(run.folder / PREDICTIONS, embeddings=()) for cell, run in self.runs.items()}
 
 
 def group_by_condition(runs: Iterable[Run]) -> list[Group]:
