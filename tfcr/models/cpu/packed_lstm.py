@@ -110,7 +110,8 @@ def packed_lstm(
                 output = o * tf.tanh(state)
                 of_gates = [tf.concat([i, f, candidate, o], axis=1)] if in_pieces else [opened, candidate]
                 kept = *of_gates, state, output
-                return number + 1, (output, state), [each.write(number, x) for each, x in zip(stores, kept, strict=True)]
+                stores = [each.write(number, x) for each, x in zip(stores, kept, strict=True)]
+                return number + 1, (output, state), stores
 
             return loop(lambda number: number < last, step, first, states, stores)
 
