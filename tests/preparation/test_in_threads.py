@@ -1,4 +1,4 @@
-"""Several threads call a function of every argument: results in order, failures at once, and little held of what waits."""
+"""Several threads call a function of every argument: results in order, failures at once, little held of what waits."""
 
 import threading
 import tracemalloc

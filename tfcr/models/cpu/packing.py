@@ -116,7 +116,7 @@ def place_before(rows):
 
 
 def loop(goes_on, step, number, states, stores, ahead=10):
-    """`step` of a number, states [rows, units] and stores, to the next ones, while `goes_on`; the last states and stores.
+    """`step` of a number, states [rows, units] and stores, to the next ones, while `goes_on`; the last of both.
 
     The number of rows may differ from step to step. What needs no state of the step before is computed up to `ahead`
     steps at once.
