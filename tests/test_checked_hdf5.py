@@ -1,6 +1,7 @@
 """HDF5 files with a digest: whole or not there, and never read otherwise than as written."""
 
 import hashlib
+import os
 import tracemalloc
 
 import h5py
@@ -101,3 +102,13 @@ def test_a_large_file_is_checked_and_read_without_holding_all_of_it(tmp_path):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 1_000_000
+
+
+@pytest.mark.parametrize("names", [["rows"], ["rows", "none"]])
+def test_a_file_that_is_changed_while_it_is_read_is_refused(tmp_path, names):
+    path = tmp_path / "rows.h5"
+    write(path, np.arange(500_000, dtype=np.float32))
+    with pytest.raises(ValueError, match="changed while it was read"), checked_hdf5.opened(path, "tfcr rows 1") as file:
+        os.truncate(path, 100_000)
+        for name in names:  # what is read may be missing, or zeros
+            file[name][()]

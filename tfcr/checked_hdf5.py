@@ -9,6 +9,7 @@ import hashlib
 import io
 import os
 from collections.abc import Iterator
+from typing import BinaryIO
 
 import h5py
 
@@ -47,16 +48,27 @@ def opened(path: str | os.PathLike, kind: str, may_lack_digest: bool = False) ->
 
     Raises:
         OSError: it is missing or cannot be read.
-        ValueError: it was cut off or changed, or is of another kind.
+        ValueError: it was cut off or changed, be it while it is read, or is of another kind.
     """
     with open(path, "rb") as content:
+        checked = _changes(content)
         first = content.read(_USER_BLOCK)
         is_plain = may_lack_digest and first.startswith(_HDF5)
         if not is_plain and first != _user_block(kind, hashlib.file_digest(content, "sha256").hexdigest()):
             raise ValueError("its digest is another")
         content.seek(0)
-        with h5py.File(content) as file:
-            yield file
+        try:
+            with h5py.File(content) as file:
+                yield file
+        finally:
+            if _changes(content) != checked:
+                raise ValueError("it was changed while it was read")
+
+
+def _changes(file: BinaryIO) -> tuple[int, int]:
+    """What changes when an open file is written to: its size, and the time."""
+    status = os.fstat(file.fileno())
+    return status.st_size, status.st_mtime_ns
 
 
 def _user_block(kind: str, digest: str) -> bytes:

@@ -32,7 +32,7 @@ from tfcr.schema import FEATURES_REVISION, SAMPLE_RATE
 from tfcr.verification import is_intact
 
 _SAMPLES_DIGITS = 16  # of SHA-256, enough to tell the samples of recordings apart
-_TURNS = 1000  # of each thread, at least, where there is so much to do: what waits for its turn takes a kilobyte or two
+_TURNS = 1000  # of a thread at most: each takes a kilobyte or two while it waits
 
 
 @dataclass(frozen=True)
@@ -178,14 +178,19 @@ def _heard(utterance: Utterance) -> Heard:
 def in_threads(function: Callable, arguments: Iterable, workers: int, stop: threading.Event | None = None) -> list:
     """`function` of every argument, in order, by several threads.
 
-    Where there are thousands, a thread takes a few at a time. The first failure, or Ctrl-C, is raised as soon as what
-    is under way has ended; `stop` tells it to.
+    Of many, a thread takes some at a time. The first failure, or Ctrl-C, is raised as soon as the calls under way have
+    ended; `stop` tells them to.
     """
-    arguments = list(arguments)
-    taken = max(1, len(arguments) // (_TURNS * workers))
+    arguments, stop = list(arguments), stop or threading.Event()
+    taken = -(-len(arguments) // (_TURNS * workers)) or 1
 
     def call(first: int) -> list:
-        return [function(argument) for argument in arguments[first : first + taken]]
+        found = []
+        for argument in arguments[first : first + taken]:
+            if stop.is_set():
+                break
+            found.append(function(argument))
+        return found
 
     pool = concurrent.futures.ThreadPoolExecutor(workers)
     try:
@@ -195,8 +200,7 @@ def in_threads(function: Callable, arguments: Iterable, workers: int, stop: thre
             future.result()  # a failure is told at once, not after those before it
         return [result for future in pending for result in future.result()]
     finally:
-        if stop is not None:
-            stop.set()
+        stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
 
 

@@ -30,7 +30,7 @@ def ran(lengths, dtype, in_pieces):
         with tf.GradientTape() as tape:
             tape.watch(arguments)
             outputs = packed_lstm(*arguments, tf.constant(rows_of(lengths)), in_pieces)
-            total = tf.reduce_sum(outputs * weights)
+            total = tf.reduce_sum(outputs * tf.cast(weights, outputs.dtype))
         return [outputs, *tape.gradient(total, arguments)]
 
     return [each.numpy() for each in run()]
@@ -43,31 +43,54 @@ def test_some_steps_at_a_time_give_the_outputs_and_gradients_of_all_at_once(leng
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13 * np.abs(expected).max())
 
 
-def test_in_float32_the_outputs_and_the_gradients_by_inputs_have_the_same_bits():
+@pytest.mark.parametrize("lengths", [[1], [30, 7, 7, 2, 1], [32, 32]], ids=str)
+def test_one_piece_has_the_bits_of_all_at_once(lengths):
+    for expected, found in zip(*(ran(lengths, "float32", in_pieces) for in_pieces in (False, True)), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("bfloat16", 0.02), ("float16", 0.002)])
+def test_several_pieces_are_close_in_every_precision(dtype, tolerance):
     lengths = [150, 149, 70, 2]
-    together, apart = (ran(lengths, "float32", in_pieces) for in_pieces in (False, True))
-    for which in (0, 1):
-        np.testing.assert_array_equal(apart[which], together[which])
-    for expected, found in zip(together[2:], apart[2:], strict=True):
-        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
+    for expected, found in zip(*(ran(lengths, dtype, in_pieces) for in_pieces in (False, True)), strict=True):
+        expected, found = expected.astype(np.float32), found.astype(np.float32)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * np.abs(expected).max())
 
 
-@pytest.mark.parametrize(("steps", "expected"), [(30, False), (128, False), (129, True), (None, True)])
-def test_sequences_that_may_be_long_are_run_in_pieces(monkeypatch, steps, expected):
+@pytest.mark.parametrize("go_backwards", [False, True])
+@pytest.mark.parametrize("counts", [[70, 33, 5], [64, 0, 64], [0, 0]], ids=str)
+def test_long_sequences_have_the_outputs_and_gradients_of_keras(counts, go_backwards):
+    import keras
     import tensorflow as tf
 
-    from tfcr.models.cpu import packed_lstm
+    from tfcr.models.cpu.packed_lstm import LSTM, PackedLSTM
 
-    asked = []
+    assert (LSTM.in_pieces, PackedLSTM.in_pieces) == (True, False)
+    steps = 75
+    keras.utils.set_random_seed(1)
+    layers = [
+        kind(UNITS, return_sequences=True, zero_output_for_mask=True, go_backwards=go_backwards, **options)
+        for kind, options in ((LSTM, {}), (keras.layers.LSTM, {"use_cudnn": False}))
+    ]
+    sequences = np.random.default_rng(0).normal(size=(len(counts), steps, FEATURES)).astype(np.float32)
+    weights = np.random.default_rng(1).normal(size=(len(counts), steps, UNITS)).astype(np.float32)
+    mask = np.arange(steps) < np.array(counts)[:, None]
+    if go_backwards:  # Keras's own puts what is real first, so that outputs are compared where every step is real
+        mask[:] = True
+    for layer in layers:
+        layer.build(sequences.shape)
+    layers[1].set_weights(layers[0].get_weights())
+    found = []
+    for layer in layers:
 
-    def recorded(inputs, kernel, recurrent_kernel, bias, rows, in_pieces):
-        asked.append(in_pieces)
-        return packed_lstm_(inputs, kernel, recurrent_kernel, bias, rows, in_pieces)
+        @tf.function(input_signature=[tf.TensorSpec((None, None, FEATURES)), tf.TensorSpec((None, None), tf.bool)])
+        def run(sequences, mask, layer=layer):
+            with tf.GradientTape() as tape:
+                tape.watch(sequences)
+                outputs = layer(sequences, mask=mask, training=True)
+                total = tf.reduce_sum(outputs * tf.cast(weights, outputs.dtype))
+            return [outputs, *tape.gradient(total, [sequences, *(each.value for each in layer.trainable_variables)])]
 
-    packed_lstm_ = packed_lstm.packed_lstm
-    monkeypatch.setattr(packed_lstm, "packed_lstm", recorded)
-    layer = packed_lstm.PackedLSTM(UNITS, return_sequences=True)
-    layer.build((None, steps, FEATURES))
-    graph = tf.function(layer, input_signature=[tf.TensorSpec((None, steps, FEATURES))])
-    assert graph(np.zeros((2, steps or 70, FEATURES), np.float32)).shape == (2, steps or 70, UNITS)
-    assert set(asked) == {expected}
+        found.append([each.numpy() for each in run(sequences, mask)])
+    for ours, keras_ in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, keras_, rtol=0, atol=1e-5 * max(1, np.abs(keras_).max()))

@@ -2,8 +2,8 @@
 
 Keras's LSTM runs every step of a batch over every row, and its gradient adds up one outer product a step. Here each
 step runs over the rows that still go on; what knows no order (the inputs' product with the kernel, and the gradients of
-the weights) is one product over all real steps of the batch. Sequences that may be long run over some steps at a time,
-so that little has to be in memory at once beside what the way back needs.
+the weights) is one product over all real steps of the batch, or over some at a time where sequences may be long, so that
+little has to be in memory at once beside what the way back needs.
 """
 
 import keras
@@ -14,8 +14,7 @@ from tfcr.models.cpu.packing import RunsPacked, loop, over_real_steps, place_bef
 from tfcr.models.kernels import kernels, only_answers
 from tfcr.models.xla.looped_lstm import looped_lstm
 
-_SHORT = 128  # steps: sequences that are surely no longer are computed at once
-_PIECE = 32  # steps of others at a time
+_PIECE = 32  # steps at a time, where sequences may be long
 
 
 @keras.saving.register_keras_serializable("tfcr")
@@ -36,6 +35,8 @@ class PackedLSTM(RunsPacked, keras.layers.LSTM):
         [batch, steps, units]. Only the last real output without `return_sequences`, as Keras's LSTM has it.
     """
 
+    in_pieces = False
+
     def call(self, sequences, initial_state=None, mask=None, training=False):
         is_usual = self._is_usual and initial_state is None
         is_forwards = is_usual and not self.go_backwards
@@ -51,20 +52,21 @@ class PackedLSTM(RunsPacked, keras.layers.LSTM):
         return self._as_keras(sequences, initial_state=initial_state, mask=mask, training=training)
 
     def _packed(self, sequences, mask):
-        in_pieces = (sequences.shape[1] or _SHORT + 1) > _SHORT
-
         def run(inputs, rows):
-            return packed_lstm(inputs, *self._weights(), rows, in_pieces)
+            return packed_lstm(inputs, *self._weights(), rows, self.in_pieces)
 
         return over_real_steps(sequences, mask, run, self.units, self.go_backwards)
 
 
 @keras.saving.register_keras_serializable("tfcr")
 class LSTM(PackedLSTM):
-    """`PackedLSTM` by the name of Keras's, which a file of weights calls its layers by.
+    """`PackedLSTM` for sequences that may be long, run over some steps at a time.
 
-    It is for networks that had Keras's when their first weights were saved.
+    It has the name of Keras's, which a file of weights calls its layers by: the networks that have it had Keras's when
+    their first weights were saved.
     """
+
+    in_pieces = True
 
 
 def packed_lstm(
@@ -81,8 +83,8 @@ def packed_lstm(
         inputs: [real steps, features], packed.
         kernel, recurrent_kernel, bias: Keras's, with the gates input, forget, candidate and output.
         rows: int32 [steps], how many rows run each step; it never grows.
-        in_pieces: whether what knows no order is made of some steps at a time, which takes less memory. The gradients
-            of the weights then have other last bits.
+        in_pieces: whether what knows no order is made of some steps at a time, which takes less memory. Of more than
+            that, outputs and gradients may then have other last bits (of bfloat16, where products are of it).
 
     Returns:
         [real steps, units], packed, in float64 for float64 and else in float32: products of matrices alone are of
@@ -108,16 +110,14 @@ def packed_lstm(
                 candidate = tf.tanh(gates[:, 2 * units : 3 * units])
                 state = f * state[:count] + i * candidate
                 output = o * tf.tanh(state)
-                of_gates = [tf.concat([i, f, candidate, o], axis=1)] if in_pieces else [opened, candidate]
-                kept = *of_gates, state, output
+                kept = opened, candidate, state, output
                 stores = [each.write(number, x) for each, x in zip(stores, kept, strict=True)]
                 return number + 1, (output, state), stores
 
             return loop(lambda number: number < last, step, first, states, stores)
 
         nothing = tf.zeros((rows[0], units), exact)
-        widths = (4 * units, *(() if in_pieces else (units,)), units, units)
-        begin = (nothing, nothing), [step_store(exact, width, steps) for width in widths]
+        begin = (nothing, nothing), [step_store(exact, width, steps) for width in (4 * units, units, units, units)]
         _, stores = _in_pieces(forwards, rows, inputs, *begin) if in_pieces else forwards(0, steps, inputs, *begin)
         outputs = stores[-1].concat()
 
@@ -154,7 +154,7 @@ class _WayBack:
     """The gradients by inputs, kernel, recurrent kernel and bias, from that by the outputs, `upstream`.
 
     Args:
-        stores: of every step the opened gates and the state; between them the candidate, unless it stands for its gate.
+        stores: of every step the opened gates, the candidate and the state.
     """
 
     def __init__(self, inputs, kernel, recurrent_kernel, outputs, rows, stores, upstream):
@@ -175,29 +175,21 @@ class _WayBack:
         steps, starts = tf.size(self.rows), tf.cumsum(tf.concat([[0], self.rows], axis=0))
         pieces, places = -(-steps // _PIECE), place_before(self.rows)
 
-        def piece(number, by_states, sums, store):
+        def piece(number, by_states, found):
             first, last = number * _PIECE, tf.minimum((number + 1) * _PIECE, steps)
             start, end = starts[first], starts[last]
             by_states, gates = self._gates(first, last, self.upstream[start:end], by_states)
             begun = tf.maximum(start, self.rows[0])  # the first step has nothing before it
             before = tf.gather(self.outputs, places[begun - self.rows[0] : end - self.rows[0]])
             by_inputs, *others = self._of_gates(gates, self.inputs[start:end], before, gates[begun - start :])
-            sums = [total + more for total, more in zip(sums, others, strict=True)]
-            return number - 1, by_states, sums, store.write(number, by_inputs)
+            sums = [total + more for total, more in zip(found[1:], others, strict=True)]
+            return number - 1, by_states, [found[0].write(number, by_inputs), *sums]
 
-        width, rows = self.kernel.shape[0], tf.TensorShape([None, self.units])
-        sums = [tf.zeros((size, 4 * self.units), self.exact) for size in (width, self.units)]
-        sums.append(tf.zeros((4 * self.units,), self.exact))
-        _, _, sums, store = tf.while_loop(
-            lambda number, *_: number >= 0,
-            piece,
-            (pieces - 1, self.behind, sums, step_store(self.exact, width, pieces)),
-            shape_invariants=(
-                tf.TensorShape([]), (rows, rows), [total.shape for total in sums], tf.TensorShape(None)
-            ),
-            parallel_iterations=1,
-        )  # fmt: skip
-        return store.concat(), *sums
+        width, gates = self.kernel.shape[0], 4 * self.units
+        shapes = (width, gates), (self.units, gates), (gates,)
+        begin = [step_store(self.exact, width, pieces), *(tf.zeros(shape, self.exact) for shape in shapes)]
+        _, (by_inputs, *sums) = loop(lambda number: number >= 0, piece, pieces - 1, self.behind, begin, ahead=1)
+        return by_inputs.concat(), *(tf.ensure_shape(total, shape) for total, shape in zip(sums, shapes, strict=True))
 
     def _of_gates(self, gates, inputs, before, behind):
         """The gradients from that by the gates of some steps; `behind` is that of the steps with outputs `before`."""
@@ -225,11 +217,10 @@ class _WayBack:
             by_output, by_state = by_states
             ending = [[0, rows[number] - tf.shape(by_output)[0]], [0, 0]]  # the rows whose last step this is
             by_output = upstream.read(number - first) + tf.pad(by_output, ending)
-            opened, *candidates, state = (each.read(number) for each in self.stores)
+            opened, candidate, state = (each.read(number) for each in self.stores)
             before = self.stores[-1].read(tf.maximum(number - 1, 0))[: rows[number]] * tf.cast(number > 0, exact)
-            i, f, c, o = tf.split(opened, 4, axis=1)
-            c = candidates[0] if candidates else c
-            by_state, by_gates = _cell_gradient(by_output, tf.pad(by_state, ending), before, i, f, c, o, state)
+            i, f, _, o = tf.split(opened, 4, axis=1)
+            by_state, by_gates = _cell_gradient(by_output, tf.pad(by_state, ending), before, i, f, candidate, o, state)
             by_output = product(by_gates, self.turned, exact, transpose_b=True)
             return number - 1, (by_output, by_state), store.write(number - first, by_gates)
 

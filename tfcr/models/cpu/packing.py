@@ -118,8 +118,8 @@ def place_before(rows):
 def loop(goes_on, step, number, states, stores, ahead=10):
     """`step` of a number, states [rows, units] and stores, to the next ones, while `goes_on`; the last of both.
 
-    The number of rows may differ from step to step. What needs no state of the step before is computed up to `ahead`
-    steps at once.
+    The number of rows may differ from step to step; stores are whatever else is handed on. What needs no state of the
+    step before is computed up to `ahead` steps at once.
     """
     rows = tuple(tf.TensorShape([None, state.shape[1]]) for state in states)
     unknown = keras.tree.map_structure(lambda store: tf.TensorShape(None), stores)

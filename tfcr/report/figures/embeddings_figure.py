@@ -40,8 +40,8 @@ def project(embeddings: np.ndarray) -> Projection | None:
     """
     if len(embeddings) < _LEAST_UTTERANCES or embeddings.shape[1] < 2 or not np.ptp(embeddings, axis=0).any():
         return None
-    # centred, so that single precision will do for products; neither option makes another matrix of all utterances
-    pca = PCA(n_components=2, svd_solver="covariance_eigh", copy=False)
+    # centred, so that single precision will do for products; this solver makes no other matrix of all utterances
+    pca = PCA(n_components=2, svd_solver="covariance_eigh")
     points = pca.fit_transform(embeddings - embeddings.mean(axis=0, dtype=np.float64).astype(embeddings.dtype))
     weights = pca.components_[np.arange(2), np.abs(pca.components_).argmax(axis=1)]
     first, second = pca.explained_variance_ratio_.tolist()
