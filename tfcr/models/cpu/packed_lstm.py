@@ -2,8 +2,8 @@
 
 Keras's LSTM runs every step of a batch over every row, and its gradient adds up one outer product a step. Here each
 step runs over the rows that still go on; what knows no order (the inputs' product with the kernel, and the gradients of
-the weights) is one product over all real steps of the batch, or over some at a time where sequences may be long, so that
-little has to be in memory at once beside what the way back needs.
+the weights) is one product over all real steps of the batch. Where sequences may be long it is one over some steps at a
+time, so that little has to be in memory at once beside what the way back needs.
 """
 
 import keras
