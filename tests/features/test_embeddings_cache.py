@@ -1,7 +1,7 @@
 """The cache of word vectors: it saves reading the large file, and changes nothing else."""
 
+import errno
 import os
-import pathlib
 import shutil
 import subprocess
 import sys
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from gensim.models import KeyedVectors
 
-from tfcr import files
+from tfcr import checked_hdf5, files
 from tfcr.errors import TfcrError
 from tfcr.features import vector_cache, vector_files
 from tfcr.features.embeddings import load_word_vectors
@@ -294,9 +294,13 @@ def test_a_note_with_a_wrong_sha256_does_not_reach_the_records(path, cached, cac
 @pytest.mark.parametrize("reason", ["a file is in the way", "full disk"])
 def test_a_cache_that_cannot_be_written_costs_only_time(path, tmp_path, monkeypatch, reason):
     if reason == "full disk":
-        monkeypatch.setattr(
-            pathlib.Path, "write_bytes", lambda *_: exec('raise OSError(28, "No space left on device")')
-        )
+
+        def opened(path, mode):
+            if "w" in mode:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return open(path, mode)
+
+        monkeypatch.setattr(checked_hdf5, "open", opened, raising=False)
     else:
         (tmp_path / "cache").write_text("")
     said = []
