@@ -74,7 +74,8 @@ class RecordingsProgress:
 
     def __init__(self, total: int, to_screen: bool = False):
         self.total, self.done = total, 0
-        self.began = self.printed = time.monotonic()
+        self.printed = time.monotonic()
+        self.first: tuple[float, int] | None = None  # when the first were answered, and how many
         self.bar = None
         out = console()
         if out.is_terminal and not to_screen:
@@ -85,12 +86,21 @@ class RecordingsProgress:
 
     def advance(self, count: int = 1) -> None:
         self.done += count
+        now = time.monotonic()
+        if self.first is None:
+            self.first = now, self.done
         if self.bar is not None:
             self.bar.advance(self.task, count)
-        elif time.monotonic() - self.printed > _LOG_EVERY:
-            self.printed = time.monotonic()
-            left = (self.printed - self.began) * (self.total / self.done - 1)
-            say(f"{self.done} of {self.total} recordings, {duration(left)} left")
+        elif now - self.printed > _LOG_EVERY:
+            self.printed = now
+            say(f"{self.done} of {self.total} recordings{self._left(now)}")
+
+    def _left(self, now: float) -> str:
+        """The time left by what followed the first answer, which may have waited for much."""
+        began, before = self.first
+        if self.done == before:
+            return ""
+        return f", {duration((now - began) * (self.total - self.done) / (self.done - before))} left"
 
     def stop(self) -> None:
         if self.bar is not None:
