@@ -104,11 +104,23 @@ def test_a_large_file_is_checked_and_read_without_holding_all_of_it(tmp_path):
     assert peak < 1_000_000
 
 
+def cut(path):
+    os.truncate(path, 100_000)
+
+
+def overwrite(path):
+    with open(path, "r+b") as file:
+        file.seek(100_000)
+        file.write(bytes(100_000))
+    os.utime(path, ns=(1, 1))  # whatever the clock says by now
+
+
 @pytest.mark.parametrize("names", [["rows"], ["rows", "none"]])
-def test_a_file_that_is_changed_while_it_is_read_is_refused(tmp_path, names):
+@pytest.mark.parametrize("change", [cut, overwrite])
+def test_a_file_that_is_changed_while_it_is_read_is_refused(tmp_path, change, names):
     path = tmp_path / "rows.h5"
     write(path, np.arange(500_000, dtype=np.float32))
     with pytest.raises(ValueError, match="changed while it was read"), checked_hdf5.opened(path, "tfcr rows 1") as file:
-        os.truncate(path, 100_000)
+        change(path)
         for name in names:  # what is read may be missing, or zeros
             file[name][()]

@@ -61,9 +61,10 @@ def test_predictions_come_back_as_they_were_written(tmp_path, fusion):
 def test_embeddings_are_left_in_the_file_on_request(tmp_path):
     written = predictions()
     write_predictions(tmp_path / "p.h5", written)
-    chosen, none = (read_predictions(tmp_path / "p.h5", embeddings) for embeddings in (["text_embedding"], ()))
+    wanted = ["text_embedding"], ["audio_embedding"], ()
+    chosen, other, none = (read_predictions(tmp_path / "p.h5", embeddings) for embeddings in wanted)
     np.testing.assert_array_equal(chosen.text_embedding, written.text_embedding)
-    assert none.text_embedding is None
+    assert other.text_embedding is None and none.text_embedding is None
     np.testing.assert_array_equal(none.text_logits, written.text_logits)
 
 

@@ -60,9 +60,15 @@ def opened(path: str | os.PathLike, kind: str, may_lack_digest: bool = False) ->
         try:
             with h5py.File(content) as file:
                 yield file
-        finally:
-            if _changes(content) != checked:
-                raise ValueError("it was changed while it was read")
+        except Exception:
+            _refuse_change(content, checked)
+            raise
+        _refuse_change(content, checked)
+
+
+def _refuse_change(file: BinaryIO, before: tuple[int, int]) -> None:
+    if _changes(file) != before:
+        raise ValueError("it was changed while it was read")
 
 
 def _changes(file: BinaryIO) -> tuple[int, int]:

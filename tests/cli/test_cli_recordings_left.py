@@ -12,14 +12,14 @@ from tfcr.cli.display import RecordingsProgress
 def clock(monkeypatch):
     """The seconds that this process has run for, moved by hand."""
     clock = types.SimpleNamespace(now=100.0)
-    monkeypatch.setattr(display.time, "monotonic", lambda: clock.now)
+    monkeypatch.setattr(display, "time", types.SimpleNamespace(monotonic=lambda: clock.now))
     return clock
 
 
 def test_what_the_first_answer_waited_for_is_not_expected_of_the_others(clock, monkeypatch):
     said = []
     monkeypatch.setattr(display, "say", said.append)
-    progress = RecordingsProgress(339)
+    progress = RecordingsProgress(339, to_screen=True)
     clock.now += 30  # importing and tracing
     progress.advance()
     for _ in range(169):

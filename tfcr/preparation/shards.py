@@ -179,7 +179,7 @@ def in_threads(function: Callable, arguments: Iterable, workers: int, stop: thre
     """`function` of every argument, in order, by several threads.
 
     Of many, a thread takes some at a time. The first failure, or Ctrl-C, is raised as soon as the calls under way have
-    ended; `stop` tells them to.
+    ended; `stop` tells them to, and what has not begun by then raises `CancelledError`.
     """
     arguments, stop = list(arguments), stop or threading.Event()
     taken = -(-len(arguments) // (_TURNS * workers)) or 1
@@ -188,7 +188,7 @@ def in_threads(function: Callable, arguments: Iterable, workers: int, stop: thre
         found = []
         for argument in arguments[first : first + taken]:
             if stop.is_set():
-                break
+                raise concurrent.futures.CancelledError
             found.append(function(argument))
         return found
 

@@ -57,15 +57,19 @@ def test_several_pieces_are_close_in_every_precision(dtype, tolerance):
         np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("go_backwards", [False, True])
-@pytest.mark.parametrize("counts", [[70, 33, 5], [64, 0, 64], [0, 0]], ids=str)
-def test_long_sequences_have_the_outputs_and_gradients_of_keras(counts, go_backwards):
+@pytest.mark.parametrize(
+    ("counts", "go_backwards"), [([70, 33, 5], False), ([64, 0, 64], False), ([0, 0], False), ([75, 75], True)], ids=str
+)
+def test_long_sequences_have_the_outputs_and_gradients_of_keras(monkeypatch, counts, go_backwards):
     import keras
     import tensorflow as tf
 
-    from tfcr.models.cpu.packed_lstm import LSTM, PackedLSTM
+    from tfcr.models.cpu import packed_lstm
+    from tfcr.models.cpu.packed_lstm import LSTM
 
-    assert (LSTM.in_pieces, PackedLSTM.in_pieces) == (True, False)
+    ran_in_pieces = []
+    in_pieces = packed_lstm._in_pieces
+    monkeypatch.setattr(packed_lstm, "_in_pieces", lambda *given: ran_in_pieces.append(True) or in_pieces(*given))
     steps = 75
     keras.utils.set_random_seed(1)
     layers = [
@@ -75,8 +79,6 @@ def test_long_sequences_have_the_outputs_and_gradients_of_keras(counts, go_backw
     sequences = np.random.default_rng(0).normal(size=(len(counts), steps, FEATURES)).astype(np.float32)
     weights = np.random.default_rng(1).normal(size=(len(counts), steps, UNITS)).astype(np.float32)
     mask = np.arange(steps) < np.array(counts)[:, None]
-    if go_backwards:  # Keras's own puts what is real first, so that outputs are compared where every step is real
-        mask[:] = True
     for layer in layers:
         layer.build(sequences.shape)
     layers[1].set_weights(layers[0].get_weights())
@@ -92,5 +94,15 @@ def test_long_sequences_have_the_outputs_and_gradients_of_keras(counts, go_backw
             return [outputs, *tape.gradient(total, [sequences, *(each.value for each in layer.trainable_variables)])]
 
         found.append([each.numpy() for each in run(sequences, mask)])
+    assert layers[0].is_fast and len(ran_in_pieces) == 1
     for ours, keras_ in zip(*found, strict=True):
         np.testing.assert_allclose(ours, keras_, rtol=0, atol=1e-5 * max(1, np.abs(keras_).max()))
+
+
+def test_the_papers_own_lstm_runs_at_once(monkeypatch):
+    from tfcr.models.cpu import packed_lstm
+
+    monkeypatch.setattr(packed_lstm, "_in_pieces", lambda *given: pytest.fail("it ran in pieces"))
+    layer = packed_lstm.PackedLSTM(UNITS, return_sequences=True)
+    assert layer(np.ones((2, 75, FEATURES), np.float32), training=True).shape == (2, 75, UNITS)
+    assert layer.is_fast

@@ -35,7 +35,7 @@ class PackedLSTM(RunsPacked, keras.layers.LSTM):
         [batch, steps, units]. Only the last real output without `return_sequences`, as Keras's LSTM has it.
     """
 
-    in_pieces = False
+    in_pieces = False  # as `packed_lstm` has it
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
         is_usual = self._is_usual and initial_state is None
@@ -83,8 +83,8 @@ def packed_lstm(
         inputs: [real steps, features], packed.
         kernel, recurrent_kernel, bias: Keras's, with the gates input, forget, candidate and output.
         rows: int32 [steps], how many rows run each step; it never grows.
-        in_pieces: whether what knows no order is made of some steps at a time, which takes less memory. Of more than
-            that, outputs and gradients may then have other last bits (of bfloat16, where products are of it).
+        in_pieces: whether what knows no order is made of `_PIECE` steps at a time, which takes less memory. Of more
+            steps, outputs and gradients may then have other last bits (of bfloat16, where products are of it).
 
     Returns:
         [real steps, units], packed, in float64 for float64 and else in float32: products of matrices alone are of
@@ -110,14 +110,16 @@ def packed_lstm(
                 candidate = tf.tanh(gates[:, 2 * units : 3 * units])
                 state = f * state[:count] + i * candidate
                 output = o * tf.tanh(state)
-                kept = opened, candidate, state, output
+                of_gates = [tf.concat([i, f, candidate, o], axis=1)] if in_pieces else [opened, candidate]
+                kept = *of_gates, state, output
                 stores = [each.write(number, x) for each, x in zip(stores, kept, strict=True)]
                 return number + 1, (output, state), stores
 
             return loop(lambda number: number < last, step, first, states, stores)
 
         nothing = tf.zeros((rows[0], units), exact)
-        begin = (nothing, nothing), [step_store(exact, width, steps) for width in (4 * units, units, units, units)]
+        widths = (4 * units, *([] if in_pieces else [units]), units, units)
+        begin = (nothing, nothing), [step_store(exact, width, steps) for width in widths]
         _, stores = _in_pieces(forwards, rows, inputs, *begin) if in_pieces else forwards(0, steps, inputs, *begin)
         outputs = stores[-1].concat()
 
@@ -154,7 +156,8 @@ class _WayBack:
     """The gradients by inputs, kernel, recurrent kernel and bias, from that by the outputs, `upstream`.
 
     Args:
-        stores: of every step the opened gates, the candidate and the state.
+        stores: of every step the opened gates, the candidate and the state; or, in less memory, the gates with the
+            candidate in its place, and the state.
     """
 
     def __init__(self, inputs, kernel, recurrent_kernel, outputs, rows, stores, upstream):
@@ -185,8 +188,8 @@ class _WayBack:
             sums = [total + more for total, more in zip(found[1:], others, strict=True)]
             return number - 1, by_states, [found[0].write(number, by_inputs), *sums]
 
-        width, gates = self.kernel.shape[0], 4 * self.units
-        shapes = (width, gates), (self.units, gates), (gates,)
+        width, of_gates = self.kernel.shape[0], 4 * self.units
+        shapes = (width, of_gates), (self.units, of_gates), (of_gates,)
         begin = [step_store(self.exact, width, pieces), *(tf.zeros(shape, self.exact) for shape in shapes)]
         _, (by_inputs, *sums) = loop(lambda number: number >= 0, piece, pieces - 1, self.behind, begin, ahead=1)
         return by_inputs.concat(), *(tf.ensure_shape(total, shape) for total, shape in zip(sums, shapes, strict=True))
@@ -217,9 +220,10 @@ class _WayBack:
             by_output, by_state = by_states
             ending = [[0, rows[number] - tf.shape(by_output)[0]], [0, 0]]  # the rows whose last step this is
             by_output = upstream.read(number - first) + tf.pad(by_output, ending)
-            opened, candidate, state = (each.read(number) for each in self.stores)
+            opened, *beside, state = (each.read(number) for each in self.stores)
             before = self.stores[-1].read(tf.maximum(number - 1, 0))[: rows[number]] * tf.cast(number > 0, exact)
-            i, f, _, o = tf.split(opened, 4, axis=1)
+            i, f, in_its_place, o = tf.split(opened, 4, axis=1)
+            [candidate] = beside or [in_its_place]
             by_state, by_gates = _cell_gradient(by_output, tf.pad(by_state, ending), before, i, f, candidate, o, state)
             by_output = product(by_gates, self.turned, exact, transpose_b=True)
             return number - 1, (by_output, by_state), store.write(number - first, by_gates)

@@ -89,8 +89,8 @@ def saved(figure: Figure, name: str, title: str, caption: str = "") -> Drawing:
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # it has been laid out, once for both formats
         svg, png = io.BytesIO(), io.BytesIO()
-        # `savefig` would draw each format twice
         figure.set_dpi(_DOTS_PER_INCH)  # of images in the SVG
+        # `savefig` would draw each format twice
         FigureCanvasSVG(figure).print_svg(svg, metadata=_NO_METADATA)
         figure.set_dpi(_DOTS_PER_INCH)  # which the SVG has changed
         FigureCanvasAgg(figure).print_png(png, metadata={"Software": None})
