@@ -142,14 +142,27 @@ def packed_lstm(
 
 def _in_pieces(forwards, rows, inputs, states, stores):
     """What `forwards` makes of all steps, called with `_PIECE` of them at a time."""
-    steps, starts = tf.size(rows), tf.cumsum(tf.concat([[0], rows], axis=0))
-    pieces = -(-steps // _PIECE)
+    pieces, bounds = _pieces_of(rows)
 
     def piece(number, states, stores):
-        first, last = number * _PIECE, tf.minimum((number + 1) * _PIECE, steps)
-        return number + 1, *forwards(first, last, inputs[starts[first] : starts[last]], states, stores)
+        first, last, start, end = bounds(number)
+        return number + 1, *forwards(first, last, inputs[start:end], states, stores)
 
     return loop(lambda number: number < pieces, piece, 0, states, stores, ahead=1)
+
+
+def _pieces_of(rows):
+    """How many pieces there are, and a function of a piece's number.
+
+    It gives the piece's first step and the one behind its last, and where each of the two begins in what is packed.
+    """
+    steps, starts = tf.size(rows), tf.cumsum(tf.concat([[0], rows], axis=0))
+
+    def bounds(number):
+        first, last = number * _PIECE, tf.minimum((number + 1) * _PIECE, steps)
+        return first, last, starts[first], starts[last]
+
+    return -(-steps // _PIECE), bounds
 
 
 class _WayBack:
@@ -175,12 +188,10 @@ class _WayBack:
 
     def in_pieces(self):
         """Of `_PIECE` steps at a time, from the last to the first."""
-        steps, starts = tf.size(self.rows), tf.cumsum(tf.concat([[0], self.rows], axis=0))
-        pieces, places = -(-steps // _PIECE), place_before(self.rows)
+        (pieces, bounds), places = _pieces_of(self.rows), place_before(self.rows)
 
         def piece(number, by_states, found):
-            first, last = number * _PIECE, tf.minimum((number + 1) * _PIECE, steps)
-            start, end = starts[first], starts[last]
+            first, last, start, end = bounds(number)
             by_states, gates = self._gates(first, last, self.upstream[start:end], by_states)
             begun = tf.maximum(start, self.rows[0])  # the first step has nothing before it
             before = tf.gather(self.outputs, places[begun - self.rows[0] : end - self.rows[0]])
