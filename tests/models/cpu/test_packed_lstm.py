@@ -99,6 +99,25 @@ def test_long_sequences_have_the_outputs_and_gradients_of_keras(monkeypatch, cou
         np.testing.assert_allclose(ours, keras_, rtol=0, atol=1e-5 * max(1, np.abs(keras_).max()))
 
 
+def test_one_piece_waits_for_the_other_so_that_little_is_in_memory_at_once():
+    import tensorflow as tf
+
+    from tfcr.models.cpu.packed_lstm import LSTM
+
+    layer = LSTM(UNITS, return_sequences=True)
+    layer.build((None, None, FEATURES))
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, FEATURES))])
+    def run(sequences):
+        with tf.GradientTape() as tape:
+            total = tf.reduce_sum(layer(sequences, training=True))
+        return tape.gradient(total, layer.trainable_weights[0].value)
+
+    nodes = run.get_concrete_function().graph.as_graph_def().node
+    loops = [node.attr["parallel_iterations"].i for node in nodes if node.op in ("While", "StatelessWhile")]
+    assert loops == [1, 1]  # over pieces, forwards and back; those over a piece's steps are within
+
+
 def test_the_papers_own_lstm_runs_at_once(monkeypatch):
     from tfcr.models.cpu import packed_lstm
 
